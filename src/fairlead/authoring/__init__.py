@@ -1,0 +1,1 @@
+"""How users write work down: steps, flows, conditions and sweeps, traced into a graph."""

@@ -1,0 +1,28 @@
+"""Where in the user's files something was written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FrameType
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def user_frame() -> FrameType | None:
+    """Return the innermost frame that is not Fairlead's own."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def user_line() -> str:
+    """Return the user's file and line that led here, with its text: ``flow.py:14: if score > 1:``."""
+    frame = user_frame()
+    if frame is None:
+        return ""
+    import linecache  # lazy: linecache, 3 ms; only on the way to an error
+
+    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).strip()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" + (f": {text}" if text else "")

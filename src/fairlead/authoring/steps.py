@@ -1,0 +1,316 @@
+"""``@step``: a typed Python function together with what it needs."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+
+import msgspec
+
+from fairlead.authoring.annotations import hints, output_annotations, show
+from fairlead.authoring.futures import Future, When
+from fairlead.authoring.places import user_line
+from fairlead.authoring.scopes import current_scope
+from fairlead.errors import Fault, SpecError, UsageError, nearest
+from fairlead.specs import steps as specs
+from fairlead.specs.resources import Resources
+from fairlead.specs.runtimes import Runtime, Single
+from fairlead.specs.steps import Environment, Overlay, Retries, Secret, Volume
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_RESOURCES = ("cpu", "memory", "gpus", "disk", "shared_memory")
+_ENVIRONMENT = ("image", "packages", "variables", "secrets")
+_PLAIN = ("timeout", "spot", "queue", "priority", "labels", "checkpoint", "runtime")
+_LISTS = ("volumes", "overlays")
+RESERVED_PARAMETERS = frozenset({"when"})
+"""Names that a step's parameters can't have, because a call inside a flow uses them."""
+
+
+class Options(TypedDict, total=False):
+    """What ``@step(…)`` and ``.options(…)`` take.
+
+    Attributes:
+        name: The step's name; the function's where it is not given.
+        cpu: Cores per node: ``2``, ``"500m"``.
+        memory: Main memory per node: ``"4Gi"``.
+        gpus: Accelerators per node: ``"A100:1"``, ``"A100-MIG-3g.20gb:1"``, ``"tpu-v4:2x2x1"``.
+        disk: Scratch disk per node.
+        shared_memory: Size of ``/dev/shm``.
+        runtime: How processes are arranged: ``runtimes.torch(nodes=2)``.
+        image: Container image, on a cluster.
+        packages: Python requirements.
+        variables: Environment variables.
+        secrets: Secrets given as environment variables.
+        retries: Further tries after the step's own errors, or `Retries` for both budgets.
+        timeout: Of one attempt: ``"2h"``, or seconds.
+        cache: True, False, or ``"exact"`` to count the image and hardware too.
+        spot: Whether nodes that may be reclaimed will do.
+        queue: The queue that grants capacity.
+        priority: The priority class.
+        labels: Labels of what runs it.
+        volumes: Storage mounted into it.
+        checkpoint: Where checkpoints lie; beside the run's records where it is not given.
+        overlays: Native fields, merged last.
+        when: The condition under which it runs.
+    """
+
+    name: str
+    cpu: str | int | float
+    memory: str | int
+    gpus: str | None
+    disk: str | int
+    shared_memory: str | int
+    runtime: Runtime
+    image: str
+    packages: Sequence[str]
+    variables: Mapping[str, str]
+    secrets: Sequence[Secret]
+    retries: int | Retries
+    timeout: str | int | float | None
+    cache: bool | Literal["exact"]
+    spot: bool
+    queue: str
+    priority: str
+    labels: Mapping[str, str]
+    volumes: Sequence[Volume]
+    checkpoint: str
+    overlays: Sequence[Overlay]
+    when: Any
+
+
+class Step(Generic[P, R]):
+    """A step: called inside a flow it adds a node, called elsewhere it just runs the function."""
+
+    def __init__(
+        self,
+        function: Callable[P, R] | None,
+        spec: specs.Step,
+        *,
+        when: Any = None,
+        after: tuple[Future, ...] = (),
+    ) -> None:
+        self.function = function
+        self.spec = spec
+        self.condition = when
+        self.predecessors = after
+        if function is not None:
+            functools.update_wrapper(self, function)
+
+    @property
+    def name(self) -> str:
+        """The step's name."""
+        return self.spec.name
+
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        """The function's signature, annotations resolved."""
+        assert self.function is not None
+        return _signature(self.function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        scope = current_scope()
+        if scope is not None:
+            when = kwargs.pop("when", None)
+            called = self if when is None else self.options(when=when)
+            return cast(R, scope.call(called, args, kwargs))
+        if self.function is None:
+            raise UsageError(f"the container step {self.name!r} runs inside a flow only", where=user_line())
+        return self.function(*args, **kwargs)
+
+    def map(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the step once for each item; positional arguments are mapped together, keyword ones given whole."""
+        scope = current_scope()
+        if scope is not None:
+            return scope.map(self, args, kwargs)
+        return [self(*items, **kwargs) for items in zip(*args, strict=True)]
+
+    def options(self, **changes: Unpack[Options]) -> Step[P, R]:
+        """Return a copy with other options; what is not named stays as it was."""
+        when = changes.pop("when", None)
+        spec = _changed(self.spec, changes)
+        condition = self.condition if when is None else _both(self.condition, when)
+        return Step(self.function, spec, when=condition, after=self.predecessors)
+
+    def after(self, *futures: Any) -> Step[P, R]:
+        """Return a copy that runs after other steps, without data from them."""
+        flat = tuple(each for given in futures for each in (given if isinstance(given, tuple) else (given,)))
+        return Step(self.function, self.spec, when=self.condition, after=(*self.predecessors, *flat))
+
+    def __repr__(self) -> str:
+        return f"<step {self.name}>"
+
+
+def _both(first: Any, second: Any) -> Any:
+    if first is None:
+        return second
+    return first & second
+
+
+@overload
+def step(function: Callable[P, R], /) -> Step[P, R]: ...
+@overload
+def step(**options: Unpack[Options]) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+def step(function: Callable[P, R] | None = None, /, **options: Unpack[Options]) -> Any:
+    """Make a function a step.
+
+    Args:
+        function: The function, where the decorator is used without options.
+        **options: What the step needs: see `Options`.
+
+    Raises:
+        SpecError: Options that can't be, all of them at once.
+
+    Example:
+        >>> from fairlead import step
+        >>> @step(cpu=2, memory="1Gi")
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double(21)
+        42
+    """
+    if function is not None:
+        return _make(function, {})
+    return functools.partial(_make, options=options)
+
+
+def _make(function: Callable[P, R], options: Options) -> Step[P, R]:
+    if not callable(function) or isinstance(function, type):
+        raise UsageError(f"@step is for functions, got {function!r}", where=user_line())
+    _refuse_unusual(function)
+    base = specs.FunctionStep(
+        name=function.__name__,
+        function=f"{function.__module__}:{function.__qualname__}",
+        parameters=parameters_of(function),
+        outputs=tuple(map(show, output_annotations(_signature(function).return_annotation))),
+    )
+    return Step(function, _changed(base, options))
+
+
+def _refuse_unusual(function: Callable[..., Any]) -> None:
+    kinds = {inspect.iscoroutinefunction: "async", inspect.isgeneratorfunction: "a generator"}
+    for test, word in kinds.items():
+        if test(function):
+            raise UsageError(
+                f"step {function.__name__!r} is {word}",
+                where=user_line(),
+                why="a step returns its value once, when it ends",
+                next="return the value, for instance list(items) or asyncio.run(work())",
+            )
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UsageError(
+                f"step {function.__name__!r} takes *{parameter.name}",
+                where=user_line(),
+                why="the parameters of a step are named, so that a graph can be checked and stored",
+                next=f"take one list or mapping: {parameter.name}: list[…]",
+            )
+        if parameter.name in RESERVED_PARAMETERS:
+            raise UsageError(
+                f"step {function.__name__!r} has a parameter {parameter.name!r}",
+                where=user_line(),
+                why=f"{parameter.name}= in a call inside a flow is the condition under which the step runs",
+                next="rename the parameter",
+            )
+
+
+@functools.cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(function)
+    known = hints(function)
+    parameters = [
+        each.replace(annotation=known.get(each.name, Any)) for each in signature.parameters.values()
+    ]
+    return signature.replace(parameters=parameters, return_annotation=known.get("return", Any))
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[specs.Parameter, ...]:
+    """Describe the parameters of a function for its spec."""
+    return tuple(
+        specs.Parameter(name=each.name, type=show(each.annotation), required=each.default is each.empty)
+        for each in _signature(function).parameters.values()
+    )
+
+
+def _changed(spec: specs.Step, options: Mapping[str, Any]) -> Any:
+    """Return a spec with options applied; raise with every fault."""
+    known = set(Options.__annotations__) - {"when"}
+    faults = [Fault(name, f"there is no such option; {nearest(name, known)}") for name in options if name not in known]
+    changes: dict[str, Any] = {}
+    if resources := {name: options[name] for name in _RESOURCES if name in options}:
+        changes["resources"] = _replaced(spec.resources, resources)
+    if environment := {name: options[name] for name in _ENVIRONMENT if name in options}:
+        changes["environment"] = _replaced(spec.environment, environment)
+    changes |= {name: options[name] for name in _PLAIN if name in options}
+    changes |= {name: tuple(options[name]) for name in _LISTS if name in options}
+    if "name" in options:
+        changes["name"] = options["name"]
+    if "retries" in options:
+        retries = options["retries"]
+        changes["retries"] = msgspec.structs.replace(spec.retries, user=retries) if isinstance(retries, int) else retries
+    if "cache" in options:
+        changes["cache"] = {True: "on", False: "off"}.get(options["cache"], options["cache"])
+    changed = msgspec.structs.replace(spec, **changes)
+    faults += _type_faults(changed)
+    if not faults:
+        faults += specs.step_faults(changed)
+    if faults:
+        raise SpecError(f"step {spec.name!r}", faults, next=f"edit {user_line()}")
+    return changed
+
+
+def _replaced(part: Resources | Environment, changes: Mapping[str, Any]) -> Any:
+    return msgspec.structs.replace(
+        part, **{name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+    )
+
+
+def _type_faults(spec: specs.Step) -> list[Fault]:
+    """Check the types of the fields as if the spec had come from a file."""
+    from fairlead.specs import documents  # lazy: msgspec.inspect, 6 ms; only where options are given
+
+    try:
+        documents.convert(msgspec.to_builtins(spec), type(spec), source="")
+    except SpecError as error:
+        return list(error.faults)
+    except TypeError as error:  # a value that no document can hold
+        return [Fault("", str(error))]
+    return []
+
+
+def container(
+    name: str,
+    *,
+    image: str,
+    command: Sequence[str],
+    parameters: Sequence[str] = (),
+    **options: Unpack[Options],
+) -> Step[..., Any]:
+    """Make a step of an image and a command.
+
+    Args:
+        name: The step's name.
+        image: The container image.
+        command: The words of the command; ``{parameter}`` becomes the path of the file that holds an
+            input, ``{output}`` the path at which the command leaves its result.
+        parameters: The names of its inputs.
+        **options: What the step needs: see `Options`.
+    """
+    base = specs.ContainerStep(
+        name=name,
+        image=image,
+        command=tuple(command),
+        parameters=tuple(specs.Parameter(name=each) for each in parameters),
+        outputs=("Path",),
+    )
+    made: Step[..., Any] = Step(None, _changed(base, options))
+    made.signature = inspect.Signature(
+        [inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in parameters]
+    )
+    return made
+
+
+__all__ = ["Options", "Runtime", "Single", "Step", "When", "container", "parameters_of", "step"]

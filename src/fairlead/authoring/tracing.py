@@ -1,0 +1,412 @@
+"""Tracing: running a flow's body once, with futures for values, to see its graph."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from fairlead.authoring import annotations
+from fairlead.authoring.futures import FirstOf, Future, When, as_condition
+from fairlead.authoring.places import user_line
+from fairlead.authoring.steps import Step
+from fairlead.errors import Fault, SpecError, UsageError
+from fairlead.specs import conditions, graphs
+from fairlead.specs import steps as specs
+
+if TYPE_CHECKING:
+    from fairlead.authoring.flows import Flow
+    from fairlead.authoring.sweeps import Sweep
+
+LITERAL_LEAVES_MAX = 256
+"""A larger literal is stored as a value beside the graph, so that the graph stays small."""
+
+
+class Traced(NamedTuple):
+    """A traced flow.
+
+    Attributes:
+        graph: The graph.
+        constants: The values it refers to that are no JSON, or too large to stand in it.
+        functions: The function of each definition that has one, by key.
+    """
+
+    graph: graphs.Graph
+    constants: dict[str, Any]
+    functions: dict[str, Callable[..., Any]]
+
+
+class _Draft:
+    """A node while the graph grows: later calls may add exports, splits and orders to it."""
+
+    __slots__ = ("after", "exports", "node", "split")
+
+    def __init__(self, node: graphs.Node) -> None:
+        self.node = node
+        self.after: dict[int, None] = dict.fromkeys(node.after)
+        self.exports: dict[graphs.Export, None] = {}
+        self.split: dict[graphs.Export, None] = {}
+
+    def finished(self, index: int, name: str) -> graphs.Node:
+        return msgspec.structs.replace(
+            self.node,
+            index=index,
+            name=name if name != self.node.step else "",
+            after=tuple(self.after),
+            exports=tuple(self.exports),
+            split=tuple(self.split),
+        )
+
+
+class Tracer:
+    """The scope in which a call of a step adds a node."""
+
+    def __init__(self, flow: str) -> None:
+        self._flow = flow
+        self._drafts: list[_Draft] = []
+        self._titles: list[str] = []
+        self._steps: dict[str, specs.Step] = {}
+        self._known: dict[tuple[str, int], str] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._function_of: dict[str, tuple[Any, str]] = {}
+        self._constants: dict[str, Any] = {}
+        self._faults: list[Fault] = []
+        self._groups: list[str] = []
+        self._conditions: list[conditions.Condition] = []
+
+    # What a call means -------------------------------------------------------------------------
+
+    def call(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Add a node and return its future, or a tuple of futures where it has several outputs."""
+        given = _bind(step, args, kwargs)
+        inputs = {name: self._input(step, name, value) for name, value in given.items()}
+        return self._add(step, inputs, returned=_returned(step))
+
+    def map(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Add a mapped node: one instance for each item of the positional arguments."""
+        if not args:
+            raise UsageError(
+                f"{step.name}.map() was given nothing to map over",
+                where=user_line(),
+                why="positional arguments are mapped item by item, keyword arguments are given whole",
+                next=f"write {step.name}.map(items, option=…)",
+            )
+        given = _bind(step, args, kwargs)
+        each = tuple(list(given)[: len(args)])
+        inputs, counts = {}, []
+        for name, value in given.items():
+            if name in each:
+                inputs[name], count = self._items(step, name, value)
+                counts.append(count)
+            else:
+                inputs[name] = self._input(step, name, value)
+        known = {count for count in counts if count is not None}
+        if len(known) > 1:
+            raise UsageError(
+                f"{step.name}.map() was given lists of different lengths",
+                where=user_line(),
+                why=f"they have {' and '.join(map(str, sorted(known)))} items",
+                next="give lists of one length, or a keyword argument for what every item shares",
+            )
+        return self._add(step, inputs, returned=_returned(step), each=each, count=known.pop() if known else None)
+
+    def enter_flow(self, flow: Flow[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Trace a nested flow's body in place, or add a driver node for a dynamic one."""
+        if flow.dynamic:
+            return self.call(flow.as_step(), args, kwargs)
+        with self._nested(flow):
+            return flow.function(*args, **kwargs)
+
+    def sweep(self, sweep: Sweep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Add a sweep's node."""
+        trial = sweep.step
+        key = self._definition(trial, sweep.step.spec)
+        swept = set(sweep.spec.space)
+        given = _bind(trial, args, kwargs, without=swept)
+        inputs = {name: self._input(trial, name, value) for name, value in given.items()}
+        parameters = tuple(each for each in trial.spec.parameters if each.name not in swept)
+        spec = msgspec.structs.replace(sweep.spec, trial=key, parameters=parameters)
+        returned = tuple[_returned(trial), dict, float]  # type: ignore[misc]  # computed
+        return sweep.result(*self._add(Step(None, spec, when=sweep.condition), inputs, returned=returned))
+
+    # What futures ask for ----------------------------------------------------------------------
+
+    def export(self, future: Future) -> None:
+        """Have a node's record carry a scalar, because a condition reads it."""
+        self._drafts[future.node].exports[graphs.Export(future.output, future.path)] = None
+
+    def add_order(self, node: int, others: Iterable[Future]) -> None:
+        """Order a node after others, which must be earlier ones."""
+        for other in others:
+            if other.node >= node:
+                raise UsageError(
+                    f"{self._titles[node]} can't run after {other.title}, which is called later",
+                    where=user_line(),
+                    next="call the step that runs first before the other",
+                )
+            self._drafts[node].after[other.node] = None
+
+    # The end -----------------------------------------------------------------------------------
+
+    def finish(self, result: Any, parameters: Mapping[str, Any]) -> Traced:
+        """Return the graph.
+
+        Raises:
+            SpecError: With every type fault of the whole flow.
+        """
+        if self._faults:
+            raise SpecError(f"flow {self._flow!r}", self._faults, next="mend the call or the annotation")
+        bound = None if result is None else self._binding(result)
+        graph = graphs.Graph(
+            flow=self._flow,
+            parameters={name: value for name, value in parameters.items() if _json_leaves(value) is not None},
+            steps=self._steps,
+            nodes=tuple(self._numbered()),
+            result=bound,
+        )
+        faults = list(graphs.graph_faults(graph))
+        if faults:
+            raise SpecError(f"flow {self._flow!r}", faults)
+        return Traced(graph, self._constants, self._functions)
+
+    def _numbered(self) -> Iterator[graphs.Node]:
+        """Give each node its name and first index.
+
+        Instances of one name are counted from 0. A map whose length is known at run time only would leave
+        the indices after it unknown; it shares its name with nothing else, and gets ``name-2`` if need be.
+        """
+        open_maps = {title: 0 for title in self._titles}
+        for title, draft in zip(self._titles, self._drafts, strict=True):
+            open_maps[title] += _is_open(draft.node)
+        plain = {
+            title
+            for title, draft in zip(self._titles, self._drafts, strict=True)
+            if not _is_open(draft.node)
+        }
+        used = dict.fromkeys(self._titles, 0)
+        suffix = {title: 1 if title in plain else 0 for title in open_maps}
+        for title, draft in zip(self._titles, self._drafts, strict=True):
+            if _is_open(draft.node):
+                suffix[title] += 1
+                yield draft.finished(0, title if suffix[title] == 1 else f"{title}-{suffix[title]}")
+                continue
+            yield draft.finished(used[title], title)
+            used[title] += 1 if draft.node.count is None else draft.node.count
+
+    # Building ----------------------------------------------------------------------------------
+
+    def _add(
+        self,
+        step: Step[..., Any],
+        inputs: dict[str, graphs.Binding],
+        *,
+        returned: Any,
+        each: tuple[str, ...] = (),
+        count: int | None = None,
+    ) -> Any:
+        number = len(self._drafts)
+        key = self._definition(step, step.spec)
+        node = graphs.Node(
+            step=key,
+            inputs=inputs,
+            each=each,
+            count=count,
+            after=tuple(dict.fromkeys(future.node for future in step.predecessors)),
+            when=self._condition(step.condition),
+            group="/".join(self._groups),
+        )
+        self._drafts.append(_Draft(node))
+        self._titles.append(step.name)
+        produced = annotations.output_annotations(returned)
+        futures = tuple(
+            Future(self, number, position, annotation, title=step.name, mapped=bool(each))
+            for position, annotation in enumerate(produced)
+        )
+        return futures if len(futures) > 1 else futures[0]
+
+    def _condition(self, given: Any) -> conditions.Condition | None:
+        if given is False or given is True:
+            raise UsageError(
+                "when= was given a value that is known while tracing",
+                where=user_line(),
+                next="use a plain if for it",
+            )
+        own = [] if given is None else [as_condition(given)]
+        found = [*self._conditions, *own]
+        return None if not found else found[0] if len(found) == 1 else conditions.And(tuple(found))
+
+    @contextmanager
+    def _nested(self, flow: Flow[..., Any]) -> Iterator[None]:
+        self._groups.append(flow.name)
+        condition = None if flow.condition is None else as_condition(flow.condition)
+        if condition is not None:
+            self._conditions.append(condition)
+        try:
+            yield
+        finally:
+            self._groups.pop()
+            if condition is not None:
+                self._conditions.pop()
+
+    def _definition(self, step: Step[..., Any], spec: specs.Step) -> str:
+        """Return the key of a step's definition, adding it where it is new."""
+        known = self._known.get((spec.name, id(spec)))
+        if known is not None:
+            return known
+        function = step.function
+        identity = getattr(spec, "function", None) or (spec.image if isinstance(spec, specs.ContainerStep) else spec)
+        place = _place(function)
+        other = self._function_of.setdefault(spec.name, (identity, place))
+        if other[0] != identity:
+            raise UsageError(
+                f"two different functions are steps of the name {spec.name!r}",
+                where=user_line(),
+                why=f"one is {other[1]}, the other {place}",
+                next=f'name one of them: @step(name="{spec.name}_2")',
+            )
+        key, serial = spec.name, 1
+        while key in self._steps and self._steps[key] != spec:
+            serial += 1
+            key = f"{spec.name}+{serial}"
+        self._steps[key] = spec
+        self._known[spec.name, id(spec)] = key
+        if function is not None:
+            self._functions[key] = function
+        return key
+
+    # Values ------------------------------------------------------------------------------------
+
+    def _input(self, step: Step[..., Any], name: str, value: Any) -> graphs.Binding:
+        self._check(step, name, value, step.signature.parameters[name].annotation)
+        return self._binding(value)
+
+    def _items(self, step: Step[..., Any], name: str, value: Any) -> tuple[graphs.Binding, int | None]:
+        wanted = step.signature.parameters[name].annotation
+        if isinstance(value, Future):
+            if value.mapped and value.path:
+                raise UsageError(
+                    f"{step.name}.map() can't map over a part of each item of {value.title}",
+                    where=user_line(),
+                    next="map over the whole items, and take the part inside the step",
+                )
+            if value.mapped:
+                self._compare_types(step, name, value.annotation, wanted, f"an item of {value!r}")
+                return value.binding(), self._drafts[value.node].node.count
+            if not annotations.is_iterable(value.annotation):
+                self._fault(step, name, f"maps over {value!r}, which is no list")
+            self._compare_types(step, name, annotations.item_annotation(value.annotation), wanted, f"an item of {value!r}")
+            self._drafts[value.node].split[graphs.Export(value.output, value.path)] = None
+            return value.binding(), None
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise UsageError(
+                f"{step.name}.map() can't map over {type(value).__name__} for {name!r}",
+                where=user_line(),
+                next=f"give a list of items; what every item shares goes by keyword: {name}=…",
+            )
+        items = list(value)
+        for item in items:
+            self._check(step, name, item, wanted)
+        return self._binding(items), len(items)
+
+    def _check(self, step: Step[..., Any], name: str, value: Any, wanted: Any) -> None:
+        if isinstance(value, FirstOf):
+            for option in value.options:
+                self._check(step, name, option, wanted)
+        elif isinstance(value, Future):
+            produced = list[value.annotation] if value.mapped else value.annotation  # type: ignore[name-defined]
+            self._compare_types(step, name, produced, wanted, repr(value))
+        elif isinstance(value, When):
+            self._fault(step, name, "is a condition, which has no value; give it as when=")
+        elif not _holds_future(value) and not annotations.accepts(wanted, value):
+            shown = repr(value) if len(repr(value)) < 60 else type(value).__name__
+            self._fault(step, name, f"takes {annotations.show(wanted)}, got {shown}")
+
+    def _compare_types(self, step: Step[..., Any], name: str, produced: Any, wanted: Any, what: str) -> None:
+        if not annotations.compatible(produced, wanted):
+            self._fault(step, name, f"takes {annotations.show(wanted)}, got {what}")
+
+    def _fault(self, step: Step[..., Any], name: str, message: str) -> None:
+        self._faults.append(Fault(f"{step.name}({name}=…)", f"{message}   [{user_line()}]"))
+
+    def _binding(self, value: Any) -> graphs.Binding:
+        if isinstance(value, Future):
+            if value.tracer is not self:
+                raise UsageError(f"{value!r} belongs to another run of a flow", where=user_line())
+            return value.binding()
+        if isinstance(value, FirstOf):
+            return graphs.FirstOf(tuple(self._binding(option) for option in value.options))
+        leaves = _json_leaves(value)
+        if leaves is not None and leaves <= LITERAL_LEAVES_MAX:
+            return graphs.Literally(value)
+        if _holds_future(value):
+            if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+                return graphs.DictOf({key: self._binding(item) for key, item in value.items()})
+            if isinstance(value, list | tuple):
+                return graphs.ListOf(tuple(self._binding(item) for item in value))
+            parts = getattr(value, "futures", None)  # a sweep's result
+            if parts is not None:
+                return self._binding(parts())
+        name = f"c{len(self._constants)}"
+        self._constants[name] = value
+        return graphs.Constant(name)
+
+
+def _is_open(node: graphs.Node) -> bool:
+    return bool(node.each) and node.count is None
+
+
+def _place(function: Callable[..., Any] | None) -> str:
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else "a container"
+
+
+def _returned(step: Step[..., Any]) -> Any:
+    returned = step.signature.return_annotation
+    return Any if returned is inspect.Signature.empty else returned
+
+
+def _bind(
+    step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, without: set[str] | None = None
+) -> dict[str, Any]:
+    signature = step.signature
+    if without:
+        signature = signature.replace(parameters=[p for n, p in signature.parameters.items() if n not in without])
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise UsageError(
+            f"step {step.name!r} can't be called like this: {error}",
+            where=user_line(),
+            next=f"its parameters are {step.name}{signature}",
+        ) from None
+
+
+def _holds_future(value: Any) -> bool:
+    if isinstance(value, Future | FirstOf) or hasattr(type(value), "futures"):
+        return True
+    if isinstance(value, list | tuple):
+        return any(_holds_future(item) for item in value)
+    return isinstance(value, dict) and any(_holds_future(item) for item in value.values())
+
+
+def _json_leaves(value: Any) -> int | None:
+    """Count the leaves of a value that JSON holds exactly; None where it does not."""
+    kind = type(value)
+    if value is None or kind is bool:
+        return 1
+    if kind is int:
+        return 1 if -(2**63) <= value < 2**63 else None  # the widest integer that every reader of JSON holds
+    if kind is str:
+        return 1 + len(value) // 64
+    if kind is float:
+        return 1 if value - value == 0 else None  # an infinity or NaN is no JSON
+    if kind is list:
+        counts = [_json_leaves(item) for item in value]
+    elif kind is dict and all(type(key) is str for key in value):
+        counts = [_json_leaves(item) for item in value.values()]
+    else:
+        return None
+    return None if None in counts else 1 + sum(count for count in counts if count)

@@ -1,0 +1,1 @@
+"""The local engine: every attempt is a process of this machine."""

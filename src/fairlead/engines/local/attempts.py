@@ -1,0 +1,155 @@
+"""An attempt under way: its processes, and what to say of how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Literal
+
+from fairlead.engines.local.capacity import Amount
+from fairlead.specs.reports import ErrorReport
+from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.store.progress import Instance
+from fairlead.store.records import AttemptRecord, Outcome, Summary
+from fairlead.worker.context import LoggedLine
+from fairlead.worker.tasks import Exited, Rank
+
+_TAIL_BYTES = 8192
+_TAIL_LINES = 20
+
+Stopping = Literal["", "timeout", "cancel", "memory", "gang", "pruned"]
+
+
+class Attempt:
+    """One attempt of an instance: one process, or a gang of them.
+
+    Attributes:
+        processes: The number of each rank's process.
+        stopping: Why it is being stopped, where it is.
+    """
+
+    def __init__(self, instance: Instance, number: int, amount: Amount, gpus: tuple[int, ...]) -> None:
+        self.instance = instance
+        self.number = number
+        self.amount = amount
+        self.gpus = gpus
+        self.started = time.time()
+        self.deadline: float | None = None
+        self.kill_at: float | None = None
+        self.processes: dict[int, int | None] = {}
+        self.exits: dict[int, Exited] = {}
+        self.first_exit: int | None = None
+        self.stopping: Stopping = ""
+        self.history: list[LoggedLine] = []
+        self.summaries: dict[str, Summary] = {}
+        self.logs: dict[int, Path] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether all its processes have ended."""
+        return len(self.exits) == len(self.processes)
+
+    @property
+    def is_gang(self) -> bool:
+        """Whether it has several processes."""
+        return None not in self.processes.values()
+
+
+def ranks_of(runtime: RankRuntime) -> list[Rank]:
+    """Return the ranks of a gang on this machine, joined over a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    each = runtime.processes_per_node
+    return [
+        Rank(
+            rank=node * each + local,
+            world_size=runtime.world_size,
+            local_rank=local,
+            local_world_size=each,
+            node_rank=node,
+            nodes=runtime.nodes,
+            master_address="127.0.0.1",
+            master_port=port,
+            kind=kind_of(runtime),
+        )
+        for node in range(runtime.nodes)
+        for local in range(each)
+    ]
+
+
+def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host: str) -> AttemptRecord:
+    """Describe an attempt whose process ended without leaving a record."""
+    number, code = _signal_and_code(exited.status)
+    kind, message = _cause(attempt, exited, number, code)
+    tail = _tail(log)
+    return AttemptRecord(
+        step=attempt.instance.name,
+        index=attempt.instance.index,
+        number=attempt.number,
+        status="cancelled" if attempt.stopping in ("cancel", "pruned") else "failed",
+        exit_code=code,
+        signal=number,
+        error=ErrorReport(type=kind, message=message, line=tail[-1] if tail else "", traceback="\n".join(tail)),
+        outcome=Outcome(metrics=attempt.summaries),
+        infrastructure=exited.template_died,
+        started=attempt.started,
+        finished=time.time(),
+        peak_memory_bytes=exited.peak_memory_bytes or None,
+        cpu_s=exited.cpu_s,
+        host=host,
+    )
+
+
+def _cause(attempt: Attempt, exited: Exited, number: int | None, code: int | None) -> tuple[str, str]:
+    step = attempt.instance.step
+    if exited.template_died:
+        return "Lost", "the process that all steps are forked from was killed, and the step with it"
+    match attempt.stopping:
+        case "timeout":
+            return "Timeout", f"took longer than its timeout of {step.timeout}"
+        case "memory":
+            return "Memory", f"used more than its memory limit of {step.resources.memory}"
+        case "cancel":
+            return "Cancelled", "was cancelled"
+        case "pruned":
+            return "Pruned", "was stopped early by the sweep's pruner"
+    if number is not None:
+        return "Signal", f"the process was killed by signal {number} ({_signal_name(number)}){_hint(number)}"
+    return "Exit", f"the process ended with exit code {code} before the step returned"
+
+
+def _hint(number: int) -> str:
+    hints = {
+        signal.SIGKILL: ": by somebody, or by the kernel for want of memory",
+        signal.SIGSEGV: ": a fault in compiled code",
+        signal.SIGBUS: ": a mapped file was cut short, or shared memory is full",
+    }
+    return hints.get(signal.Signals(number), "") if number in set(signal.Signals) else ""
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
+
+
+def _signal_and_code(status: int) -> tuple[int | None, int | None]:
+    code = os.waitstatus_to_exitcode(status)
+    return (-code, None) if code < 0 else (None, code)
+
+
+def _tail(log: Path | None) -> list[str]:
+    if log is None:
+        return []
+    try:
+        with open(log, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    except OSError:
+        return []

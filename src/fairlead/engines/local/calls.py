@@ -1,0 +1,116 @@
+"""Calls of steps by drivers: dynamic flows and sweeps that run as steps themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from fairlead.engines.local.processes import Processes
+from fairlead.specs.steps import DriverStep, SweepStep
+from fairlead.store.journal import Journal
+from fairlead.store.progress import Instance, Progress
+from fairlead.store.records import Called, RunSpec
+from fairlead.worker.context import LoggedLine
+from fairlead.worker.tasks import Answer, Call, Followed
+
+
+class Calls:
+    """Turns the calls of drivers into instances of the run, and answers when those have ended.
+
+    Attributes:
+        unwritten: Whether calls were noted that the journal has not written.
+    """
+
+    def __init__(self, spec: RunSpec, progress: Progress, journal: Journal, processes: Processes) -> None:
+        self._progress = progress
+        self._journal = journal
+        self._processes = processes
+        self._drivers: dict[str, int] = {}
+        self._waiting: dict[tuple[str, int], list[tuple[str, Call]]] = {}
+        self._at: dict[tuple[str, int], Instance] = {}
+        self._used: Counter[str] = Counter()
+        self.unwritten = False
+        drivers = [node for node in spec.graph.nodes if isinstance(spec.graph.step_of(node), DriverStep | SweepStep)]
+        self._plain_names = len(drivers) <= 1
+        self._taken = {node.title for node in spec.graph.nodes}
+        for instance in progress.calls.values():
+            self._used[instance.name] = max(self._used[instance.name], instance.index + 1)
+
+    def begin(self, driver: Instance, process: int) -> None:
+        """Note which process a driver is."""
+        self._drivers[_title(driver)] = process
+
+    def finish(self, driver: Instance) -> None:
+        """Forget a driver that has ended."""
+        self._drivers.pop(_title(driver), None)
+
+    def take(self, driver: Instance, call: Call) -> None:
+        """Make a call an instance, or find the one it was before the driver was restarted."""
+        parent = _title(driver)
+        known = self._progress.calls.get(call.identity)
+        if known is None:
+            name = self._name(driver, call.step.name)
+            called = Called(
+                parent=parent,
+                identity=call.identity,
+                position=call.position,
+                step=name,
+                index=self._used[name],
+                definition=call.step,
+                inputs=call.inputs,
+                source=call.source,
+                line=call.line,
+            )
+            self._used[name] += 1
+            self._journal.add(called)
+            self.unwritten = True
+            known = self._progress.apply(called)
+            assert known is not None
+        self._at[parent, call.position] = known
+        self._waiting.setdefault(known.key, []).append((parent, call))
+        if known.ended:
+            self.ended(known)
+
+    def instance_at(self, driver: Instance, position: int) -> Instance | None:
+        """Return the instance that a driver's call became."""
+        return self._at.get((_title(driver), position))
+
+    def ended(self, instance: Instance) -> None:
+        """Answer those that wait for an instance."""
+        for parent, call in self._waiting.pop(instance.key, ()):
+            self._send(parent, _answer(instance, call.position))
+
+    def logged(self, instance: Instance, line: LoggedLine) -> None:
+        """Pass on what an instance logged to drivers that follow it."""
+        for parent, call in self._waiting.get(instance.key, ()):
+            if call.follow:
+                self._send(parent, Followed(position=call.position, values=line.values, at=line.at))
+
+    def _send(self, parent: str, message: Any) -> None:
+        process = self._drivers.get(parent)
+        if process is not None:
+            self._processes.send(process, message)
+
+    def _name(self, driver: Instance, step: str) -> str:
+        """Name a called step: as it is called, unless another part of the graph has the name."""
+        if self._plain_names and step not in self._taken and driver.call is None:
+            return step
+        return f"{_title(driver)}.{step}"
+
+
+def _title(driver: Instance) -> str:
+    return f"{driver.name}.{driver.index}"
+
+
+def _answer(instance: Instance, position: int) -> Answer:
+    newest = instance.attempts[max(instance.attempts)].outcome if instance.attempts else None
+    outcome = instance.outcome or newest
+    return Answer(
+        position=position,
+        status=instance.status,
+        outputs=outcome.outputs if outcome else (),
+        metrics={name: msgspec.structs.astuple(each) for name, each in outcome.metrics.items()} if outcome else {},
+        reason=instance.reason or "",
+    )

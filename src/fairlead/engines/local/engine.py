@@ -1,0 +1,522 @@
+"""The local engine: one loop that starts steps as they become ready, and records how they end."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.engines.contract import Observer
+from fairlead.engines.local.attempts import Attempt, ranks_of, record_of_death
+from fairlead.engines.local.calls import Calls
+from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, this_machine
+from fairlead.engines.local.memory import MemoryLimits
+from fairlead.engines.local.processes import Processes
+from fairlead.errors import ClaimedError, Fault, NotFoundError
+from fairlead.specs.graphs import Graph
+from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.status import RunStatus
+from fairlead.specs.steps import DriverStep, Step, SweepStep
+from fairlead.specs.values import Ref
+from fairlead.store import claims
+from fairlead.store.history import read_events, read_items
+from fairlead.store.journal import Journal, sync
+from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key
+from fairlead.store.opened import Store
+from fairlead.store.progress import Instance, Progress
+from fairlead.store.records import (
+    AttemptRecord,
+    Cached,
+    CacheEntry,
+    Claim,
+    Ended,
+    RunSpec,
+    RunStatusChanged,
+    Started,
+    decode,
+    encode,
+)
+from fairlead.worker.context import LoggedLine, extended
+from fairlead.worker.keys import cache_key, fixed_parts, input_parts
+from fairlead.worker.resolving import Resolver
+from fairlead.worker.tasks import Call, Exited, Logged, ProjectCode, Progressed, Rank, Stop, WorkerTask
+
+FLUSH_S = 0.5
+"""How old an observation may grow before it is written: what another process sees of a run is no older."""
+GRACE_S = 5.0
+"""How long a step has to end by itself after it was asked to, before it is killed."""
+
+
+class LocalEngine:
+    """Runs steps as processes of this machine. See `fairlead.engines.contract.Engine`.
+
+    Args:
+        store: Where records and values lie.
+        slots: How many steps at most run at once; as many as fit where it is None.
+        relaxed: Whether a step that asks for more than this machine has may run all the same.
+    """
+
+    def __init__(self, store: Store, *, slots: int | None = None, relaxed: bool = False) -> None:
+        self._store = store
+        self._machine: Machine = this_machine()
+        self._slots = slots
+        self._relaxed = relaxed
+
+    def faults(self, graph: Graph) -> Iterable[Fault]:
+        """Yield what can never run on this machine."""
+        return () if self._relaxed else lacking(graph, self._machine)
+
+    def drive(self, spec: RunSpec, progress: Progress, observer: Observer, *, claim: Claim, code: ProjectCode) -> RunStatus:
+        """Run what is left of a run, under a claim on it."""
+        drive = _Drive(self._store, spec, progress, observer, claim, Capacity(self._machine, self._slots), code)
+        return drive.run()
+
+
+class _Drive:
+    """One run being driven."""
+
+    def __init__(
+        self,
+        store: Store,
+        spec: RunSpec,
+        progress: Progress,
+        observer: Observer,
+        claim: Claim,
+        capacity: Capacity,
+        code: ProjectCode,
+    ) -> None:
+        self._store = store
+        self._backend = store.backend
+        self._spec = spec
+        self._progress = progress
+        self._observer = observer
+        self._claim = claim
+        self._capacity = capacity
+        self._code = code
+        self._journal = Journal(store.backend, spec.run, claim)
+        self._processes = Processes(code)
+        self._memory = MemoryLimits(spec.run)
+        self._resolver = Resolver(progress, spec.constants, spec.items, lambda ref: read_items(store.backend, ref))
+        self._calls = Calls(spec, progress, self._journal, self._processes)
+        self._attempts: dict[int, Attempt] = {}
+        self._running: dict[tuple[str, int], Attempt] = {}
+        self._queue: deque[Instance] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._serial = 0
+        self._keys: dict[tuple[str, int], str] = {}
+        self._occurrences: Counter[bytes] = Counter()
+        self._fixed: dict[int, tuple[Step, dict[str, str]]] = {}
+        self._tries_before = {key: len(each.attempts) for key, each in progress.instances.items()}
+        self._interrupts = 0
+        self._cancelled = False
+        self._unsynced: list[str] = []
+        self._flushed_at = self._looked_at = self._beat_at = time.monotonic()
+        self._made_folders: set[Path] = set()
+
+    # The loop ----------------------------------------------------------------------------------
+
+    def run(self) -> RunStatus:
+        """Drive until nothing is left that may run."""
+        previous = self._catch_interrupts()
+        try:
+            self._observe_run("running")
+            self._observer.started(self._spec, self._progress)
+            while not self._finished():
+                self._start_ready()
+                self._handle(self._processes.wait(self._patience()))
+                self._keep_time()
+            status = self._status()
+            self._observe_run(status)
+            self._journal.flush()
+            sync(self._backend, self._unsynced)
+        finally:
+            self._release_interrupts(previous)
+            self._processes.close()
+            self._memory.close()
+        return status
+
+    def _finished(self) -> bool:
+        if self._running:
+            return False
+        if self._cancelled:
+            self._progress.cancel_open()
+            return True
+        return self._progress.done
+
+    def _status(self) -> RunStatus:
+        if self._cancelled:
+            return "cancelled"
+        bad = ("failed", "cancelled", "blocked")
+        graph = (each for each in self._progress.instances.values() if each.call is None)
+        return "failed" if any(each.status in bad for each in graph) else "succeeded"
+
+    def _patience(self) -> float:
+        """Return how long the loop may sleep, in seconds."""
+        now = time.monotonic()
+        until = [self._looked_at + FLUSH_S]
+        if self._timers:
+            until.append(self._timers[0][0])
+        return max(0.0, min(until) - now)
+
+    def _keep_time(self) -> None:
+        """Do what is due: timers, limits, the journal, and what people asked of the run."""
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+        if self._journal.full or (self._journal.waiting and now - self._flushed_at >= FLUSH_S):
+            self._flushed_at = now
+            self._journal.flush()
+        if now - self._looked_at < FLUSH_S:
+            return
+        self._looked_at = now
+        for attempt in self._running.values():
+            pid = self._pid(attempt)
+            if pid is not None and not attempt.stopping and self._memory.exceeded(pid):
+                self._stop(attempt, "memory", at_once=True)
+        if any(event.kind == "cancel" and event.time >= self._claim.time for event in read_events(self._backend, self._spec.run)):
+            self._cancel()
+        if now - self._beat_at >= claims.BEAT_S:
+            self._beat_at = now
+            self._keep_claim()
+
+    def _keep_claim(self) -> None:
+        if claims.is_fenced(self._backend, self._spec.run, self._claim):
+            for attempt in self._running.values():
+                self._stop(attempt, "cancel", at_once=True)
+            raise ClaimedError(
+                f"run {self._spec.run} was taken over by another driver",
+                why="this one gave no sign of life for a while",
+                next=f"fairlead get {self._spec.run}",
+            )
+        claims.beat(self._backend, self._spec.run, self._claim)
+
+    def _at(self, delay_s: float, action: Callable[[], None]) -> None:
+        self._serial += 1
+        heapq.heappush(self._timers, (time.monotonic() + delay_s, self._serial, action))
+
+    # Starting ----------------------------------------------------------------------------------
+
+    def _start_ready(self) -> None:
+        """Take what is ready: from the cache where it is there, else into processes as far as they fit."""
+        if self._cancelled:
+            return
+        hits = False
+        for instance in self._progress.take_ready():
+            if self._from_cache(instance):
+                hits = True
+            else:
+                self._queue.append(instance)
+        if hits or self._calls.unwritten:
+            # A reference is recorded before it is used, and a call before its step starts.
+            self._calls.unwritten = False
+            self._journal.flush()
+        waiting: deque[Instance] = deque()
+        blocked: set[Any] = set()
+        while self._queue:
+            instance = self._queue.popleft()
+            amount = demand(instance.step, self._capacity.machine)
+            gpus = None if amount in blocked else self._capacity.take(amount)
+            if gpus is None:
+                blocked.add(amount)
+                waiting.append(instance)
+                if len(blocked) > 8:  # what is left waits too; looking at all of it each time is quadratic
+                    break
+                if len(blocked) == 1 and len(waiting) > 64:
+                    break
+                continue
+            self._start(Attempt(instance, self._next_number(instance), amount, gpus))
+        waiting.extend(self._queue)
+        self._queue = waiting
+        self._processes.keep_waiting(0 if self._progress.done else min(len(self._queue) + 1, 4))
+
+    def _next_number(self, instance: Instance) -> int:
+        return max(instance.attempts, default=0) + 1
+
+    def _start(self, attempt: Attempt) -> None:
+        instance, step = attempt.instance, attempt.instance.step
+        ranks: list[Rank | None] = list(ranks_of(step.runtime)) if isinstance(step.runtime, RankRuntime) else [None]
+        inputs = self._resolver.inputs(instance)
+        node = self._progress.node_of(instance)
+        for position, rank in enumerate(ranks):
+            task = Task(instance.name, instance.index, attempt.number, None if rank is None else rank.rank)
+            log = self._store.log_path(self._spec.run, task)
+            if log.parent not in self._made_folders:
+                log.parent.mkdir(parents=True, exist_ok=True)
+                self._made_folders.add(log.parent)
+            attempt.logs[position] = log
+
+            def make(identity: int, rank: Rank | None = rank, log: Path = log) -> WorkerTask:
+                return WorkerTask(
+                    id=identity,
+                    run=self._spec.run,
+                    step=msgspec.structs.replace(step, name=instance.name) if step.name != instance.name else step,
+                    index=instance.index,
+                    number=attempt.number,
+                    code=self._code,
+                    inputs=inputs,
+                    exports=node.exports if node else (),
+                    split=node.split if node else (),
+                    store=self._store.url,
+                    host=str(self._store.host),
+                    log=str(log),
+                    checkpoints=str(self._checkpoints(instance)),
+                    cache_key=None if rank is not None and rank.rank else self._keys.get(instance.key),
+                    threads=max(1, step.resources.cpu_millis // 1000 // (rank.local_world_size if rank else 1)),
+                    variables=self._variables(attempt, rank),
+                    rank=rank,
+                    definitions=self._spec.graph.steps if isinstance(step, SweepStep) else {},
+                )
+
+            identity = self._processes.launch(make)
+            attempt.processes[identity] = None if rank is None else rank.rank
+            self._attempts[identity] = attempt
+        self._running[instance.key] = attempt
+        self._memory.expect(attempt.processes, step.resources.memory_bytes)
+        if step.timeout_s is not None:
+            self._at(step.timeout_s, lambda: self._time_out(attempt))
+        if isinstance(step, DriverStep | SweepStep):
+            self._calls.begin(instance, next(iter(attempt.processes)))
+        started = Started(step=instance.name, index=instance.index, number=attempt.number, time=attempt.started)
+        self._journal.add(started)
+        self._progress.apply(started)
+        self._observer.changed(instance)
+
+    def _variables(self, attempt: Attempt, rank: Rank | None) -> dict[str, str]:
+        variables = dict(attempt.instance.step.environment.variables)
+        for secret in attempt.instance.step.environment.secrets:
+            value = os.environ.get(secret.variable)
+            if value is not None:
+                variables[secret.variable] = value
+        if self._capacity.machine.total.gpus:
+            share = attempt.gpus
+            if rank is not None and share and len(share) % rank.world_size == 0:
+                each = len(share) // rank.world_size
+                share = share[rank.rank * each : (rank.rank + 1) * each]
+            variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, share))
+        return variables
+
+    def _checkpoints(self, instance: Instance) -> Path:
+        base = instance.step.checkpoint
+        name = f"{instance.name}.{instance.index}"
+        if base is not None:
+            return Path(base).expanduser() / self._spec.run / name
+        return self._store.checkpoints(self._spec.run) / name
+
+    # The cache ---------------------------------------------------------------------------------
+
+    def _from_cache(self, instance: Instance) -> bool:
+        if instance.step.cache == "off":
+            return False
+        key = self._key_of(instance)
+        if not self._spec.use_cache or instance.attempts:
+            return False
+        entry = self._entry(key)
+        if entry is None:
+            return False
+        found = Cached(step=instance.name, index=instance.index, entry=entry, time=time.time())
+        self._journal.add(found)
+        self._progress.apply(found)
+        self._calls.ended(instance)
+        self._observer.changed(instance)
+        return True
+
+    def _key_of(self, instance: Instance) -> str:
+        known = self._keys.get(instance.key)
+        if known is not None:
+            return known
+        inputs = input_parts(self._resolver.inputs(instance))
+        fixed = self._fixed_parts(instance)
+        base = encode([id(instance.step), inputs])
+        key = cache_key(fixed, inputs, self._occurrences[base])
+        self._occurrences[base] += 1
+        self._keys[instance.key] = key
+        return key
+
+    def _fixed_parts(self, instance: Instance) -> dict[str, str]:
+        known = self._fixed.get(id(instance.step))
+        if known is None:
+            node = self._progress.node_of(instance)
+            source = self._spec.sources.get(node.step, {}) if node else instance.call.source  # type: ignore[union-attr]  # a call or a node
+            known = instance.step, fixed_parts(instance.step, source, self._spec.python)
+            self._fixed[id(instance.step)] = known
+        return known[1]
+
+    def _entry(self, key: str) -> CacheEntry | None:
+        """Return what the cache has, if every value it names is there and stays."""
+        try:
+            entry = decode(self._backend.get(CACHE + key), CacheEntry, key=CACHE + key)
+        except NotFoundError:
+            return None
+        refs = (*entry.outcome.outputs, *entry.outcome.items)
+        return entry if all(map(self._is_kept, refs)) else None
+
+    def _is_kept(self, ref: Ref) -> bool:
+        return self._store.values.exists(ref)
+
+    # What processes say ------------------------------------------------------------------------
+
+    def _handle(self, messages: list[Any]) -> None:
+        for message in messages:
+            attempt = self._attempts.get(message.id)
+            if attempt is None:
+                continue
+            match message:
+                case Exited():
+                    self._exited(attempt, message)
+                case Logged(values=values, at=at, time=moment):
+                    self._logged(attempt, LoggedLine(moment, values, at))
+                case Progressed(done=done, total=total):
+                    self._observer.progressed(attempt.instance, done, total)
+                case Call():
+                    self._calls.take(attempt.instance, message)
+                case Stop(position=position):
+                    called = self._calls.instance_at(attempt.instance, position)
+                    if called is not None and called.key in self._running:
+                        self._stop(self._running[called.key], "pruned")
+
+    def _logged(self, attempt: Attempt, line: LoggedLine) -> None:
+        attempt.history.append(line)
+        for name, value in line.values.items():
+            attempt.summaries[name] = extended(attempt.summaries.get(name), value)
+        self._observer.logged(attempt.instance, line.values)
+        self._calls.logged(attempt.instance, line)
+
+    def _exited(self, attempt: Attempt, exited: Exited) -> None:
+        attempt.exits[exited.id] = exited
+        if attempt.first_exit is None and (exited.status != 0):
+            attempt.first_exit = exited.id
+        del self._attempts[exited.id]
+        self._memory.forget(exited.id)
+        if attempt.ended:
+            self._end(attempt)
+        elif exited.status != 0 and not attempt.stopping:
+            self._stop(attempt, "gang")
+
+    # Ending ------------------------------------------------------------------------------------
+
+    def _end(self, attempt: Attempt) -> None:
+        instance = attempt.instance
+        del self._running[instance.key]
+        self._capacity.give_back(attempt.amount, attempt.gpus)
+        record = self._record(attempt)
+        retry_in = self._retry_in(instance, record)
+        if retry_in is not None:
+            record = msgspec.structs.replace(record, retry=True)
+        for rank, log in attempt.logs.items():
+            self._store.keep_log(self._spec.run, log)
+            del rank
+        self._unsynced.extend(ref.digest for ref in record.outcome.outputs)
+        self._journal.add(Ended(record=record))
+        self._progress.apply(Ended(record=record))
+        if retry_in is not None:
+            self._at(retry_in, lambda: self._progress.retry(instance))
+        if isinstance(instance.step, DriverStep | SweepStep):
+            self._calls.finish(instance)
+        if retry_in is None:
+            self._calls.ended(instance)
+        self._observer.changed(instance)
+
+    def _record(self, attempt: Attempt) -> AttemptRecord:
+        """Return the attempt's record: its worker's, or one made from how the process ended."""
+        if attempt.is_gang:
+            return self._gang_record(attempt)
+        (identity, exited), *_ = attempt.exits.items()
+        return self._worker_record(attempt, identity, exited)
+
+    def _worker_record(self, attempt: Attempt, identity: int, exited: Exited) -> AttemptRecord:
+        task = Task(attempt.instance.name, attempt.instance.index, attempt.number, attempt.processes[identity])
+        key = attempt_key(self._spec.run, task)
+        try:
+            record = decode(self._backend.get(key), AttemptRecord, key=key)
+            if exited.status != 0 and record.status == "succeeded" and attempt.stopping:
+                raise NotFoundError("stopped while it was leaving")
+        except NotFoundError:
+            log = attempt.logs[list(attempt.processes).index(identity)]
+            record = record_of_death(attempt, exited, log, host=claims.host_name())
+            if attempt.history:
+                self._backend.put(metrics_key(self._spec.run, task), b"".join(encode(line) + b"\n" for line in attempt.history))
+            self._backend.put(key, encode(record))
+        return msgspec.structs.replace(record, peak_memory_bytes=exited.peak_memory_bytes, cpu_s=exited.cpu_s)
+
+    def _gang_record(self, attempt: Attempt) -> AttemptRecord:
+        """Return one record for a gang: rank 0's if all succeeded, else that of the rank that died first."""
+        chosen = attempt.first_exit
+        if chosen is None:
+            chosen = next(identity for identity, rank in attempt.processes.items() if rank == 0)
+        record = self._worker_record(attempt, chosen, attempt.exits[chosen])
+        whole = msgspec.structs.replace(
+            record,
+            rank=attempt.processes[chosen] if record.status != "succeeded" else None,
+            peak_memory_bytes=sum(each.peak_memory_bytes for each in attempt.exits.values()),
+            cpu_s=sum(each.cpu_s for each in attempt.exits.values()),
+        )
+        task = Task(attempt.instance.name, attempt.instance.index, attempt.number)
+        self._backend.create(attempt_key(self._spec.run, task), encode(whole))
+        return whole
+
+    def _retry_in(self, instance: Instance, record: AttemptRecord) -> float | None:
+        """Return the pause before the next attempt, or None where the budget is spent."""
+        if record.status != "failed" or self._cancelled:
+            return None
+        before = self._tries_before.get(instance.key, 0)
+        recent = [each for each in instance.attempts.values() if each.number > before]
+        same = sum(each.infrastructure == record.infrastructure for each in recent)
+        retries = instance.step.retries
+        budget = retries.infrastructure if record.infrastructure else retries.user
+        return retries.pause_s(same + 1) if same < budget else None
+
+    def _time_out(self, attempt: Attempt) -> None:
+        if self._running.get(attempt.instance.key) is attempt and not attempt.stopping:
+            self._stop(attempt, "timeout")
+
+    def _stop(self, attempt: Attempt, reason: Any, *, at_once: bool = False) -> None:
+        """Ask an attempt's processes to end, and kill those that do not in time."""
+        attempt.stopping = attempt.stopping or reason
+        for identity in attempt.processes:
+            self._processes.signal(identity, signal.SIGKILL if at_once else signal.SIGTERM)
+        if not at_once:
+            self._at(GRACE_S, lambda: self._stop(attempt, reason, at_once=True))
+
+    def _pid(self, attempt: Attempt) -> int | None:
+        return next((self._processes.pids[each] for each in attempt.processes if each in self._processes.pids), None)
+
+    # Cancelling --------------------------------------------------------------------------------
+
+    def _cancel(self) -> None:
+        if self._cancelled:
+            return
+        self._cancelled = True
+        for attempt in list(self._running.values()):
+            self._stop(attempt, "cancel")
+
+    def _catch_interrupts(self) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            return None
+        return {number: signal.signal(number, self._interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _release_interrupts(self, previous: Any) -> None:
+        for number, handler in (previous or {}).items():
+            signal.signal(number, handler)
+
+    def _interrupted(self, number: int, _: Any) -> None:
+        """First: cancel, and say how to go on. Second: kill."""
+        self._interrupts += 1
+        if self._interrupts == 1:
+            self._observer.noted(f"cancelling; interrupt again to kill. Go on later with: fairlead resume {self._spec.run}")
+            self._cancel()
+        else:
+            for attempt in list(self._running.values()):
+                self._stop(attempt, "cancel", at_once=True)
+
+    def _observe_run(self, status: str) -> None:
+        change = RunStatusChanged(status=status, time=time.time())
+        self._journal.add(change)
+        self._progress.apply(change)

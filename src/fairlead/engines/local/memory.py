@@ -1,0 +1,13 @@
+"""Memory limits of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class MemoryLimits:
+    def __init__(self, run: str) -> None: ...
+    def expect(self, processes: Iterable[int], limit_bytes: int | None) -> None: ...
+    def exceeded(self, pid: int) -> bool: return False
+    def forget(self, process: int) -> None: ...
+    def close(self) -> None: ...

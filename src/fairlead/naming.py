@@ -1,0 +1,64 @@
+"""Names and identities: run ids, step names, digests and times."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import NewType
+
+RunId = NewType("RunId", str)
+Digest = NewType("Digest", str)
+
+# No vowels, no look-alikes: an id is read aloud, and never spells a word.
+_ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9]{5}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_][-A-Za-z0-9_]*", re.ASCII)
+_COMPLEMENT = str.maketrans("0123456789", "9876543210")
+
+NAME_LENGTH_MAX = 63
+"""The longest name of a step or flow: the limit of a Kubernetes label value and a DNS label."""
+
+
+def new_run_id(now: datetime) -> RunId:
+    """Make a run id that sorts by time and can be read: ``20261123-141256-k3f9x``."""
+    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(5))
+    return RunId(f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{suffix}")
+
+
+def is_run_id(text: str) -> bool:
+    """Say whether a text has the form of a run id."""
+    return _RUN_ID.fullmatch(text) is not None
+
+
+def newest_first(stamp: str) -> str:
+    """Return a key that sorts in the reverse order of the digits of `stamp`."""
+    return stamp.translate(_COMPLEMENT)
+
+
+def name_fault(name: str) -> str | None:
+    """Say why a text can't name a step or flow, or None where it can."""
+    if len(name) > NAME_LENGTH_MAX:
+        return f"a name has at most {NAME_LENGTH_MAX} characters, {name!r} has {len(name)}"
+    if not _NAME.fullmatch(name):
+        return f"a name is letters, digits, '_' and '-', and begins with a letter: got {name!r}"
+    return None
+
+
+def digest_bytes(*parts: bytes) -> Digest:
+    """Return the SHA-256 of the parts, hexadecimal, as `sha256sum` prints it."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return Digest(state.hexdigest())
+
+
+def format_time(moment: datetime) -> str:
+    """Write a moment as ISO 8601 in UTC with milliseconds: ``2026-11-23T14:12:56.123Z``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def utc_now() -> datetime:
+    """Return the present moment, with its zone."""
+    return datetime.now(UTC)

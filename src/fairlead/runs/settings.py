@@ -1,0 +1,82 @@
+"""Where state lies, and which store and index are used: from the environment, a file, or the default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from fairlead.errors import UsageError, nearest
+from fairlead.store.opened import Store
+
+SETTINGS = {
+    "store": "the artifact store: a folder or an s3://, gs:// or az:// URL; FAIRLEAD_HOME where it is not given",
+    "index": "the SQL index: a sqlite:/// or postgresql:// URL; index.sqlite in FAIRLEAD_HOME where it is not given",
+    "parallel": "how many steps run at once at most; as many as fit where it is not given",
+}
+"""Every setting: its name in config.toml, in upper case after FAIRLEAD_ in the environment, and its meaning."""
+
+
+class Setting(NamedTuple):
+    """A setting's value, and where it comes from."""
+
+    name: str
+    value: str | None
+    origin: str
+
+
+def home() -> Path:
+    """Return the folder of all state: FAIRLEAD_HOME, or ``.fairlead`` in the user's home."""
+    return Path(os.environ.get("FAIRLEAD_HOME") or Path.home() / ".fairlead").expanduser().absolute()
+
+
+def config_file() -> Path:
+    """Return the file that settings are read from."""
+    return home() / "config.toml"
+
+
+def settings() -> dict[str, Setting]:
+    """Return every setting with its origin: the environment before the file before the default.
+
+    Raises:
+        UsageError: The file is no TOML, or has a setting that does not exist.
+    """
+    written = _read_file(config_file())
+    found = {}
+    for name in SETTINGS:
+        variable = f"FAIRLEAD_{name.upper()}"
+        if os.environ.get(variable):
+            found[name] = Setting(name, os.environ[variable], f"the environment variable {variable}")
+        elif name in written:
+            found[name] = Setting(name, str(written[name]), str(config_file()))
+        else:
+            found[name] = Setting(name, _default(name), "the default")
+    return found
+
+
+def _default(name: str) -> str | None:
+    return {"store": str(home()), "index": f"sqlite:///{home() / 'index.sqlite'}"}.get(name)
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"cannot read {path}", why=error.strerror or str(error)) from error
+    import tomllib  # lazy: tomllib, 6 ms; only where there is a file
+
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is no TOML", why=str(error), next="edit it") from error
+    for name in found:
+        if name not in SETTINGS:
+            raise UsageError(f"{path} has an unknown setting {name!r}", next=nearest(name, SETTINGS))
+    return found
+
+
+def open_store(url: str | None = None) -> Store:
+    """Open the store that is given, or the one that the settings name."""
+    return Store(url or settings()["store"].value or str(home()), home() / "host")

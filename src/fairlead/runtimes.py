@@ -1,0 +1,62 @@
+"""How the processes of a step are arranged: ``@step(runtime=runtimes.torch(nodes=4))``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fairlead.specs.resources import Resources
+from fairlead.specs.runtimes import Dask, Jax, Mpi, Ray, Role, Single, Spark, TensorFlow, Torch
+
+
+def single() -> Single:
+    """One process, the default."""
+    return Single()
+
+
+def torch(
+    nodes: int = 1, processes_per_node: int = 1, *, nodes_min: int | None = None, roles: Mapping[str, Role] | None = None
+) -> Torch:
+    """PyTorch ranks with torchrun's environment.
+
+    Args:
+        nodes: Nodes of the gang.
+        processes_per_node: Ranks on each, one per GPU as a rule.
+        nodes_min: The fewest nodes to go on with, which makes the gang elastic.
+        roles: Roles with resources of their own.
+    """
+    return Torch(nodes=nodes, processes_per_node=processes_per_node, nodes_min=nodes_min, roles=dict(roles or {}))
+
+
+def jax(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[str, Role] | None = None) -> Jax:
+    """JAX processes; join them with ``jax.distributed.initialize`` from the same environment variables."""
+    return Jax(nodes=nodes, processes_per_node=processes_per_node, roles=dict(roles or {}))
+
+
+def tensorflow(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[str, Role] | None = None) -> TensorFlow:
+    """TensorFlow workers, with ``TF_CONFIG`` beside torchrun's environment."""
+    return TensorFlow(nodes=nodes, processes_per_node=processes_per_node, roles=dict(roles or {}))
+
+
+def mpi(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[str, Role] | None = None) -> Mpi:
+    """MPI ranks."""
+    return Mpi(nodes=nodes, processes_per_node=processes_per_node, roles=dict(roles or {}))
+
+
+def ray(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Ray:
+    """A Ray cluster for the duration of the step."""
+    return Ray(workers=workers, roles=dict(roles or {}))
+
+
+def spark(executors: int = 1, *, roles: Mapping[str, Role] | None = None) -> Spark:
+    """A Spark application whose driver is the step."""
+    return Spark(executors=executors, roles=dict(roles or {}))
+
+
+def dask(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Dask:
+    """A Dask cluster for the duration of the step."""
+    return Dask(workers=workers, roles=dict(roles or {}))
+
+
+def role(count: int = 1, *, cpu: str | float | None = None, memory: str | None = None, gpus: str | None = None) -> Role:
+    """A role of a runtime with resources of its own: ``roles={"driver": role(memory="8Gi")}``."""
+    return Role(count=count, resources=Resources(cpu=cpu, memory=memory, gpus=gpus))

@@ -1,0 +1,88 @@
+"""The documents that commands print: a run, its steps and their attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from fairlead.specs.status import AttemptStatus, RunStatus, StepStatus
+from fairlead.specs.values import Ref
+
+
+class ErrorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why an attempt failed.
+
+    Attributes:
+        type: The exception's class, or ``Signal``, ``Exit``, ``Timeout``, ``Memory``, ``Lost``.
+        message: One sentence.
+        frames: The user's frames, outermost first, as ``file:line in function``.
+        line: The source line that raised.
+        traceback: The whole traceback, as Python prints it.
+    """
+
+    type: str
+    message: str
+    frames: tuple[str, ...] = ()
+    line: str = ""
+    traceback: str = ""
+
+
+class AttemptReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of one step. Times are ISO 8601 in UTC."""
+
+    number: int
+    status: AttemptStatus
+    exit_code: int | None = None
+    signal: int | None = None
+    started: str | None = None
+    finished: str | None = None
+    error: ErrorReport | None = None
+    rank: int | None = None
+    peak_memory_bytes: int | None = None
+    cpu_s: float | None = None
+
+
+class StepReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a run; `artifact` is the digest of its first output, `artifacts` are all of them."""
+
+    name: str
+    index: int
+    status: StepStatus
+    cached: bool = False
+    artifact: str | None = None
+    artifacts: tuple[Ref, ...] = ()
+    metrics: dict[str, float] = {}
+    attempts: tuple[AttemptReport, ...] = ()
+    started: str | None = None
+    finished: str | None = None
+    reason: str | None = None
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One run, as ``fairlead get RUN -o json`` prints it."""
+
+    run: str
+    flow: str
+    status: RunStatus
+    started: str | None
+    finished: str | None
+    params: dict[str, Any]
+    labels: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    reason: str | None = None
+    steps: tuple[StepReport, ...] = ()
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One run without its steps, as ``fairlead ps -o json`` lists it."""
+
+    run: str
+    flow: str
+    status: RunStatus
+    started: str | None
+    finished: str | None
+    params: dict[str, Any]
+    labels: dict[str, str] = {}
+    metrics: dict[str, float] = {}
+    reason: str | None = None

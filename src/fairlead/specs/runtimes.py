@@ -1,0 +1,112 @@
+"""How the processes of a step are arranged: one, ranks on nodes, or a cluster of a framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from fairlead.errors import Fault
+from fairlead.specs.resources import Resources, resource_faults
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One role of a runtime (driver, executor, head, worker, chief, ps, launcher)."""
+
+    count: int = 1
+    resources: Resources = Resources()
+
+
+class _Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind"):
+    roles: dict[str, Role] = {}
+
+
+class Single(_Runtime, frozen=True, kw_only=True, tag="single"):
+    """One process, the default."""
+
+
+class _Ranks(_Runtime, frozen=True, kw_only=True):
+    nodes: int = 1
+    processes_per_node: int = 1
+
+    @property
+    def world_size(self) -> int:
+        """The number of ranks of the gang."""
+        return self.nodes * self.processes_per_node
+
+
+class Torch(_Ranks, frozen=True, kw_only=True, tag="torch"):
+    """PyTorch ranks with torchrun's environment; `nodes_min` makes the gang elastic."""
+
+    nodes_min: int | None = None
+
+
+class Jax(_Ranks, frozen=True, kw_only=True, tag="jax"):
+    """JAX processes, joined by ``jax.distributed``."""
+
+
+class TensorFlow(_Ranks, frozen=True, kw_only=True, tag="tensorflow"):
+    """TensorFlow workers, joined by ``TF_CONFIG``."""
+
+
+class Mpi(_Ranks, frozen=True, kw_only=True, tag="mpi"):
+    """MPI ranks."""
+
+
+class Ray(_Runtime, frozen=True, kw_only=True, tag="ray"):
+    """A Ray cluster for the duration of the step."""
+
+    workers: int = 1
+
+
+class Spark(_Runtime, frozen=True, kw_only=True, tag="spark"):
+    """A Spark application: the step is its driver."""
+
+    executors: int = 1
+
+
+class Dask(_Runtime, frozen=True, kw_only=True, tag="dask"):
+    """A Dask cluster for the duration of the step."""
+
+    workers: int = 1
+
+
+RankRuntime = Torch | Jax | TensorFlow | Mpi
+Runtime = Single | Torch | Jax | TensorFlow | Mpi | Ray | Spark | Dask
+
+ROLES: Mapping[str, frozenset[str]] = {
+    "single": frozenset(),
+    "torch": frozenset({"worker", "master"}),
+    "jax": frozenset({"worker"}),
+    "tensorflow": frozenset({"chief", "worker", "ps", "evaluator"}),
+    "mpi": frozenset({"launcher", "worker"}),
+    "ray": frozenset({"head", "worker"}),
+    "spark": frozenset({"driver", "executor"}),
+    "dask": frozenset({"scheduler", "worker"}),
+}
+"""The roles that each kind of runtime knows."""
+
+
+def kind_of(runtime: Runtime) -> str:
+    """Return the word a runtime is written with: ``"torch"``."""
+    return str(type(runtime).__struct_config__.tag)
+
+
+def runtime_faults(runtime: Runtime) -> Iterator[Fault]:
+    """Yield what is wrong with a runtime, with paths below it."""
+    counts = ("nodes", "processes_per_node", "workers", "executors")
+    for field in counts:
+        value = getattr(runtime, field, 1)
+        if value < 1:
+            yield Fault(field, f"must be at least 1, got {value}")
+    if isinstance(runtime, Torch) and runtime.nodes_min is not None and not 1 <= runtime.nodes_min <= runtime.nodes:
+        yield Fault("nodes_min", f"must lie between 1 and nodes ({runtime.nodes}), got {runtime.nodes_min}")
+    kind = kind_of(runtime)
+    for name, role in runtime.roles.items():
+        if name not in ROLES[kind]:
+            known = ", ".join(sorted(ROLES[kind])) or "none"
+            yield Fault(f"roles.{name}", f"the runtime {kind!r} has no such role; its roles: {known}")
+        if role.count < 1:
+            yield Fault(f"roles.{name}.count", f"must be at least 1, got {role.count}")
+        for fault in resource_faults(role.resources):
+            yield Fault(f"roles.{name}.resources.{fault.path}", fault.message)

@@ -1,0 +1,28 @@
+"""The words for how a step or a run is doing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+StepStatus = Literal[
+    "pending",
+    "queued",
+    "waiting-quota",
+    "waiting-placement",
+    "waiting-image",
+    "waiting-volume",
+    "starting",
+    "running",
+    "suspended",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "skipped",
+    "blocked",
+    "lost",
+]
+RunStatus = Literal["pending", "running", "succeeded", "failed", "cancelled", "lost"]
+AttemptStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
+
+ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "skipped", "blocked"})
+"""A step or run of such a status does not change any more, unless somebody resumes it."""

@@ -1,0 +1,47 @@
+"""The catalog: one empty object for each transition of a run, newest first.
+
+The key carries everything a listing needs, so that listing runs is one request whatever their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from fairlead.naming import newest_first
+from fairlead.store.backends import Backend, list_all
+from fairlead.store.layout import CATALOG
+
+
+class Transition(NamedTuple):
+    """A run became something: ``running``, ``succeeded``, … or ``removed``."""
+
+    key: str
+    run: str
+    flow: str
+    status: str
+
+
+def note_transition(backend: Backend, run: str, flow: str, status: str, *, now: datetime) -> None:
+    """Add a transition."""
+    stamp = newest_first(f"{now:%Y%m%d%H%M%S%f}")
+    backend.put(f"{CATALOG}{stamp}~{run}~{flow}~{status}", b"")
+
+
+def transitions(backend: Backend, *, until: str | None = None) -> Iterator[Transition]:
+    """Yield transitions, newest first, down to and excluding the key `until`."""
+    for entry in list_all(backend, CATALOG):
+        if until is not None and entry.key >= until:
+            return
+        parts = entry.key[len(CATALOG) :].split("~")
+        if len(parts) == 4:
+            yield Transition(entry.key, *parts[1:])
+
+
+def latest_by_run(backend: Backend) -> dict[str, Transition]:
+    """Return the newest transition of each run, newest first, without the removed runs."""
+    found: dict[str, Transition] = {}
+    for each in transitions(backend):
+        found.setdefault(each.run, each)
+    return {run: each for run, each in found.items() if each.status != "removed"}

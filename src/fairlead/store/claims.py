@@ -1,0 +1,131 @@
+"""Claims: who drives a run. A claim is a numbered record made with exclusive create.
+
+The highest number holds the run, and every record a driver writes carries its number, so that one that was
+thought dead and comes back is told apart. On the same machine a dead driver is known at once by its process;
+from another machine by its heartbeat, which must have stood still for a while.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+from fairlead.errors import ClaimedError, NotFoundError
+from fairlead.naming import format_time
+from fairlead.store.backends import Backend, list_all
+from fairlead.store.layout import run_prefix
+from fairlead.store.records import Claim, decode, encode
+
+BEAT_S = 10.0
+"""Seconds between two heartbeats."""
+SILENCE_S = 35.0
+"""Seconds without a heartbeat after which a driver on another machine is held for dead: three beats and slack."""
+
+
+def take_claim(backend: Backend, run: str, *, now: float) -> Claim:
+    """Claim a run for this process.
+
+    Raises:
+        ClaimedError: A living driver holds it.
+    """
+    newest = newest_claim(backend, run)
+    if newest is not None and holder_lives(backend, run, newest):
+        raise ClaimedError(
+            f"run {run} is driven by another process",
+            where=f"process {newest.pid} on {newest.host}, since {_local_time(newest.time)}",
+            why="two drivers would run its steps twice",
+            next=f"follow it: fairlead logs {run} -f   or stop it: fairlead cancel {run}",
+        )
+    number = 1 if newest is None else newest.number + 1
+    claim = Claim(
+        number=number,
+        host=host_name(),
+        boot=boot_id(),
+        pid=os.getpid(),
+        process_started=process_started(os.getpid()) or "",
+        time=now,
+    )
+    if not backend.create(_claim_key(run, number), encode(claim)):
+        raise ClaimedError(f"run {run} was claimed by another process just now", next=f"fairlead get {run}")
+    return claim
+
+
+def newest_claim(backend: Backend, run: str) -> Claim | None:
+    """Return the claim that holds a run, or the last one that did."""
+    keys = [entry.key for entry in list_all(backend, run_prefix(run) + "claims/") if not entry.key.endswith((".beat", ".end"))]
+    if not keys:
+        return None
+    try:
+        return decode(backend.get(keys[-1]), Claim, key=keys[-1])
+    except NotFoundError:  # removed with its run, between the listing and now
+        return None
+
+
+def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
+    """Say whether the process that made a claim is alive, and has not given the run back."""
+    beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(_claim_key(run, claim.number))]
+    if any(entry.key.endswith(".end") for entry in beats):
+        return False
+    if claim.host == host_name():
+        return claim.boot == boot_id() and process_started(claim.pid) == claim.process_started
+    latest = max((entry.modified for entry in beats), default=claim.time)
+    return time.time() - latest < SILENCE_S
+
+
+def beat(backend: Backend, run: str, claim: Claim) -> None:
+    """Renew a claim's heartbeat."""
+    backend.put(_claim_key(run, claim.number) + ".beat", b"")
+
+
+def release(backend: Backend, run: str, claim: Claim) -> None:
+    """Give a run back."""
+    backend.put(_claim_key(run, claim.number) + ".end", b"")
+
+
+def is_fenced(backend: Backend, run: str, claim: Claim) -> bool:
+    """Say whether a later claim has taken the run away."""
+    prefix = run_prefix(run) + "claims/"
+    return any(not entry.key.endswith((".beat", ".end")) for entry in backend.list_after(prefix, _claim_key(run, claim.number) + ".zzz"))
+
+
+def _claim_key(run: str, number: int) -> str:
+    return f"{run_prefix(run)}claims/{number:06}"
+
+
+def _local_time(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    return format_time(datetime.fromtimestamp(seconds, UTC))
+
+
+@cache
+def host_name() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()
+
+
+@cache
+def boot_id() -> str:
+    """Return what tells this start of the machine from others, or nothing where the system does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def process_started(pid: int) -> str | None:
+    """Return when a process began, in the system's own words, or None where there is no such process."""
+    if sys.platform == "linux":
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    import subprocess  # lazy: subprocess, 8 ms; on systems without /proc
+
+    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None

@@ -1,0 +1,103 @@
+"""Reading a run back from its records, and compacting it when it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from fairlead.errors import NotFoundError, nearest
+from fairlead.specs.values import Ref
+from fairlead.store.backends import Backend, list_all
+from fairlead.store.catalog import latest_by_run
+from fairlead.store.journal import read_journal
+from fairlead.store.layout import object_key, parse_task, run_prefix, spec_key
+from fairlead.store.progress import Progress
+from fairlead.store.records import AttemptRecord, Claim, Ended, Event, Observation, RunSpec, Segment, decode, encode
+
+
+def read_spec(backend: Backend, run: str) -> RunSpec:
+    """Return a run's spec.
+
+    Raises:
+        NotFoundError: There is no such run.
+        DamagedError: The record can't be read.
+    """
+    key = spec_key(run)
+    try:
+        return decode(backend.get(key), RunSpec, key=key)
+    except NotFoundError:
+        raise NotFoundError(
+            f"there is no run {run!r}", where=f"store {backend.url}", next=f"fairlead ps -a   ({nearest(run, latest_by_run(backend)) or 'no runs yet'})"
+        ) from None
+
+
+def read_observations(backend: Backend, run: str) -> list[Observation]:
+    """Return everything known of a run, each fact once or more.
+
+    The compacted record and the segments come first; then those attempts whose records the driver had not
+    copied yet when it was last heard of.
+    """
+    found: list[Observation] = []
+    for key in _finals(backend, run):
+        found.extend(decode(backend.get(key), Segment, key=key).observations)
+    found.extend(read_journal(backend, run))
+    known = {(each.record.step, each.record.index, each.record.number) for each in found if isinstance(each, Ended)}
+    prefix = run_prefix(run) + "attempts/"
+    for entry in list_all(backend, prefix):
+        task = parse_task(entry.key[len(prefix) :])
+        if task.rank is None and task[:3] not in known:
+            found.append(Ended(record=decode(backend.get(entry.key), AttemptRecord, key=entry.key)))
+    return found
+
+
+def read_progress(backend: Backend, spec: RunSpec, *, resume: bool = False) -> Progress:
+    """Return how far a run is."""
+    return Progress(
+        spec.graph,
+        lambda ref: count_items(backend, ref),
+        constants=spec.items,
+        records=read_observations(backend, spec.run),
+        resume=resume,
+    )
+
+
+class Items(msgspec.Struct, frozen=True, array_like=True):
+    """The items of a list, each a stored value: what a mapped step's instances receive."""
+
+    refs: tuple[Ref, ...]
+
+
+def read_items(backend: Backend, ref: Ref) -> tuple[Ref, ...]:
+    """Return the items that a list value names."""
+    return decode(backend.get(object_key(ref.digest)), Items, key=object_key(ref.digest)).refs
+
+
+def count_items(backend: Backend, ref: Ref) -> int:
+    """Return how many items a list value has."""
+    return len(read_items(backend, ref))
+
+
+def read_events(backend: Backend, run: str) -> Iterator[Event]:
+    """Yield what people asked of a run, oldest first."""
+    for entry in list_all(backend, run_prefix(run) + "events/"):
+        yield decode(backend.get(entry.key), Event, key=entry.key)
+
+
+def write_event(backend: Backend, run: str, event: Event) -> None:
+    """Ask something of a run."""
+    backend.create(f"{run_prefix(run)}events/{event.time:017.6f}.{event.kind}", encode(event))
+
+
+def compact(backend: Backend, run: str, claim: Claim, observations: Iterable[Observation]) -> None:
+    """Replace a finished run's small records by one; what it replaces is removed after it is written."""
+    prefix = run_prefix(run)
+    backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
+    for folder in ("attempts/", "observed/"):
+        for entry in list_all(backend, prefix + folder):
+            backend.delete(entry.key)
+
+
+def _finals(backend: Backend, run: str) -> list[str]:
+    """Return the newest compacted record; each holds all that was known before it."""
+    return [entry.key for entry in list_all(backend, run_prefix(run) + "final/")][-1:]

@@ -1,0 +1,82 @@
+"""Where everything lies in a store. The keys are the store's format: they change with its version only.
+
+objects/<digest>                              values, by the SHA-256 of their bytes
+cache/<key>                                   what a step with this cache key returned
+catalog/<newest first>.<run>.<flow>.<status>  one empty object per transition of a run: `ps` is one listing page
+runs/<run>/spec                               the graph, the code and the constants; create-once
+runs/<run>/claims/<number>                    who drives the run; create-once
+runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its worker; create-once
+runs/<run>/observed/<claim>.<level>.<number>  what the driver saw, in segments
+runs/<run>/events/<time>.<kind>               what people asked for: cancel, label, pin
+runs/<run>/logs/<step>.<index>.<number>       output of the attempt; .r<rank> follows for ranks
+runs/<run>/metrics/<step>.<index>.<number>    what the attempt logged, one JSON document per line
+runs/<run>/checkpoints/<step>.<index>/        the step's checkpoint folder
+runs/<run>/final/<claim>                      everything above it replaces, once the run has ended
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+OBJECTS = "objects/"
+CACHE = "cache/"
+CATALOG = "catalog/"
+RUNS = "runs/"
+
+
+class Task(NamedTuple):
+    """One attempt of one instance of a step, or one rank of it."""
+
+    step: str
+    index: int
+    number: int
+    rank: int | None = None
+
+    def __str__(self) -> str:
+        suffix = "" if self.rank is None else f".r{self.rank}"
+        return f"{self.step}.{self.index}.{self.number}{suffix}"
+
+
+def parse_task(text: str) -> Task:
+    """Read the name of an attempt's record or log back."""
+    head, _, last = text.rpartition(".")
+    rank = int(last[1:]) if last.startswith("r") else None
+    if rank is not None:
+        head, _, last = head.rpartition(".")
+    step, _, index = head.rpartition(".")
+    return Task(step, int(index), int(last), rank)
+
+
+def object_key(digest: str) -> str:
+    """Return the key of a value's bytes."""
+    return OBJECTS + digest
+
+
+def run_prefix(run: str) -> str:
+    """Return the prefix of everything a run has written."""
+    return f"{RUNS}{run}/"
+
+
+def spec_key(run: str) -> str:
+    """Return the key of a run's spec."""
+    return f"{RUNS}{run}/spec"
+
+
+def attempt_key(run: str, task: Task) -> str:
+    """Return the key of an attempt's record."""
+    return f"{RUNS}{run}/attempts/{task}"
+
+
+def log_key(run: str, task: Task) -> str:
+    """Return the key of an attempt's output."""
+    return f"{RUNS}{run}/logs/{task}"
+
+
+def metrics_key(run: str, task: Task) -> str:
+    """Return the key of what an attempt logged."""
+    return f"{RUNS}{run}/metrics/{task}"
+
+
+def checkpoint_prefix(run: str, step: str, index: int) -> str:
+    """Return the prefix of a step's checkpoints."""
+    return f"{RUNS}{run}/checkpoints/{step}.{index}/"

@@ -1,0 +1,246 @@
+"""The bytes behind references: written once under their hash, read back verified, brought to this machine.
+
+Knows nothing of Python values and formats; that is `fairlead.store.values`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from fairlead.errors import DamagedError, NotFoundError, StoreError
+from fairlead.specs.values import Ref
+from fairlead.store.backends import Backend, Folder
+from fairlead.store.marks import Marks
+from fairlead.store.spool import Spool, store_error
+
+SMALL = 1 << 20
+"""Bytes up to which an object is hashed each time it is read (below 1 ms); larger ones once on each host."""
+
+_RANGE = 16 << 20
+"""Bytes fetched with one request from a remote store."""
+
+
+class Written(NamedTuple):
+    """An object that is in the store now."""
+
+    digest: str
+    size: int
+
+
+class Objects:
+    """The objects of one store, seen from one machine.
+
+    Safe for several threads and processes at once. Everything may be repeated: an object that is there with
+    the right bytes is left alone, one that was found damaged is replaced when its value is saved again.
+
+    Args:
+        backend: The store.
+        host: A folder of this machine only, where downloads and what was verified are kept.
+    """
+
+    def __init__(self, backend: Backend, host: Path) -> None:
+        self.backend = backend
+        self.host = host
+        self._folder = backend if isinstance(backend, Folder) else None
+        self._marks = Marks(host / "verified")
+
+    def put(self, data: bytes) -> Written:
+        """Store bytes that are in memory."""
+        digest = hashlib.sha256(data).hexdigest()
+        key = key_of(digest)
+        if not self.backend.create(key, data) and self._is_suspect(digest, key, data):
+            self.backend.put(key, data)
+            self._marks.clear(digest)
+        if self._folder is not None:
+            self._protect(self._folder.path(key))
+        return Written(digest, len(data))
+
+    def stream(self, write: Callable[[BinaryIO], None]) -> Written:
+        """Store what `write` writes, hashed on the way; what it raises is passed on, and leaves nothing."""
+        spool = Spool(self.host / "spool" if self._folder is None else self._folder.path("objects"))
+        try:
+            try:
+                write(cast(BinaryIO, spool))
+            except BaseException:
+                if spool.failure is not None:
+                    raise spool.failure from None
+                raise
+            digest = spool.finish()
+            if spool.path is None:
+                return self.put(spool.data())
+            self._place(digest, spool.size, spool.path)
+            return Written(digest, spool.size)
+        except OSError as error:
+            raise store_error("write a value", spool.path or self.host, error) from error
+        finally:
+            spool.discard()
+
+    def read(self, ref: Ref) -> bytes:
+        """Read a whole object, always verified.
+
+        Raises:
+            DamagedError: It is missing, or is not what was written.
+        """
+        try:
+            data = self.backend.get(key_of(ref.digest))
+        except NotFoundError as error:
+            raise self._missing(ref) from error
+        if hashlib.sha256(data).hexdigest() != ref.digest:
+            raise self._damaged(ref, len(data))
+        return data
+
+    def local(self, ref: Ref) -> Path:
+        """Give a verified file of this machine with the object's bytes: the store's own where that is one."""
+        if self._folder is None:
+            return self.hosted(ref)
+        path = self._folder.path(key_of(ref.digest))
+        self._check(path, ref)
+        return path
+
+    def hosted(self, ref: Ref) -> Path:
+        """Give a verified file with the object's bytes in the host's folder, fetched if it is not there."""
+        path = self.host / "objects" / ref.digest
+        try:
+            self._check(path, ref)
+        except DamagedError:
+            self._fetch(ref, path)
+        return path
+
+    def is_present(self, ref: Ref) -> bool:
+        """Say whether an object of this name and size is there, without reading it."""
+        key = key_of(ref.digest)
+        if self._folder is None:
+            # The listing starts after all but the last digit: the object itself is among the first 16.
+            found = self.backend.list_after("objects/", key[:-1], limit=16)
+            return any(each.key == key and each.size == ref.size_bytes for each in found)
+        try:
+            return self._folder.path(key).stat().st_size == ref.size_bytes
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise store_error("read a value", self._folder.root, error) from error
+
+    def verify(self, ref: Ref) -> None:
+        """Hash the object as it lies in the store, whatever was verified before.
+
+        Raises:
+            DamagedError: It is missing, or is not what was written.
+        """
+        if self._folder is not None:
+            self._check(self._folder.path(key_of(ref.digest)), ref, always=True)
+            return
+        hashed, size = hashlib.sha256(), 0
+        for data in self._ranges(ref):
+            hashed.update(data)
+            size += len(data)
+        if hashed.hexdigest() != ref.digest:
+            raise self._damaged(ref, size)
+
+    def _is_suspect(self, digest: str, key: str, data: bytes) -> bool:
+        """Whether an object that exists is to be written again. A folder is read; that costs no request."""
+        if self._folder is None:
+            return self._marks.is_damaged(digest)
+        try:
+            return self._folder.get(key) != data
+        except NotFoundError:  # collected since
+            return True
+
+    def _place(self, digest: str, size: int, file: Path) -> None:
+        key = key_of(digest)
+        if self._folder is None:
+            if self._marks.is_damaged(digest) or not self.is_present(Ref(digest=digest, format="", size_bytes=size)):
+                self.backend.put_file(key, file)
+                self._marks.clear(digest)
+            return
+        target = self._folder.path(key)
+        if not self._marks.hold(digest, target, size):
+            # Costs no more than removing the new file, and mends an object whose bytes are in doubt.
+            self._folder.put_file(key, file)
+            self._marks.set(digest, target.stat())
+
+    def _check(self, path: Path, ref: Ref, *, always: bool = False) -> None:
+        always = always or ref.size_bytes <= SMALL
+        try:
+            if not always and self._marks.hold(ref.digest, path, ref.size_bytes):
+                return
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                if status.st_size != ref.size_bytes or hashlib.file_digest(file, "sha256").hexdigest() != ref.digest:
+                    raise self._damaged(ref, status.st_size)
+        except FileNotFoundError as error:
+            raise self._missing(ref) from error
+        except OSError as error:
+            raise store_error("read a value", path, error) from error
+        if ref.size_bytes > SMALL:
+            self._marks.set(ref.digest, status)
+
+    def _fetch(self, ref: Ref, path: Path) -> None:
+        spool = Spool(path.parent)
+        try:
+            for data in self._ranges(ref):
+                spool.write(data)
+            digest = spool.finish()
+            if digest != ref.digest:
+                raise self._damaged(ref, spool.size)
+            if spool.path is None:
+                _write_protected(path, spool.data())
+                self._marks.clear(ref.digest)
+                return
+            os.replace(spool.path, path)
+            self._marks.set(ref.digest, path.stat())
+        except OSError as error:
+            raise store_error("keep a download", path.parent, error) from error
+        finally:
+            spool.discard()
+
+    def _ranges(self, ref: Ref) -> Iterator[bytes]:
+        for start in range(0, ref.size_bytes or 1, _RANGE):
+            try:
+                yield self.backend.get(key_of(ref.digest), start, min(_RANGE, ref.size_bytes - start))
+            except NotFoundError as error:
+                raise self._missing(ref) from error
+
+    def _protect(self, path: Path) -> None:
+        try:
+            os.chmod(path, 0o444)
+        except FileNotFoundError:  # collected since
+            return
+        except OSError as error:  # another user's object, who has done it
+            if error.errno != errno.EPERM:
+                raise store_error("protect a value", path, error) from error
+
+    def _missing(self, ref: Ref) -> DamagedError:
+        return self._error(ref, "missing", "the store has no such object")
+
+    def _damaged(self, ref: Ref, size: int) -> DamagedError:
+        self._marks.set_damaged(ref.digest)
+        why = f"{ref.size_bytes} bytes were written, {size} are there" if size != ref.size_bytes else ""
+        return self._error(ref, "damaged", why or "its bytes do not have the hash that they were stored under")
+
+    def _error(self, ref: Ref, state: str, why: str) -> DamagedError:
+        return DamagedError(
+            f"a stored value is {state}: {ref.digest}",
+            where=f"store {self.backend.url}, object {key_of(ref.digest)}",
+            why=why,
+            next="see what else is: fairlead store check; its step makes it again: fairlead resume RUN, or rerun RUN",
+        )
+
+
+def key_of(digest: str) -> str:
+    """Return the key of an object."""
+    if len(digest) != 64 or not digest.isalnum():
+        raise StoreError(f"refused the digest {digest!r}", why="it is not a SHA-256 in hexadecimal")
+    return f"objects/{digest}"
+
+
+def _write_protected(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp.{os.getpid()}.{os.urandom(4).hex()}")
+    temporary.write_bytes(data)
+    temporary.chmod(0o444)
+    os.replace(temporary, path)

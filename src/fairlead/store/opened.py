@@ -1,0 +1,47 @@
+"""A store opened on this machine: the back end, its values, and the folder of what is this machine's only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fairlead.store.backends import Backend, Folder
+from fairlead.store.layout import Task, log_key
+from fairlead.store.opening import open_backend
+from fairlead.store.values import Values
+
+
+class Store:
+    """A store, as everything above uses it.
+
+    Args:
+        url: A folder, or the URL of a remote store.
+        host: A folder of this machine: marks of verified objects, downloads, spooled logs.
+    """
+
+    def __init__(self, url: str, host: Path) -> None:
+        self.url = url
+        self.host = host
+        self.backend: Backend = open_backend(url)
+        self.values = Values(self.backend, host)
+
+    def log_path(self, run: str, task: Task) -> Path:
+        """Return the file that takes a task's output while it runs: in the store where that is a folder."""
+        if isinstance(self.backend, Folder):
+            return self.backend.path(log_key(run, task))
+        return self.host / "spool" / log_key(run, task)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether logs are written in place."""
+        return isinstance(self.backend, Folder)
+
+    def keep_log(self, run: str, log: Path) -> None:
+        """Put a finished log into the store, where it was not written there."""
+        if not isinstance(self.backend, Folder) and log.exists():
+            key = str(log.relative_to(self.host / "spool"))
+            self.backend.put_file(key, log)
+
+    def checkpoints(self, run: str) -> Path:
+        """Return the folder of a run's checkpoints on this machine."""
+        root = self.backend.root if isinstance(self.backend, Folder) else self.host
+        return root / "runs" / run / "checkpoints"

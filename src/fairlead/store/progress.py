@@ -1,0 +1,472 @@
+"""How far a run is: a pure function of its graph and its records, kept up as records come.
+
+The engines ask it what may start next, and the reports what everything's status is, so that there is one
+reading of a run. Applying a record twice, or in another order, gives the same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from fairlead.specs import graphs
+from fairlead.specs.conditions import ConditionError, Scalar, evaluate, scalars
+from fairlead.specs.graphs import Graph, Node, outputs_in
+from fairlead.specs.status import ENDED, StepStatus
+from fairlead.specs.steps import Step
+from fairlead.specs.values import Ref
+from fairlead.store.records import (
+    AttemptRecord,
+    Cached,
+    Called,
+    Ended,
+    Observation,
+    Outcome,
+    RunStatusChanged,
+    Started,
+)
+
+
+class Instance:
+    """One instance of a step: a plain node, an item of a mapped one, or a driver's call.
+
+    Attributes:
+        status: The word for how it is doing.
+        attempts: Its ended attempts by number.
+        running: Number and start time of the attempt under way, or None.
+        outcome: What it produced, once it has succeeded.
+        reason: Why it is blocked, skipped or failed, in words.
+    """
+
+    __slots__ = (
+        "attempts", "cached", "finished", "index", "item", "name", "node", "outcome", "reason", "running",
+        "status", "step", "waiting", "call",
+    )  # fmt: skip
+
+    def __init__(self, name: str, index: int, step: Step, *, node: int = -1, item: int | None = None) -> None:
+        self.name = name
+        self.index = index
+        self.step = step
+        self.node = node
+        self.item = item
+        self.call: Called | None = None
+        self.status: StepStatus = "pending"
+        self.attempts: dict[int, AttemptRecord] = {}
+        self.running: tuple[int, float] | None = None
+        self.outcome: Outcome | None = None
+        self.cached: Cached | None = None
+        self.reason: str | None = None
+        self.finished: float | None = None
+        self.waiting = 0
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Its name and index."""
+        return self.name, self.index
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self.status in ENDED
+
+    def __repr__(self) -> str:
+        return f"<{self.name}.{self.index} {self.status}>"
+
+
+class _NodeState:
+    __slots__ = ("count", "dependents", "instances", "open", "status", "streams", "unsettled")
+
+    def __init__(self) -> None:
+        self.instances: list[Instance] = []
+        self.count: int | None = None  # known once the node is expanded
+        self.open = 0  # instances that have not ended
+        self.status: StepStatus = "pending"  # of the node as a whole, once every instance has ended
+        self.unsettled = 0  # nodes it waits for, streamed ones counted until they are expanded
+        self.dependents: list[int] = []
+        self.streams: list[int] = []  # mapped nodes over this mapped one, item by item
+
+
+class Progress:
+    """The state of every instance of a run.
+
+    Args:
+        graph: The run's graph.
+        count_items: Returns how many items a list value has, by the reference that lists them; asked when a
+            mapped node becomes ready whose length is known at run time only.
+        constants: The items of each mapped constant, by name.
+        records: What is known already, in any order.
+        resume: Whether what failed or was cancelled so far is to be tried again.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        count_items: Callable[[Ref], int],
+        *,
+        constants: Mapping[str, Ref] | None = None,
+        records: Iterable[Observation] = (),
+        resume: bool = False,
+    ) -> None:
+        self.graph = graph
+        self.instances: dict[tuple[str, int], Instance] = {}
+        self.calls: dict[str, Instance] = {}
+        self.run: RunStatusChanged | None = None
+        self._count_items = count_items
+        self._constants = constants or {}
+        self._resume = resume
+        self._nodes = [_NodeState() for _ in graph.nodes]
+        self._open_nodes = len(self._nodes)
+        self._ready: deque[Instance] = deque()
+        self._closed: deque[int] = deque()
+        self._known: dict[tuple[str, int], list[Observation]] = {}
+        self._streamed = [_streamed(graph, node) for node in graph.nodes]
+        calls = self._sort_in(records)
+        self._link()
+        for call in calls:
+            self._apply_call(call)
+        self._settle()
+
+    # What engines ask --------------------------------------------------------------------------
+
+    def take_ready(self) -> Iterator[Instance]:
+        """Yield each instance that may start now, once; more may come while this is consumed."""
+        while self._ready:
+            instance = self._ready.popleft()
+            if instance.status == "pending":
+                yield instance
+
+    @property
+    def done(self) -> bool:
+        """Whether no node is left that may still run."""
+        return not self._open_nodes
+
+    def node_of(self, instance: Instance) -> Node | None:
+        """Return the node of an instance, or None for a driver's call."""
+        return self.graph.nodes[instance.node] if instance.node >= 0 else None
+
+    def instances_of(self, node: int) -> list[Instance]:
+        """Return the instances of a node, as far as they are known."""
+        return self._nodes[node].instances
+
+    def is_expanded(self, node: int) -> bool:
+        """Say whether a node's instances are known."""
+        return self._nodes[node].count is not None
+
+    def chosen(self, options: Iterable[graphs.Binding]) -> graphs.Binding | None:
+        """Return the first of some bindings whose steps were not skipped."""
+        for option in options:
+            if not any(self._node_status(output.node) == "skipped" for output in outputs_in(option)):
+                return option
+        return None
+
+    # What changes it ---------------------------------------------------------------------------
+
+    def apply(self, observation: Observation) -> Instance | None:
+        """Take in an observation; returns the instance it is about, where there is one."""
+        if isinstance(observation, RunStatusChanged):
+            self._apply_run(observation)
+            return None
+        if isinstance(observation, Called):
+            return self._apply_call(observation)
+        key = _key(observation)
+        instance = self.instances.get(key)
+        if instance is None:  # a record of an item that is not known yet
+            self._known.setdefault(key, []).append(observation)
+            return None
+        self._apply_to(instance, observation)
+        self._settle()
+        return instance
+
+    def fail(self, instance: Instance, reason: str) -> None:
+        """Mark an instance as failed without an attempt."""
+        instance.reason = reason
+        self._end(instance, "failed")
+        self._settle()
+
+    def cancel_open(self) -> None:
+        """Mark everything that has not ended as cancelled."""
+        for instance in list(self.instances.values()):
+            if not instance.ended:
+                instance.running = None
+                self._end(instance, "cancelled")
+
+    def retry(self, instance: Instance) -> None:
+        """Put an instance back among those that may start."""
+        instance.status = "pending"
+        instance.running = None
+        self._ready.append(instance)
+
+    # Records -----------------------------------------------------------------------------------
+
+    def _sort_in(self, records: Iterable[Observation]) -> list[Called]:
+        """Keep what is known by instance, until the instances exist; returns the calls by position."""
+        calls: list[Called] = []
+        for record in records:
+            if isinstance(record, RunStatusChanged):
+                self._apply_run(record)
+            elif isinstance(record, Called):
+                calls.append(record)
+            else:
+                self._known.setdefault(_key(record), []).append(record)
+        return sorted(calls, key=lambda call: (call.parent, call.position))
+
+    def _apply_run(self, change: RunStatusChanged) -> None:
+        if self.run is None or change.time >= self.run.time:
+            self.run = change
+
+    def _apply_to(self, instance: Instance, observation: Observation) -> None:
+        match observation:
+            case Started():
+                if observation.number not in instance.attempts and not instance.ended:
+                    instance.running = (observation.number, observation.time)
+                    instance.status = "running"
+            case Cached():
+                instance.cached = observation
+                self._succeed(instance, observation.entry.outcome, observation.time)
+            case Ended(record=record) if record.number not in instance.attempts:
+                instance.attempts[record.number] = record
+                if instance.running is not None and instance.running[0] <= record.number:
+                    instance.running = None
+                instance.finished = record.finished
+                if record.status == "succeeded":
+                    self._succeed(instance, record.outcome, record.finished)
+                elif not instance.ended:
+                    self._fall(instance, record)
+
+    def _succeed(self, instance: Instance, outcome: Outcome, time: float) -> None:
+        if instance.outcome is None:
+            instance.outcome = outcome
+            instance.finished = time
+            self._end(instance, "succeeded")
+
+    def _fall(self, instance: Instance, record: AttemptRecord) -> None:
+        instance.reason = record.error.message if record.error else None
+        if record.retry:
+            instance.status = "pending"
+        else:
+            self._end(instance, "cancelled" if record.status == "cancelled" else "failed")
+
+    def _recall(self, instance: Instance) -> None:
+        """Take in what was known of an instance before it existed: whatever the order, a success decides."""
+        known = self._known.pop(instance.key, ())
+        successes = [each for each in known if isinstance(each, Cached) or _succeeded(each)]
+        failures = [each for each in known if isinstance(each, Ended) and not _succeeded(each)]
+        decided = bool(successes) or self._resume
+        for failure in sorted(failures, key=lambda each: each.record.number)[: None if decided else -1]:
+            instance.attempts[failure.record.number] = failure.record
+        if failures and not decided:
+            self._apply_to(instance, max(failures, key=lambda each: each.record.number))
+        for success in successes:
+            self._apply_to(instance, success)
+        if not self._resume:
+            for started in known:
+                if isinstance(started, Started):
+                    self._apply_to(instance, started)
+
+    def _apply_call(self, call: Called) -> Instance:
+        known = self.calls.get(call.identity)
+        if known is not None:
+            return known
+        instance = Instance(call.step, call.index, call.definition)
+        instance.call = call
+        self.calls[call.identity] = instance
+        self.instances[instance.key] = instance
+        self._recall(instance)
+        if instance.status == "pending":
+            self._ready.append(instance)
+        return instance
+
+    # The graph ---------------------------------------------------------------------------------
+
+    def _link(self) -> None:
+        for number, node in enumerate(self.graph.nodes):
+            for other in graphs.needs(node):
+                self._nodes[number].unsettled += 1
+                target = self._nodes[other]
+                (target.streams if other in self._streamed[number] else target.dependents).append(number)
+        for number in [number for number, state in enumerate(self._nodes) if not state.unsettled]:
+            self._expand(number)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Expand what waited for nodes that have ended; a queue, so that a long chain is no deep recursion."""
+        while self._closed:
+            for dependent in self._nodes[self._closed.popleft()].dependents:
+                self._release(dependent)
+
+    def _release(self, number: int) -> None:
+        state = self._nodes[number]
+        state.unsettled -= 1
+        if not state.unsettled:
+            self._expand(number)
+
+    def _expand(self, number: int) -> None:
+        """Make a node's instances, now that their number is known."""
+        node, state = self.graph.nodes[number], self._nodes[number]
+        step = self.graph.step_of(node)
+        verdict, reason = self._verdict(node, number)
+        count = self._count(node) if node.each and verdict is None else 1
+        state.count = state.open = count
+        for item in range(count):
+            instance = Instance(node.title, node.index + item, step, node=number, item=item if node.each else None)
+            state.instances.append(instance)
+            self.instances[instance.key] = instance
+        if not count:
+            self._close(number)
+        for instance in state.instances:
+            instance.waiting = sum(not other.ended for other in self._item_sources(instance))
+        for dependent in state.streams:
+            self._release(dependent)
+        for instance in state.instances:
+            self._recall(instance)
+            if verdict is not None and not instance.ended:
+                instance.reason = reason
+                self._end(instance, verdict)
+            elif not instance.waiting and instance.status == "pending":
+                self._begin(instance)
+
+    def _begin(self, instance: Instance) -> None:
+        """Let an instance start, unless an item it takes has failed."""
+        for other in self._item_sources(instance):
+            if other.status != "succeeded":
+                instance.reason = f"{other.name}/{other.index} is {other.status}"
+                self._end(instance, "skipped" if other.status == "skipped" else "blocked")
+                return
+        self._ready.append(instance)
+
+    def _item_sources(self, instance: Instance) -> Iterator[Instance]:
+        if instance.item is None:
+            return
+        for source in self._streamed[instance.node]:
+            items = self._nodes[source].instances
+            if instance.item < len(items):
+                yield items[instance.item]
+
+    def _verdict(self, node: Node, number: int) -> tuple[StepStatus | None, str | None]:
+        """Say whether a node can't run: what it depends on failed or was skipped, or its condition is false."""
+        for need in graphs.needs(node) - self._streamed[number]:
+            status = self._node_status(need)
+            if status not in ("succeeded", "skipped"):
+                return "blocked", f"{self.graph.nodes[need].title} {status}"
+        for name, binding in node.inputs.items():
+            if isinstance(binding, graphs.Literally):
+                continue
+            if self._skipped(binding, number):
+                return "skipped", f"what {name!r} comes from was skipped"
+        if node.when is None:
+            return None, None
+        if any(self._node_status(each.node) == "skipped" for each in scalars(node.when)):
+            return "skipped", "what its condition reads was skipped"
+        try:
+            holds = evaluate(node.when, self._scalar)
+        except (ConditionError, LookupError) as error:
+            return "failed", f"its condition can't be evaluated: {error}"
+        return (None, None) if holds else ("skipped", "its condition is false")
+
+    def _skipped(self, binding: graphs.Binding, number: int) -> bool:
+        if isinstance(binding, graphs.FirstOf):
+            return self.chosen(binding.options) is None
+        if isinstance(binding, graphs.ListOf):
+            return any(self._skipped(item, number) for item in binding.items)
+        if isinstance(binding, graphs.DictOf):
+            return any(self._skipped(item, number) for item in binding.items.values())
+        streamed = self._streamed[number]
+        return any(
+            output.node not in streamed and self._node_status(output.node) == "skipped"
+            for output in outputs_in(binding)
+        )
+
+    def _scalar(self, scalar: Scalar) -> Any:
+        node = self.graph.nodes[scalar.node]
+        outcome = self._nodes[scalar.node].instances[0].outcome
+        wanted = graphs.Export(scalar.output, scalar.path)
+        if outcome is None or wanted not in node.exports:
+            raise LookupError(f"{node.title} did not export it")
+        position = node.exports.index(wanted)
+        if position >= len(outcome.exports):
+            raise LookupError(f"{node.title} did not export it")
+        return outcome.exports[position]
+
+    def _count(self, node: Node) -> int:
+        if node.count is not None:
+            return node.count
+        counts = []
+        for name in node.each:
+            binding = node.inputs[name]
+            if isinstance(binding, graphs.Literally):
+                counts.append(len(binding.value))
+            elif isinstance(binding, graphs.Constant):
+                counts.append(self._count_items(self._constants[binding.name]))
+            elif isinstance(binding, graphs.Output):
+                counts.append(self._output_count(binding))
+            elif isinstance(binding, graphs.ListOf):
+                counts.append(len(binding.items))
+        return min(counts) if counts else 0
+
+    def _output_count(self, output: graphs.Output) -> int:
+        state, source = self._nodes[output.node], self.graph.nodes[output.node]
+        if source.each:
+            return state.count or 0
+        outcome = state.instances[0].outcome
+        position = source.split.index(graphs.Export(output.output, output.path))
+        return self._count_items(outcome.items[position]) if outcome else 0
+
+    def _node_status(self, number: int) -> StepStatus:
+        return self._nodes[number].status
+
+    def _end(self, instance: Instance, status: StepStatus) -> None:
+        if instance.ended:
+            return
+        instance.status = status
+        if instance.node < 0:
+            return
+        state = self._nodes[instance.node]
+        state.open -= 1
+        if instance.item is not None:
+            for dependent in state.streams:
+                others = self._nodes[dependent].instances
+                if instance.item < len(others):
+                    other = others[instance.item]
+                    other.waiting -= 1
+                    if not other.waiting and other.status == "pending":
+                        self._begin(other)
+        if not state.open:
+            self._close(instance.node)
+
+    def _close(self, number: int) -> None:
+        state = self._nodes[number]
+        found = {instance.status for instance in state.instances}
+        worst = [status for status in _WORST_FIRST if status in found]
+        state.status = worst[0] if worst else "succeeded"
+        self._open_nodes -= 1
+        self._closed.append(number)
+
+
+_WORST_FIRST: tuple[StepStatus, ...] = ("failed", "cancelled", "blocked", "skipped")
+
+
+def _key(observation: Started | Ended | Cached) -> tuple[str, int]:
+    about = observation.record if isinstance(observation, Ended) else observation
+    return about.step, about.index
+
+
+def _succeeded(observation: Observation) -> bool:
+    return isinstance(observation, Ended) and observation.record.status == "succeeded"
+
+
+def _streamed(graph: Graph, node: Node) -> frozenset[int]:
+    """Return the mapped nodes that a mapped node follows item by item."""
+    found = set()
+    for name in node.each:
+        binding = node.inputs[name]
+        if isinstance(binding, graphs.Output) and graph.nodes[binding.node].each and not binding.path:
+            found.add(binding.node)
+    others = {
+        output.node
+        for name, binding in node.inputs.items()
+        if name not in node.each and not isinstance(binding, graphs.Literally)
+        for output in outputs_in(binding)
+    }
+    conditions = {scalar.node for scalar in scalars(node.when)} if node.when is not None else set()
+    return frozenset(found - others - conditions - set(node.after))

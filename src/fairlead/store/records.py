@@ -1,0 +1,242 @@
+"""The records a run leaves in the store. They are JSON, so that anybody can read them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from fairlead.errors import DamagedError
+from fairlead.specs.graphs import Graph
+from fairlead.specs.reports import ErrorReport
+from fairlead.specs.steps import Step
+from fairlead.specs.values import Ref
+
+FORMAT = 1
+"""The version of the records. A reader refuses newer ones and upgrades older ones."""
+
+T = TypeVar("T")
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class Code(_Record, frozen=True, kw_only=True):
+    """The code a run uses: the flow's file, its module, and the package of the project's sources."""
+
+    file: str
+    module: str
+    package: Ref | None = None
+
+
+class RunSpec(_Record, frozen=True, kw_only=True):
+    """What a run is: written once, before anything starts.
+
+    Attributes:
+        constants: The values the graph refers to by name.
+        items: For constants that are mapped over: the value that lists their items.
+        sources: For each definition, the source parts of its cache key.
+        python: The minor version of Python, part of every cache key.
+        origin: The run that this one repeats.
+    """
+
+    format: int = FORMAT
+    run: str
+    created: float
+    graph: Graph
+    code: Code | None = None
+    constants: dict[str, Ref] = {}
+    items: dict[str, Ref] = {}
+    sources: dict[str, dict[str, str]] = {}
+    python: str = ""
+    labels: dict[str, str] = {}
+    use_cache: bool = True
+    user: str = ""
+    host: str = ""
+    origin: str | None = None
+
+
+class Summary(msgspec.Struct, frozen=True, array_like=True):
+    """The values an attempt logged under one name."""
+
+    last: float
+    min: float
+    max: float
+    count: int
+
+
+class Outcome(_Record, frozen=True, kw_only=True):
+    """What a successful attempt produced.
+
+    Attributes:
+        outputs: The values it returned.
+        items: For each list that others map over, the value that lists its items, in the order the node names them.
+        exports: The scalars that conditions read, in the order the node names them.
+        metrics: What it logged, by name.
+    """
+
+    outputs: tuple[Ref, ...] = ()
+    items: tuple[Ref, ...] = ()
+    exports: tuple[str | int | float | bool | None, ...] = ()
+    metrics: dict[str, Summary] = {}
+
+
+class AttemptRecord(_Record, frozen=True, kw_only=True):
+    """How one attempt ended. Times are seconds since 1970.
+
+    Attributes:
+        retry: Whether the engine tries again; known to the engine only.
+        infrastructure: Whether the failure was not the step's own.
+        unstable: The digest that an earlier execution with the same cache key gave, where this one's differs.
+    """
+
+    step: str
+    index: int
+    number: int
+    status: str
+    started: float
+    finished: float
+    outcome: Outcome = Outcome()
+    exit_code: int | None = None
+    signal: int | None = None
+    error: ErrorReport | None = None
+    retry: bool = False
+    infrastructure: bool = False
+    unstable: str | None = None
+    peak_memory_bytes: int | None = None
+    cpu_s: float | None = None
+    host: str = ""
+    rank: int | None = None
+
+
+class CacheEntry(_Record, frozen=True, kw_only=True):
+    """What a step with some cache key returned, and where that was computed."""
+
+    outcome: Outcome
+    run: str
+    step: str
+    index: int
+
+
+class _Observation(_Record, frozen=True, kw_only=True, tag_field="kind"):
+    pass
+
+
+class Started(_Observation, frozen=True, kw_only=True, tag="started"):
+    """An attempt was started."""
+
+    step: str
+    index: int
+    number: int
+    time: float
+
+
+class Ended(_Observation, frozen=True, kw_only=True, tag="ended"):
+    """An attempt ended: a copy of its record."""
+
+    record: AttemptRecord
+
+
+class Cached(_Observation, frozen=True, kw_only=True, tag="cached"):
+    """A step was found in the cache."""
+
+    step: str
+    index: int
+    entry: CacheEntry
+    time: float
+
+
+class Called(_Observation, frozen=True, kw_only=True, tag="called"):
+    """A driver called a step: the call's identity, and the instance it became.
+
+    Attributes:
+        parent: The driver's step and index, ``step.index``.
+        identity: Digest of the parent, the step, its arguments and the occurrence of this call.
+        position: The number of the call among its parent's calls.
+        line: Where in the driver's body it stands.
+    """
+
+    parent: str
+    identity: str
+    position: int
+    step: str
+    index: int
+    definition: Step
+    inputs: Any
+    source: dict[str, str] = {}
+    line: str = ""
+
+
+class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):
+    """The run as a whole changed."""
+
+    status: str
+    time: float
+    reason: str | None = None
+
+
+Observation = Started | Ended | Cached | Called | RunStatusChanged
+
+
+class Segment(_Record, frozen=True, kw_only=True):
+    """A group of observations."""
+
+    format: int = FORMAT
+    observations: tuple[Observation, ...]
+
+
+class Claim(_Record, frozen=True, kw_only=True):
+    """Who drives a run. The claim's number is the fencing token.
+
+    Attributes:
+        boot: The machine's boot id, so that a process id is not mistaken after a restart.
+        process_started: When the process began, in the kernel's own units, for the same reason.
+    """
+
+    number: int
+    host: str
+    boot: str
+    pid: int
+    process_started: str
+    time: float
+
+
+class Event(_Record, frozen=True, kw_only=True):
+    """Something that people asked of a run: ``cancel``, ``label`` or ``pin``."""
+
+    kind: str
+    time: float
+    user: str = ""
+    labels: dict[str, str] = {}
+
+
+def encode(record: Any) -> bytes:
+    """Write a record."""
+    return msgspec.json.encode(record)
+
+
+def decode(data: bytes, form: type[T], *, key: str) -> T:
+    """Read a record.
+
+    Raises:
+        DamagedError: The bytes are no such record, or one of a newer version.
+    """
+    try:
+        return msgspec.json.decode(data, type=form)
+    except msgspec.DecodeError as error:
+        version = _format_of(data)
+        if version > FORMAT:
+            raise DamagedError(
+                f"cannot read {key}",
+                why=f"it was written by a newer Fairlead (record format {version}, this one reads up to {FORMAT})",
+                next="pip install --upgrade fairlead",
+            ) from error
+        raise DamagedError(f"the record {key} is damaged", why=str(error), next="fairlead store check") from error
+
+
+def _format_of(data: bytes) -> int:
+    try:
+        return int(msgspec.json.decode(data, type=dict).get("format", 0))
+    except (msgspec.DecodeError, TypeError, ValueError):
+        return 0

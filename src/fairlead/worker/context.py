@@ -1,0 +1,167 @@
+"""What a step's body can ask and tell: ``fairlead.log``, ``fairlead.progress``, ``fairlead.checkpoint``."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.errors import UsageError
+from fairlead.store.records import Summary
+from fairlead.worker.tasks import Logged, Progressed
+
+
+class LoggedLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an attempt's metrics file."""
+
+    time: float
+    values: dict[str, float]
+    at: float | None = None
+
+
+class Attempt:
+    """The attempt that this process is."""
+
+    def __init__(self, task_id: int, checkpoints: Path, send: Any) -> None:
+        self.id = task_id
+        self.checkpoints = checkpoints
+        self.history: list[LoggedLine] = []
+        self.summaries: dict[str, Summary] = {}
+        self._send = send
+        self._lock = threading.Lock()
+
+    def log(self, values: dict[str, float], at: float | None) -> None:
+        """Keep values, and tell them to whoever watches."""
+        now = time.time()
+        with self._lock:
+            self.history.append(LoggedLine(now, values, at))
+            for name, value in values.items():
+                self.summaries[name] = extended(self.summaries.get(name), value)
+            self._send(Logged(id=self.id, values=values, at=at, time=now))
+
+    def progress(self, done: float, total: float | None) -> None:
+        """Tell how far the step is."""
+        with self._lock:
+            self._send(Progressed(id=self.id, done=done, total=total))
+
+
+def extended(summary: Summary | None, value: float) -> Summary:
+    """Return a summary with one more value."""
+    if summary is None:
+        return Summary(value, value, value, 1)
+    return Summary(value, min(summary.min, value), max(summary.max, value), summary.count + 1)
+
+
+_current: Attempt | None = None
+
+
+def set_current(attempt: Attempt | None) -> None:
+    """Make an attempt the one that this process is."""
+    global _current
+    _current = attempt
+
+
+def log(*, at: float | None = None, **values: float) -> None:
+    """Log metrics of the step that is running: ``fairlead.log(loss=0.3, at=epoch)``.
+
+    They are stored with the attempt, shown while it runs, and a sweep's objective is the last one of its name.
+    Outside a run nothing happens, so that a step can be called as a plain function.
+
+    Args:
+        at: Where on the axis the values belong: the epoch, the number of examples seen, …
+        **values: The values by name; anything that ``float()`` takes.
+
+    Raises:
+        UsageError: A value is no number.
+    """
+    try:
+        numbers = {name: float(value) for name, value in values.items()}
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"fairlead.log() takes numbers: {error}", next="log float(value)") from error
+    if _current is not None and numbers:
+        _current.log(numbers, None if at is None else float(at))
+
+
+def progress(done: float, total: float | None = None) -> None:
+    """Say how far the step is: ``fairlead.progress(3, 10)``.
+
+    Args:
+        done: How much is done, in any unit.
+        total: How much there is in all, where that is known.
+    """
+    if _current is not None and math.isfinite(done):
+        _current.progress(float(done), None if total is None else float(total))
+
+
+class Checkpoints(type(Path())):  # type: ignore[misc]  # the class of this system's paths
+    """A folder that outlives the attempts of a step.
+
+    It is an ordinary path. A checkpoint written with `save` is complete or not there at all, whenever the
+    process dies, and `latest` gives the newest complete one to the next attempt.
+    """
+
+    @contextmanager
+    def save(self, at: int) -> Iterator[Path]:
+        """Write a checkpoint: the folder this gives becomes the checkpoint `at` when the block ends without error.
+
+        Args:
+            at: The epoch or step the checkpoint is of; `latest` gives the one with the highest number.
+        """
+        unfinished = Path(self) / f".unfinished-{os.getpid()}-{at}"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        try:
+            yield unfinished
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        _sync_tree(unfinished)
+        target = Path(self) / f"{at:012}"
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(unfinished, target)
+
+    def latest(self) -> Path | None:
+        """Return the folder of the newest complete checkpoint, or None where there is none yet."""
+        complete = sorted(each for each in Path(self).iterdir() if each.is_dir() and each.name.isdigit())
+        return complete[-1] if complete else None
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def checkpoint() -> Checkpoints:
+    """Return the folder for this step's checkpoints; it outlives attempts and resumed runs.
+
+    Outside a run it is a temporary folder.
+
+    Example:
+        ::
+
+            folder = fairlead.checkpoint()
+            start = load(folder.latest())
+            for epoch in range(start, epochs):
+                train(model)
+                with folder.save(at=epoch) as unfinished:
+                    model.save(unfinished / "weights.npz")
+    """
+    if _current is None:
+        import tempfile  # lazy: tempfile, 9 ms; outside a run only
+
+        return Checkpoints(tempfile.mkdtemp(prefix="fairlead-checkpoint-"))
+    _current.checkpoints.mkdir(parents=True, exist_ok=True)
+    return Checkpoints(_current.checkpoints)

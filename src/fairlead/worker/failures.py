@@ -1,0 +1,43 @@
+"""Turning an exception into a report that shows the user's own frames first."""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+from fairlead.specs.reports import ErrorReport
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_MESSAGE_CHARACTERS_MAX = 2000
+_FRAMES_MAX = 12
+_TRACEBACK_CHARACTERS_MAX = 64_000
+
+
+def report(error: BaseException, root: str) -> ErrorReport:
+    """Describe an exception.
+
+    Args:
+        error: The exception.
+        root: The project's root; frames below it are the user's.
+    """
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_PACKAGE)]
+    own = [frame for frame in frames if _is_own(frame.filename, root)] or frames
+    whole = "".join(traceback.format_exception(type(error), error, _without_package(error)))
+    return ErrorReport(
+        type=type(error).__qualname__,
+        message=(str(error) or type(error).__qualname__)[:_MESSAGE_CHARACTERS_MAX],
+        frames=tuple(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in own[-_FRAMES_MAX:]),
+        line=(own[-1].line or "") if own else "",
+        traceback=whole[-_TRACEBACK_CHARACTERS_MAX:],
+    )
+
+
+def _is_own(filename: str, root: str) -> bool:
+    return filename.startswith(root.rstrip(os.sep) + os.sep) and "site-packages" not in filename
+
+
+def _without_package(error: BaseException):  # type: ignore[no-untyped-def]  # TracebackType | None
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return trace or error.__traceback__

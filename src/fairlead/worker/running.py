@@ -1,0 +1,273 @@
+"""Running one task: inputs in, the user's function, outputs and the attempt's record out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fairlead.authoring.annotations import accepts, output_annotations, show
+from fairlead.errors import FairleadError
+from fairlead.naming import digest_bytes
+from fairlead.specs import steps as specs
+from fairlead.specs.graphs import Export
+from fairlead.specs.values import Ref
+from fairlead.store.backends import Backend
+from fairlead.store.claims import host_name
+from fairlead.store.history import Items
+from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key, object_key
+from fairlead.store.records import AttemptRecord, CacheEntry, Outcome, decode, encode
+from fairlead.store.values import Values
+from fairlead.worker import context, failures
+from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored, WorkerTask
+
+
+class WrongResult(FairleadError):
+    """A step returned what it must not."""
+
+
+def run_task(task: WorkerTask, function: Callable[..., Any], backend: Backend, send: Callable[[Any], None], root: str) -> bool:
+    """Run a task in this process and write its record; True where it succeeded.
+
+    Args:
+        task: What to do.
+        function: The user's function, or what stands for it.
+        backend: The store.
+        send: Sends a message to the driver.
+        root: The project's root, by which the user's own frames are known.
+    """
+    values = Values(backend, Path(task.host))
+    attempt = context.Attempt(task.id, Path(task.checkpoints), send)
+    context.set_current(attempt)
+    started = time.time()
+    error = None
+    outcome = Outcome()
+    try:
+        inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
+        returned = function(**inputs)
+        if task.rank is None or task.rank.rank == 0:
+            outcome = _keep(task, function, values, backend, returned)
+    except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
+        error = failures.report(caught, root)
+        sys.stderr.write(error.traceback)
+    finally:
+        context.set_current(None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    unstable = None
+    if error is None:
+        outcome = _with_metrics(outcome, attempt)
+        unstable = _enter_in_cache(task, backend, outcome)
+    else:
+        outcome = _with_metrics(Outcome(), attempt)
+    _write(task, backend, attempt, AttemptRecord(
+        step=task.step.name, index=task.index, number=task.number,
+        status="failed" if error else "succeeded", exit_code=1 if error else 0, error=error, outcome=outcome,
+        started=started, finished=time.time(), unstable=unstable, host=host_name(),
+        rank=task.rank.rank if task.rank else None,
+    ))  # fmt: skip
+    return error is None
+
+
+def load_input(values: Values, given: Input) -> Any:
+    """Turn an input into the Python value the function receives."""
+    match given:
+        case Given(value):
+            return value
+        case Stored(ref, path):
+            return _at(values.load(ref), path)
+        case ListInput(items):
+            return [load_input(values, item) for item in items]
+        case DictInput(items):
+            return {key: load_input(values, item) for key, item in items.items()}
+
+
+def task_name(task: WorkerTask) -> Task:
+    """Return what names a task's record and log."""
+    return Task(task.step.name, task.index, task.number, task.rank.rank if task.rank else None)
+
+
+def _with_metrics(outcome: Outcome, attempt: context.Attempt) -> Outcome:
+    return Outcome(outputs=outcome.outputs, items=outcome.items, exports=outcome.exports, metrics=attempt.summaries)
+
+
+def _keep(task: WorkerTask, function: Any, values: Values, backend: Backend, returned: Any) -> Outcome:
+    """Store what the step returned, after checking it against the annotation."""
+    if isinstance(returned, Outcome):  # a sweep's, whose outputs are stored already
+        return returned
+    outputs = _outputs(task, function, returned)
+    refs = tuple(values.save(value) for value in outputs)
+    exports = tuple(_scalar(task, export, outputs) for export in task.exports)
+    items = tuple(_save_items(task, split, outputs, values, backend) for split in task.split)
+    return Outcome(outputs=refs, items=items, exports=exports)
+
+
+def _outputs(task: WorkerTask, function: Any, returned: Any) -> tuple[Any, ...]:
+    count = len(task.step.outputs)
+    annotations = output_annotations(_return_annotation(function))
+    if count > 1:
+        if not isinstance(returned, tuple) or len(returned) != count:
+            got = f"{len(returned)} values" if isinstance(returned, tuple) else type(returned).__name__
+            raise _wrong(task, f"returns {count} values by its annotation, got {got}")
+        outputs: tuple[Any, ...] = returned
+    else:
+        outputs = (returned,)
+    for annotation, value in zip(annotations, outputs, strict=False):
+        if not accepts(annotation, value):
+            shown = repr(value) if len(repr(value)) < 60 else "one of another type"
+            raise _wrong(task, f"returns {show(annotation)} by its annotation, got {type(value).__name__}: {shown}")
+    return outputs
+
+
+def _return_annotation(function: Any) -> Any:
+    from fairlead.authoring.steps import _signature
+
+    try:
+        return _signature(function).return_annotation
+    except (TypeError, ValueError):
+        return Any
+
+
+def _wrong(task: WorkerTask, what: str) -> WrongResult:
+    return WrongResult(f"step {task.step.name!r} {what}", next="return that, or change the annotation")
+
+
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def _scalar(task: WorkerTask, export: Export, outputs: tuple[Any, ...]) -> Any:
+    keys = "".join(f"[{key!r}]" for key in export.path)
+    try:
+        value = _at(outputs[export.output], export.path)
+    except (LookupError, TypeError) as error:
+        raise _wrong(task, f"has no {keys} in its result, which a condition reads ({type(error).__name__}: {error})") from None
+    value = value.item() if hasattr(value, "item") else value
+    if value is not None and not isinstance(value, str | int | float | bool):
+        raise _wrong(task, f"has a {type(value).__name__} at {keys or 'its result'}, where a condition needs a scalar")
+    return value
+
+
+def _save_items(task: WorkerTask, split: Export, outputs: tuple[Any, ...], values: Values, backend: Backend) -> Ref:
+    listed = _at(outputs[split.output], split.path)
+    if isinstance(listed, str | bytes | dict) or not hasattr(listed, "__iter__"):
+        raise _wrong(task, f"returned {type(listed).__name__}, which the next step maps over; it must be a list")
+    return save_items(values, backend, iter(listed))
+
+
+def save_items(values: Values, backend: Backend, listed: Iterator[Any]) -> Ref:
+    """Store each item of a list as a value of its own, and the list of them."""
+    data = encode(Items(tuple(values.save(item) for item in listed)))
+    digest = digest_bytes(data)
+    backend.create(object_key(digest), data)
+    return Ref(digest=digest, format="items", size_bytes=len(data))
+
+
+def _enter_in_cache(task: WorkerTask, backend: Backend, outcome: Outcome) -> str | None:
+    """Enter an outcome; returns the digest an earlier one had under the same key, where it differs."""
+    if task.cache_key is None:
+        return None
+    entry = CacheEntry(outcome=outcome, run=task.run, step=task.step.name, index=task.index)
+    key = CACHE + task.cache_key
+    if backend.create(key, encode(entry)):
+        return None
+    known = decode(backend.get(key), CacheEntry, key=key)
+    if known.outcome.outputs == outcome.outputs:
+        return None
+    backend.put(key, encode(entry))
+    return known.outcome.outputs[0].digest if known.outcome.outputs else None
+
+
+def _write(task: WorkerTask, backend: Backend, attempt: context.Attempt, record: AttemptRecord) -> None:
+    name = task_name(task)
+    if attempt.history:
+        backend.put(metrics_key(task.run, name), b"".join(encode(line) + b"\n" for line in attempt.history))
+    backend.create(attempt_key(task.run, name), encode(record))
+
+
+def find_function(step: specs.Step, modules: Callable[[str], Any]) -> Callable[..., Any]:
+    """Return the function that a step names.
+
+    Args:
+        step: The step.
+        modules: Imports a module by name.
+
+    Raises:
+        FairleadError: The module has no such name any more.
+    """
+    assert isinstance(step, specs.FunctionStep | specs.DriverStep)
+    module_name, _, qualified = step.function.partition(":")
+    found: Any = modules(module_name)
+    for part in qualified.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise FairleadError(
+                f"module {module_name!r} has no {qualified!r}, which is the step {step.name!r}",
+                next="define the step at the top level of the module, and keep its name",
+            ) from None
+    return getattr(found, "function", found)
+
+
+def seed_of(task: WorkerTask) -> int:
+    """Return the seed of an attempt, from (run, step, index, attempt): 32 bits, as NumPy takes them."""
+    identity = f"{task.run}/{task.step.name}/{task.index}/{task.number}/{task.rank.rank if task.rank else 0}"
+    return int(digest_bytes(identity.encode())[:8], 16)
+
+
+def environment_of(task: WorkerTask) -> dict[str, str]:
+    """Return the environment variables that a task's process has beside those it inherits."""
+    threads = str(task.threads)
+    own = {
+        "FAIRLEAD_RUN": task.run,
+        "FAIRLEAD_STEP": task.step.name,
+        "FAIRLEAD_INDEX": str(task.index),
+        "FAIRLEAD_ATTEMPT": str(task.number),
+        "FAIRLEAD_SEED": str(seed_of(task)),
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+    }
+    return {**own, **task.variables, **(_rank_environment(task) if task.rank else {})}
+
+
+def _rank_environment(task: WorkerTask) -> dict[str, str]:
+    rank = task.rank
+    assert rank is not None
+    environment = {
+        "RANK": str(rank.rank),
+        "LOCAL_RANK": str(rank.local_rank),
+        "WORLD_SIZE": str(rank.world_size),
+        "LOCAL_WORLD_SIZE": str(rank.local_world_size),
+        "NODE_RANK": str(rank.node_rank),
+        "GROUP_RANK": str(rank.node_rank),
+        "MASTER_ADDR": rank.master_address,
+        "MASTER_PORT": str(rank.master_port),
+    }
+    if rank.kind == "mpi":
+        environment |= {
+            "OMPI_COMM_WORLD_RANK": str(rank.rank),
+            "OMPI_COMM_WORLD_SIZE": str(rank.world_size),
+            "OMPI_COMM_WORLD_LOCAL_RANK": str(rank.local_rank),
+        }
+    return environment
+
+
+def set_up_process(task: WorkerTask) -> None:
+    """Give this process a task's environment, output and random state."""
+    os.environ.update(environment_of(task))
+    if task.log is not None:
+        descriptor = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(descriptor, 1)
+        os.dup2(descriptor, 2)
+        os.close(descriptor)
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]  # a text file
+    from fairlead.worker.seeding import seed_everything
+
+    seed_everything(seed_of(task))

@@ -1,0 +1,228 @@
+"""What a worker is told: which function, which inputs, where the results go."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from fairlead.specs.conditions import Path as Keys
+from fairlead.specs.graphs import Export
+from fairlead.specs.steps import Step
+from fairlead.specs.values import Ref
+
+
+class _Part(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="from"):
+    pass
+
+
+class Given(_Part, frozen=True, tag="value"):
+    """A JSON value."""
+
+    value: Any
+
+
+class Stored(_Part, frozen=True, tag="stored"):
+    """A stored value, or the part of it that some keys lead to."""
+
+    ref: Ref
+    path: Keys = ()
+
+
+class ListInput(_Part, frozen=True, tag="list"):
+    """A list of inputs."""
+
+    items: tuple[Input, ...]
+
+
+class DictInput(_Part, frozen=True, tag="dict"):
+    """A mapping of inputs."""
+
+    items: dict[str, Input]
+
+
+Input = Given | Stored | ListInput | DictInput
+
+
+class Rank(msgspec.Struct, frozen=True):
+    """The place of a process in its gang, in torchrun's words."""
+
+    rank: int
+    world_size: int
+    local_rank: int
+    local_world_size: int
+    node_rank: int
+    nodes: int
+    master_address: str
+    master_port: int
+    kind: str
+
+
+class ProjectCode(msgspec.Struct, frozen=True):
+    """Where the user's code is: the flow's file, and a local file with the package of recorded sources."""
+
+    file: str
+    package: str | None = None
+
+
+class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt of one instance of a step, or one rank of it.
+
+    Attributes:
+        id: Names the task on the channel.
+        exports: The scalars the record carries.
+        split: The lists whose items are stored one by one.
+        store: The store's URL.
+        host: A folder of this machine for spooled files and marks.
+        log: The file that takes the output.
+        cache_key: Where the outcome is entered in the cache, or None.
+        threads: How many threads numeric libraries may use.
+        sources: For a driver: the source parts of the definitions it may call, by key.
+    """
+
+    id: int
+    run: str
+    step: Step
+    index: int
+    number: int
+    code: ProjectCode
+    inputs: dict[str, Input]
+    exports: tuple[Export, ...] = ()
+    split: tuple[Export, ...] = ()
+    store: str
+    host: str
+    log: str | None
+    checkpoints: str
+    cache_key: str | None = None
+    threads: int = 1
+    variables: dict[str, str] = {}
+    rank: Rank | None = None
+    definitions: dict[str, Step] = {}
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=True):
+    pass
+
+
+class Hello(_Message, frozen=True, kw_only=True):
+    """The first message on a connection: a template, or a task that has something to say."""
+
+    role: Literal["template", "task"]
+    id: int
+    pid: int
+
+
+class Prepare(_Message, frozen=True, kw_only=True):
+    """To a template: import this project, or, where it can't be forked then, have each fork import it."""
+
+    code: ProjectCode
+    bare: bool = False
+
+
+class Ready(_Message, frozen=True, kw_only=True):
+    """From a template: whether its forks start with the user's modules imported, and why not."""
+
+    imported: bool
+    reason: str = ""
+
+
+class Fork(_Message, frozen=True, kw_only=True):
+    """To a template: start a process. Without a task it imports the project and waits for one."""
+
+    id: int
+    task: bytes | None = None
+
+
+class Work(_Message, frozen=True, kw_only=True):
+    """To a waiting process: its task."""
+
+    task: bytes
+
+
+class Forked(_Message, frozen=True, kw_only=True):
+    """From a template: a process was started."""
+
+    id: int
+    pid: int
+
+
+class Exited(_Message, frozen=True, kw_only=True):
+    """From a template: a process ended; `status` is as ``waitpid`` gives it."""
+
+    id: int
+    status: int
+    peak_memory_bytes: int
+    cpu_s: float
+    template_died: bool = False
+
+
+class Signal(_Message, frozen=True, kw_only=True):
+    """To a template: signal a process and all it started."""
+
+    id: int
+    number: int
+
+
+class Logged(_Message, frozen=True, kw_only=True):
+    """From a task: values it logged."""
+
+    id: int
+    values: dict[str, float]
+    at: float | None
+    time: float
+
+
+class Progressed(_Message, frozen=True, kw_only=True):
+    """From a task: how far it is."""
+
+    id: int
+    done: float
+    total: float | None
+
+
+class Call(_Message, frozen=True, kw_only=True):
+    """From a driver's task: run a step. `position` counts the driver's calls.
+
+    Attributes:
+        identity: Digest of the parent, the step, its arguments and the occurrence of the call.
+        best_of: Whether values that the step logs are wanted as they come.
+    """
+
+    id: int
+    position: int
+    identity: str
+    step: Step
+    inputs: dict[str, Input]
+    source: dict[str, str]
+    line: str = ""
+    follow: bool = False
+    items: tuple[dict[str, Input], ...] = ()
+
+
+class Answer(_Message, frozen=True, kw_only=True):
+    """To a driver's task: how a call ended."""
+
+    position: int
+    status: str
+    outputs: tuple[Ref, ...] = ()
+    metrics: dict[str, tuple[float, float, float, int]] = {}
+    reason: str = ""
+
+
+class Followed(_Message, frozen=True, kw_only=True):
+    """To a driver's task: a value that a running call logged."""
+
+    position: int
+    values: dict[str, float]
+    at: float | None
+
+
+class Stop(_Message, frozen=True, kw_only=True):
+    """From a driver's task: end a call that is under way; its outcome so far is not wanted."""
+
+    id: int
+    position: int
+
+
+FromWorker = Hello | Ready | Forked | Exited | Logged | Progressed | Call | Stop
+ToWorker = Prepare | Fork | Work | Signal | Answer | Followed

@@ -1,0 +1,339 @@
+"""The template: a process with one thread that has imported the user's module, and forks for each task.
+
+A fork starts in a millisecond or two with everything imported. That is sound only while the template has a
+single thread and has loaded no library that does not survive a fork; a project that brings one is imported
+by each process after its fork, ahead of time. Started as ``python -m fairlead.worker.template SOCKET ID``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import faulthandler
+import gc
+import os
+import select
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+
+from fairlead.errors import FairleadError
+from fairlead.packaging.loading import import_project
+from fairlead.packaging.package import unpack
+from fairlead.packaging.project import find_project
+from fairlead.specs import steps as specs
+from fairlead.store.opening import open_backend
+from fairlead.worker.channel import Connection
+from fairlead.worker.running import find_function, run_task, set_up_process
+from fairlead.worker.tasks import (
+    Exited,
+    Fork,
+    Forked,
+    Hello,
+    Prepare,
+    ProjectCode,
+    Ready,
+    Signal,
+    WorkerTask,
+    Work,
+)
+
+NOT_FORKABLE = ("jax", "tensorflow", "ray", "grpc", "cupy", "pyspark", "mlx")
+"""Libraries that do not work in a process forked after their import, whatever its threads."""
+
+_decoder = msgspec.msgpack.Decoder(WorkerTask)
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(socket_path: str, identity: str) -> None:
+    """Serve a driver until it is gone."""
+    Template(socket_path, int(identity)).serve()
+
+
+class Template:
+    """Forks processes for a driver, and tells how they end."""
+
+    def __init__(self, socket_path: str, identity: int) -> None:
+        self._path = socket_path
+        self._connection = Connection(socket_path)
+        self._children: dict[int, int] = {}
+        self._code: ProjectCode | None = None
+        self._imported = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._connection.send(Hello(role="template", id=identity, pid=os.getpid()))
+
+    def serve(self) -> None:
+        """Handle messages and the ends of children."""
+        _subreaper()
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        poll = select.poll()
+        poll.register(self._connection.socket, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor == self._wake_read:
+                    _drain(self._wake_read)
+                    self._reap()
+                elif not self._handle_arrived():
+                    self._kill_all()
+                    return
+
+    def _handle_arrived(self) -> bool:
+        message = self._connection.receive()
+        while message is not None:
+            match message:
+                case Prepare():
+                    self._prepare(message)
+                case Fork():
+                    self._fork(message)
+                case Signal(id=identity, number=number):
+                    self._signal(identity, number)
+                case _:
+                    raise AssertionError(message)
+            if not self._connection.has_message():
+                return True
+            message = self._connection.receive()
+        return False
+
+    def _prepare(self, message: Prepare) -> None:
+        """Import the project, and say whether this process may be forked with it."""
+        self._code = message.code
+        reason = ""
+        if not message.bare:
+            try:
+                load_project(message.code)
+                reason = why_not_forkable()
+            except FairleadError as error:  # each fork fails likewise, and its attempt's record says so
+                reason = str(error)
+        self._imported = not message.bare and not reason
+        gc.collect()
+        gc.freeze()  # the children's collector leaves these objects, and so their pages, alone
+        self._connection.send(Ready(imported=self._imported, reason=reason))
+
+    def _fork(self, message: Fork) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(message)
+        self._children[pid] = message.id
+        self._connection.send(Forked(id=message.id, pid=pid))
+
+    def _become_child(self, message: Fork) -> NoReturn:
+        code = 70
+        try:
+            parent = os.getppid()
+            os.setsid()
+            die_with_parent(parent)
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._connection.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            code = Child(self._path, message.id, self._code).run(message.task)
+        except BaseException:  # the edge of the process
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            leave(code)
+
+    def _signal(self, identity: int, number: int) -> None:
+        for pid, child in self._children.items():
+            if child == identity:
+                _signal_group(pid, number)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            identity = self._children.pop(pid, None)
+            if identity is None:  # an orphan of a task, adopted
+                continue
+            _signal_group(pid, signal.SIGKILL)  # what the task started and left behind
+            self._connection.send(
+                Exited(
+                    id=identity,
+                    status=status,
+                    peak_memory_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+                    cpu_s=usage.ru_utime + usage.ru_stime,
+                )
+            )
+
+    def _kill_all(self) -> None:
+        for pid in self._children:
+            _signal_group(pid, signal.SIGKILL)
+
+
+class Child:
+    """A forked process: runs one task and ends."""
+
+    def __init__(self, socket_path: str, identity: int, code: ProjectCode | None) -> None:
+        self._path = socket_path
+        self._id = identity
+        self._code = code
+        self._connection: Connection | None = None
+
+    def run(self, encoded: bytes | None) -> int:
+        """Run the task given, or import the project and wait for one; returns the exit code."""
+        if encoded is None:
+            if self._code is not None:
+                load_project(self._code)
+            message = self.connection.receive()
+            if not isinstance(message, Work):
+                return 0
+            encoded = message.task
+        task = _decoder.decode(encoded)
+        set_up_process(task)
+        faulthandler.enable(all_threads=False)
+        modules = load_project(task.code)
+        return int(not run_task(task, self._function(task, modules), open_backend(task.store), self.send, modules.root))
+
+    def send(self, message: Any) -> None:
+        """Tell the driver something; nothing where it is gone."""
+        try:
+            self.connection.send(message)
+        except OSError:
+            os.kill(os.getpid(), signal.SIGKILL)  # the driver is gone: so is the attempt
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to the driver, made when it is first needed."""
+        if self._connection is None:
+            self._connection = Connection(self._path)
+            self._connection.send(Hello(role="task", id=self._id, pid=os.getpid()))
+        return self._connection
+
+    def _function(self, task: WorkerTask, modules: Modules) -> Any:
+        match task.step:
+            case specs.FunctionStep():
+                _limit_threads(task.threads)
+                return find_function(task.step, modules)
+            case specs.DriverStep():
+                from fairlead.worker.driving import driven  # lazy: used by dynamic flows only
+
+                return driven(task, find_function(task.step, modules), self.connection, modules)
+            case specs.SweepStep():
+                from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
+
+                return swept(task, self.connection)
+            case specs.ContainerStep():
+                from fairlead.worker.containers import contained  # lazy: subprocess, 8 ms
+
+                return contained(task)
+
+
+class Modules:
+    """Imports the project's modules by name."""
+
+    def __init__(self, root: str, main_module: str) -> None:
+        self.root = root
+        self._main = main_module
+
+    def __call__(self, name: str) -> Any:
+        import importlib
+
+        return importlib.import_module(self._main if name == "__main__" else name)
+
+
+_loaded: dict[ProjectCode, Modules] = {}
+
+
+def load_project(code: ProjectCode) -> Modules:
+    """Import a project's module once in this process, from its recorded sources where there are any."""
+    if code not in _loaded:
+        project = find_project(Path(code.file))
+        contents = unpack(Path(code.package).read_bytes()) if code.package else None
+        import_project(project, contents)
+        _loaded[code] = Modules(str(project.root), project.module)
+    return _loaded[code]
+
+
+def why_not_forkable() -> str:
+    """Say why this process can't be forked safely any more, or nothing."""
+    found = [name for name in NOT_FORKABLE if name in sys.modules]
+    if found:
+        return f"the project imports {', '.join(found)}, which can't be forked"
+    try:
+        threads = len(os.listdir("/proc/self/task"))
+    except OSError:
+        import threading
+
+        threads = threading.active_count()
+    return "" if threads == 1 else f"importing the project started {threads - 1} threads"
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies; where it can't, the channel's end does."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: no thread that still runs, and nothing inherited, can hold it."""
+    try:
+        if atexit._ncallbacks() > _inherited_exit_handlers:
+            atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _prctl(option: int, argument: int) -> None:
+    _libc().prctl(option, argument, 0, 0, 0)
+
+
+def _libc() -> ctypes.CDLL:
+    global _library
+    if _library is None:
+        _library = ctypes.CDLL(None)
+    return _library
+
+
+_library: ctypes.CDLL | None = None
+_inherited_exit_handlers = atexit._ncallbacks()
+
+
+def _subreaper() -> None:
+    """Adopt the orphans of tasks, so that none outlives the template."""
+    if sys.platform == "linux":
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        pass
+
+
+def _limit_threads(threads: int) -> None:
+    """Let numeric libraries that were loaded with one thread use as many as the step has cores."""
+    if threads > 1 and "numpy" in sys.modules:
+        import threadpoolctl  # lazy: threadpoolctl, 12 ms
+
+        threadpoolctl.threadpool_limits(threads)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
