@@ -46,6 +46,7 @@ def refused(call):
     raise AssertionError("was not refused")
 """
 
+
 class Workplace:
     """A folder with a user's project in it."""
 

@@ -86,6 +86,7 @@ def test_installed_hidden_and_fairlead_files_are_not_the_projects(tmp_path: Path
     assert project.is_project_file(project.file)
     for name in ("env/x.py", ".tox/x.py", "lib/site-packages/x.py", "../x.py"):
         assert not project.is_project_file(tmp_path / name), name
+    assert not project.is_project_file("<frozen importlib._bootstrap>")
     source = Path(find_project.__code__.co_filename)
     assert not find_project(source.parents[3] / "flow.py").is_project_file(source)
 

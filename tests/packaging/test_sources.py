@@ -165,7 +165,9 @@ def test_imports_for_type_checkers_at_the_top_do_not_count(workplace: Workplace)
 
 def test_a_package_that_imports_the_flow_back_counts_by_names(workplace: Workplace) -> None:
     workplace.put("pkg/__init__.py", "from .flow import work, unrelated")
-    workplace.put("pkg/flow.py", "from . import helpers\nBASE = 1\ndef unrelated(): return 1\ndef work(): return helpers.go()")
+    workplace.put(
+        "pkg/flow.py", "from . import helpers\nBASE = 1\ndef unrelated(): return 1\ndef work(): return helpers.go()"
+    )
     workplace.put("pkg/helpers.py", "def go():\n    from .flow import BASE\n    return BASE")
     parts = workplace.run("result = parts(file='pkg/flow.py')")
     assert list(parts) == ["function", "global:pkg.flow.BASE", "module:pkg.helpers"]
@@ -211,7 +213,7 @@ def test_classes_decorators_and_callables_made_at_the_top_are_followed(workplace
         """
     )
     parts = workplace.run("result = parts()")
-    names = "Base Model add deep helper log made make scale timed".split()
+    names = ["Base", "Model", "add", "deep", "helper", "log", "made", "make", "scale", "timed"]
     assert sorted(parts) == sorted(
         ["function", *(f"name:flow.{name}" for name in names)]
         + [f"global:flow.{name}" for name in ("LOCK", "MODEL", "TABLE", "add_one")]
@@ -299,6 +301,12 @@ def test_a_function_without_source_counts_by_its_code(workplace: Workplace) -> N
     assert same["function"] != other["function"]
 
 
+def test_very_long_expressions_are_digested(workplace: Workplace) -> None:
+    terms = " + ".join(["x"] * 2000)
+    workplace.write(flow=f"def helper(x):\n    return {terms}\ndef work(x):\n    return helper(x)\n")
+    assert list(workplace.run("result = parts()")) == ["function", "name:flow.helper"]
+
+
 @pytest.mark.parametrize(
     ("imported", "decorator"),
     [
@@ -330,7 +338,11 @@ def test_steps_made_without_a_decorator_are_followed(workplace: Workplace) -> No
 
 
 def test_two_hundred_steps_are_fast(workplace: Workplace) -> None:
-    step = "def step_{0}(x):\n" + "".join(f"    x = x + {n} * RATE if x else step_0(x)\n" for n in range(8)) + "    return x\n"
+    step = (
+        "def step_{0}(x):\n"
+        + "".join(f"    x = x + {n} * RATE if x else step_0(x)\n" for n in range(8))
+        + "    return x\n"
+    )
     workplace.write(flow="RATE = 1\n" + "".join(step.format(n) for n in range(200)))
     seconds = workplace.run(
         """
@@ -351,7 +363,9 @@ def test_the_closure_holds_every_file_that_is_imported(flow: Workplace) -> None:
     flow.put("lib/extra/tail.py", "import far.space.leaf")
     flow.put("far/space/leaf.py")
     flow.put("unrelated.py")
-    flow.write(lib__unused="from lib.extra import *\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING: import unrelated")
+    flow.write(
+        lib__unused="from lib.extra import *\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING: import unrelated"
+    )
     contents = flow.run("result = {n: d.decode() for n, d in import_closure(find_project(Path('flow.py'))).items()}")
     assert list(contents) == [
         "far/space/leaf.py", "flow.py", "helpers.py", "lib/__init__.py", "lib/deep.py", "lib/deeper.py",

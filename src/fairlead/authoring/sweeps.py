@@ -81,7 +81,8 @@ def sweep(
         best_of: Which of a trial's logged values counts: the last one, or the best.
         sampler: ``tpe``, ``random``, ``grid``, ``cmaes``, ``qmc`` or ``gp``, as Optuna has them.
         pruner: ``median``, ``halving``, ``hyperband`` or ``percentile``; trials end by themselves without.
-        seed: Of the sampler; derived from the run where it is not given.
+        seed: Of the sampler; where it is not given it follows from the sweep and its inputs, so that the same
+            sweep tries the same.
         name: The sweep's name; ``sweep-STEP`` where it is not given.
 
     Raises:
@@ -106,7 +107,7 @@ def sweep(
         pruner=pruner,
         seed=seed,
         outputs=(step.spec.outputs[0], "dict", "float"),
-        cache="off",
+        cache=step.spec.cache,
     )
     faults += specs.step_faults(spec)
     if faults:

@@ -81,7 +81,7 @@ class Tracer:
 
     def call(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Add a node and return its future, or a tuple of futures where it has several outputs."""
-        given = _bind(step, args, kwargs)
+        given = bind_call(step, args, kwargs)
         inputs = {name: self._input(step, name, value) for name, value in given.items()}
         return self._add(step, inputs, returned=_returned(step))
 
@@ -94,7 +94,7 @@ class Tracer:
                 why="positional arguments are mapped item by item, keyword arguments are given whole",
                 next=f"write {step.name}.map(items, option=…)",
             )
-        given = _bind(step, args, kwargs)
+        given = bind_call(step, args, kwargs)
         each = tuple(list(given)[: len(args)])
         inputs, counts = {}, []
         for name, value in given.items():
@@ -125,7 +125,7 @@ class Tracer:
         trial = sweep.step
         key = self._definition(trial, sweep.step.spec)
         swept = set(sweep.spec.space)
-        given = _bind(trial, args, kwargs, without=swept)
+        given = bind_call(trial, args, kwargs, without=swept)
         inputs = {name: self._input(trial, name, value) for name, value in given.items()}
         parameters = tuple(each for each in trial.spec.parameters if each.name not in swept)
         spec = msgspec.structs.replace(sweep.spec, trial=key, parameters=parameters)
@@ -338,8 +338,7 @@ class Tracer:
             return value.binding()
         if isinstance(value, FirstOf):
             return graphs.FirstOf(tuple(self._binding(option) for option in value.options))
-        leaves = _json_leaves(value)
-        if leaves is not None and leaves <= LITERAL_LEAVES_MAX:
+        if is_small_json(value):
             return graphs.Literally(value)
         if _holds_future(value):
             if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -368,9 +367,14 @@ def _returned(step: Step[..., Any]) -> Any:
     return Any if returned is inspect.Signature.empty else returned
 
 
-def _bind(
+def bind_call(
     step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, without: set[str] | None = None
 ) -> dict[str, Any]:
+    """Return what each parameter of a step is given by a call, leaving out those in `without`.
+
+    Raises:
+        UsageError: The call does not fit the step's parameters.
+    """
     signature = step.signature
     if without:
         signature = signature.replace(parameters=[p for n, p in signature.parameters.items() if n not in without])
@@ -390,6 +394,12 @@ def _holds_future(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(_holds_future(item) for item in value)
     return isinstance(value, dict) and any(_holds_future(item) for item in value.values())
+
+
+def is_small_json(value: Any) -> bool:
+    """Say whether a value may stand in a graph or a record as it is."""
+    leaves = _json_leaves(value)
+    return leaves is not None and leaves <= LITERAL_LEAVES_MAX
 
 
 def _json_leaves(value: Any) -> int | None:

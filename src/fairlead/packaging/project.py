@@ -42,6 +42,8 @@ class Project(NamedTuple):
 
     def is_project_file(self, path: str | os.PathLike[str]) -> bool:
         """Say whether a file is the project's own: not installed, of a virtual environment, hidden, or Fairlead's."""
+        if os.fspath(path).startswith("<"):  # what Python calls code without a file: <string>, <frozen importlib>
+            return False
         text = os.path.abspath(path)
         if text == str(self.file):
             return True

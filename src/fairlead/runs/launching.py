@@ -27,6 +27,7 @@ from fairlead.runs.handles import Run
 from fairlead.runs.settings import open_store, settings
 from fairlead.specs import graphs
 from fairlead.specs.reports import RunReport
+from fairlead.specs.steps import SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
@@ -176,7 +177,7 @@ def _submit(store: Store, project: Project, traced: Traced, options: Options) ->
         code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
         constants=constants,
         items=items,
-        sources={key: source_parts(function, project) for key, function in traced.functions.items()},
+        sources=_sources(project, traced),
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         labels=options.labels,
         use_cache=options.use_cache,
@@ -185,6 +186,15 @@ def _submit(store: Store, project: Project, traced: Traced, options: Options) ->
     )
     store.backend.create(spec_key(spec.run), encode(spec))
     return spec
+
+
+def _sources(project: Project, traced: Traced) -> dict[str, dict[str, str]]:
+    """Return the source parts of each definition; a sweep's are those of its trial."""
+    found = {key: source_parts(function, project) for key, function in traced.functions.items()}
+    for key, step in traced.graph.steps.items():
+        if isinstance(step, SweepStep):
+            found[key] = found[step.trial]
+    return found
 
 
 def _mapped_constants(graph: graphs.Graph) -> set[str]:

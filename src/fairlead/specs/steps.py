@@ -167,7 +167,7 @@ class SweepStep(_Step, frozen=True, kw_only=True, tag="sweep"):
         best_of: Which of a trial's logged values counts.
         sampler: Optuna's sampler, by its word: ``tpe``, ``random``, ``grid``, …
         pruner: Optuna's pruner, or None where trials always end by themselves.
-        seed: Of the sampler; derived from the run where it is None.
+        seed: Of the sampler; derived from the sweep and its inputs where it is None.
     """
 
     trial: str

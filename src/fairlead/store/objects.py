@@ -53,7 +53,10 @@ class Objects:
         """Store bytes that are in memory."""
         digest = hashlib.sha256(data).hexdigest()
         key = key_of(digest)
-        if not self.backend.create(key, data) and self._is_suspect(digest, key, data):
+        if self._folder is not None and _holds(self._folder.path(key), data):
+            return Written(digest, len(data))
+        # What a folder has by now is damaged, or was written this moment by another process: the same bytes.
+        if not self.backend.create(key, data) and (self._folder is not None or self._marks.is_damaged(digest)):
             self.backend.put(key, data)
             self._marks.clear(digest)
         if self._folder is not None:
@@ -141,15 +144,6 @@ class Objects:
         if hashed.hexdigest() != ref.digest:
             raise self._damaged(ref, size)
 
-    def _is_suspect(self, digest: str, key: str, data: bytes) -> bool:
-        """Whether an object that exists is to be written again. A folder is read; that costs no request."""
-        if self._folder is None:
-            return self._marks.is_damaged(digest)
-        try:
-            return self._folder.get(key) != data
-        except NotFoundError:  # collected since
-            return True
-
     def _place(self, digest: str, size: int, file: Path) -> None:
         key = key_of(digest)
         if self._folder is None:
@@ -236,6 +230,14 @@ def key_of(digest: str) -> str:
     if len(digest) != 64 or not digest.isalnum():
         raise StoreError(f"refused the digest {digest!r}", why="it is not a SHA-256 in hexadecimal")
     return f"objects/{digest}"
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read() == data
+    except OSError:  # no such file, most often; anything worse is told when it is written
+        return False
 
 
 def _write_protected(path: Path, data: bytes) -> None:

@@ -184,12 +184,16 @@ class Progress:
         self._end(instance, "failed")
         self._settle()
 
+    def cancel(self, instance: Instance) -> None:
+        """Mark an instance as cancelled."""
+        instance.running = None
+        self._end(instance, "cancelled")
+        self._settle()
+
     def cancel_open(self) -> None:
         """Mark everything that has not ended as cancelled."""
         for instance in list(self.instances.values()):
-            if not instance.ended:
-                instance.running = None
-                self._end(instance, "cancelled")
+            self.cancel(instance)
 
     def retry(self, instance: Instance) -> None:
         """Put an instance back among those that may start."""

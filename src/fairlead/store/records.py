@@ -166,6 +166,7 @@ class Called(_Observation, frozen=True, kw_only=True, tag="called"):
     inputs: Any
     source: dict[str, str] = {}
     line: str = ""
+    definitions: Any = None
 
 
 class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):

@@ -14,7 +14,7 @@ import msgspec
 
 from fairlead.naming import digest_bytes
 from fairlead.specs.runtimes import Single
-from fairlead.specs.steps import ContainerStep, Step
+from fairlead.specs.steps import ContainerStep, Step, SweepStep
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored
 
 
@@ -35,6 +35,8 @@ def fixed_parts(step: Step, source: Mapping[str, str], python: str) -> dict[str,
         parts["variables"] = _digest(dict(sorted(environment.variables.items())))
     if not isinstance(step.runtime, Single):
         parts["runtime"] = _digest(step.runtime)
+    if isinstance(step, SweepStep):
+        parts["sweep"] = _digest(msgspec.structs.replace(step, name="sweep", parallel=1, trial=""))
     if isinstance(step, ContainerStep):
         parts["command"] = _digest([step.image, *step.command])
     if step.cache == "exact":

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fairlead.authoring.annotations import accepts, output_annotations, show
 from fairlead.errors import FairleadError
@@ -23,6 +23,12 @@ from fairlead.store.records import AttemptRecord, CacheEntry, Outcome, decode, e
 from fairlead.store.values import Values
 from fairlead.worker import context, failures
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored, WorkerTask
+
+
+class Kept(NamedTuple):
+    """Outputs that are stored already: a sweep's."""
+
+    refs: tuple[Ref, ...]
 
 
 class WrongResult(FairleadError):
@@ -96,10 +102,12 @@ def _with_metrics(outcome: Outcome, attempt: context.Attempt) -> Outcome:
 
 def _keep(task: WorkerTask, function: Any, values: Values, backend: Backend, returned: Any) -> Outcome:
     """Store what the step returned, after checking it against the annotation."""
-    if isinstance(returned, Outcome):  # a sweep's, whose outputs are stored already
-        return returned
-    outputs = _outputs(task, function, returned)
-    refs = tuple(values.save(value) for value in outputs)
+    if isinstance(returned, Kept):
+        refs = returned.refs
+        outputs = tuple(map(values.load, refs)) if task.exports or task.split else ()
+    else:
+        outputs = _outputs(task, function, returned)
+        refs = tuple(values.save(value) for value in outputs)
     exports = tuple(_scalar(task, export, outputs) for export in task.exports)
     items = tuple(_save_items(task, split, outputs, values, backend) for split in task.split)
     return Outcome(outputs=refs, items=items, exports=exports)

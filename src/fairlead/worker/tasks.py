@@ -65,6 +65,23 @@ class ProjectCode(msgspec.Struct, frozen=True):
     package: str | None = None
 
 
+class Definition(msgspec.Struct, frozen=True):
+    """A step that a driver may call, and the source parts of its cache key."""
+
+    step: Step
+    source: dict[str, str]
+
+
+class PastCall(msgspec.Struct, frozen=True):
+    """A call that a sweep made before it was restarted, and how it ended."""
+
+    position: int
+    inputs: dict[str, Input]
+    status: str
+    outputs: tuple[Ref, ...] = ()
+    metrics: dict[str, tuple[float, float, float, int]] = {}
+
+
 class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt of one instance of a step, or one rank of it.
 
@@ -77,7 +94,8 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         log: The file that takes the output.
         cache_key: Where the outcome is entered in the cache, or None.
         threads: How many threads numeric libraries may use.
-        sources: For a driver: the source parts of the definitions it may call, by key.
+        definitions: For a sweep: the definitions it may call, by key.
+        past: For a sweep that goes on: the calls it has made.
     """
 
     id: int
@@ -97,7 +115,8 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     variables: dict[str, str] = {}
     rank: Rank | None = None
-    definitions: dict[str, Step] = {}
+    definitions: dict[str, Definition] = {}
+    past: tuple[PastCall, ...] = ()
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag=True):
@@ -181,11 +200,15 @@ class Progressed(_Message, frozen=True, kw_only=True):
 
 
 class Call(_Message, frozen=True, kw_only=True):
-    """From a driver's task: run a step. `position` counts the driver's calls.
+    """From a driver's task: run a step.
 
     Attributes:
+        position: Counts the driver's calls.
         identity: Digest of the parent, the step, its arguments and the occurrence of the call.
-        best_of: Whether values that the step logs are wanted as they come.
+        source: The source parts of the step's cache key.
+        line: Where in the user's code the call stands.
+        follow: Whether values that the step logs are wanted as they come.
+        definitions: For a sweep: the definitions it refers to, with their source parts.
     """
 
     id: int
@@ -196,7 +219,7 @@ class Call(_Message, frozen=True, kw_only=True):
     source: dict[str, str]
     line: str = ""
     follow: bool = False
-    items: tuple[dict[str, Input], ...] = ()
+    definitions: dict[str, Definition] = {}
 
 
 class Answer(_Message, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,7 @@ import msgspec
 from fairlead.errors import FairleadError
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import unpack
-from fairlead.packaging.project import find_project
+from fairlead.packaging.project import Project, find_project
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
 from fairlead.worker.channel import Connection
@@ -43,6 +44,9 @@ from fairlead.worker.tasks import (
 
 NOT_FORKABLE = ("jax", "tensorflow", "ray", "grpc", "cupy", "pyspark", "mlx")
 """Libraries that do not work in a process forked after their import, whatever its threads."""
+
+_EVERY_TASK_USES = ("fairlead.worker.seeding", "fairlead.store.formats.plain", "fairlead.store.formats.pickles", "pickle")
+"""Modules that are imported lazily elsewhere: a process that is forked after their import need not import them."""
 
 _decoder = msgspec.msgpack.Decoder(WorkerTask)
 _PR_SET_PDEATHSIG = 1
@@ -68,6 +72,8 @@ class Template:
 
     def serve(self) -> None:
         """Handle messages and the ends of children."""
+        for name in _EVERY_TASK_USES:
+            import_module(name)
         _subreaper()
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -221,7 +227,7 @@ class Child:
             case specs.DriverStep():
                 from fairlead.worker.driving import driven  # lazy: used by dynamic flows only
 
-                return driven(task, find_function(task.step, modules), self.connection, modules)
+                return driven(task, find_function(task.step, modules), self.connection, modules.project)
             case specs.SweepStep():
                 from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
 
@@ -235,14 +241,12 @@ class Child:
 class Modules:
     """Imports the project's modules by name."""
 
-    def __init__(self, root: str, main_module: str) -> None:
-        self.root = root
-        self._main = main_module
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = str(project.root)
 
     def __call__(self, name: str) -> Any:
-        import importlib
-
-        return importlib.import_module(self._main if name == "__main__" else name)
+        return import_module(self.project.module if name == "__main__" else name)
 
 
 _loaded: dict[ProjectCode, Modules] = {}
@@ -254,7 +258,7 @@ def load_project(code: ProjectCode) -> Modules:
         project = find_project(Path(code.file))
         contents = unpack(Path(code.package).read_bytes()) if code.package else None
         import_project(project, contents)
-        _loaded[code] = Modules(str(project.root), project.module)
+        _loaded[code] = Modules(project)
     return _loaded[code]
 
 

@@ -67,11 +67,12 @@ def test_what_a_file_would_change_is_left_to_pickle(there_and_back: Any, array: 
     assert np.array_equal(back, array)
 
 
-def test_field_names_that_are_not_ascii(there_and_back: Any) -> None:
-    array = np.zeros(3, [("größe", "f8"), ("日本", "i4")])
-    format, back = there_and_back(array)
-    assert format == "numpy"
-    same(back, array)
+def test_long_headers_and_names_that_are_not_ascii(there_and_back: Any) -> None:
+    for names in (["größe", "日本"], [f"field{number:05}" for number in range(5000)]):
+        array = np.zeros(3, [(name, "f8") for name in names])
+        format, back = there_and_back(array)
+        assert format == "numpy"
+        same(back, array)
 
 
 def test_types_of_other_libraries_are_left_to_pickle(there_and_back: Any) -> None:

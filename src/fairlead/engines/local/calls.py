@@ -13,7 +13,7 @@ from fairlead.store.journal import Journal
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import Called, RunSpec
 from fairlead.worker.context import LoggedLine
-from fairlead.worker.tasks import Answer, Call, Followed
+from fairlead.worker.tasks import Answer, Call, Followed, PastCall
 
 
 class Calls:
@@ -35,8 +35,11 @@ class Calls:
         drivers = [node for node in spec.graph.nodes if isinstance(spec.graph.step_of(node), DriverStep | SweepStep)]
         self._plain_names = len(drivers) <= 1
         self._taken = {node.title for node in spec.graph.nodes}
+        self._recorded: dict[tuple[str, int], Called] = {}
         for instance in progress.calls.values():
+            assert instance.call is not None
             self._used[instance.name] = max(self._used[instance.name], instance.index + 1)
+            self._recorded[instance.call.parent, instance.call.position] = instance.call
 
     def begin(self, driver: Instance, process: int) -> None:
         """Note which process a driver is."""
@@ -50,6 +53,10 @@ class Calls:
         """Make a call an instance, or find the one it was before the driver was restarted."""
         parent = _title(driver)
         known = self._progress.calls.get(call.identity)
+        before = self._recorded.get((parent, call.position))
+        if before is not None and before.identity != call.identity and not isinstance(driver.step, SweepStep):
+            self._send(parent, Answer(position=call.position, status="mismatch", reason=_mismatch(before, call)))
+            return
         if known is None:
             name = self._name(driver, call.step.name)
             called = Called(
@@ -62,8 +69,10 @@ class Calls:
                 inputs=call.inputs,
                 source=call.source,
                 line=call.line,
+                definitions=call.definitions or None,
             )
             self._used[name] += 1
+            self._recorded[parent, call.position] = called
             self._journal.add(called)
             self.unwritten = True
             known = self._progress.apply(called)
@@ -72,6 +81,16 @@ class Calls:
         self._waiting.setdefault(known.key, []).append((parent, call))
         if known.ended:
             self.ended(known)
+
+    def children(self, driver: Instance) -> list[Instance]:
+        """Return everything a driver has called, in order."""
+        title = _title(driver)
+        found = [each for each in self._progress.calls.values() if each.call is not None and each.call.parent == title]
+        return sorted(found, key=lambda each: each.call.position if each.call else 0)
+
+    def past(self, driver: Instance) -> tuple[PastCall, ...]:
+        """Return what a sweep has called before, for its study to be rebuilt from."""
+        return tuple(_past(each) for each in self.children(driver))
 
     def instance_at(self, driver: Instance, position: int) -> Instance | None:
         """Return the instance that a driver's call became."""
@@ -102,6 +121,19 @@ class Calls:
 
 def _title(driver: Instance) -> str:
     return f"{driver.name}.{driver.index}"
+
+
+def _mismatch(before: Called, call: Call) -> str:
+    return (
+        f"call {call.position} is {call.step.name} at {call.line}, and was {before.step} at {before.line} "
+        "when the run was started"
+    )
+
+
+def _past(instance: Instance) -> PastCall:
+    assert instance.call is not None
+    answer = _answer(instance, instance.call.position)
+    return PastCall(answer.position, instance.call.inputs, answer.status, answer.outputs, answer.metrics)
 
 
 def _answer(instance: Instance, position: int) -> Answer:

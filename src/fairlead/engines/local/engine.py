@@ -21,10 +21,11 @@ from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, 
 from fairlead.engines.local.memory import MemoryLimits
 from fairlead.engines.local.processes import Processes
 from fairlead.errors import ClaimedError, Fault, NotFoundError
+from fairlead.naming import digest_bytes
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import RunStatus
-from fairlead.specs.steps import DriverStep, Step, SweepStep
+from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
 from fairlead.store.history import read_events, read_items
@@ -47,7 +48,7 @@ from fairlead.store.records import (
 from fairlead.worker.context import LoggedLine, extended
 from fairlead.worker.keys import cache_key, fixed_parts, input_parts
 from fairlead.worker.resolving import Resolver
-from fairlead.worker.tasks import Call, Exited, Logged, ProjectCode, Progressed, Rank, Stop, WorkerTask
+from fairlead.worker.tasks import Call, Definition, Exited, Logged, ProjectCode, Progressed, Rank, Stop, WorkerTask
 
 FLUSH_S = 0.5
 """How old an observation may grow before it is written: what another process sees of a run is no older."""
@@ -113,7 +114,7 @@ class _Drive:
         self._serial = 0
         self._keys: dict[tuple[str, int], str] = {}
         self._occurrences: Counter[bytes] = Counter()
-        self._fixed: dict[int, tuple[Step, dict[str, str]]] = {}
+        self._fixed: dict[str, dict[str, str]] = {}
         self._tries_before = {key: len(each.attempts) for key, each in progress.instances.items()}
         self._interrupts = 0
         self._cancelled = False
@@ -222,6 +223,8 @@ class _Drive:
         blocked: set[Any] = set()
         while self._queue:
             instance = self._queue.popleft()
+            if instance.ended:  # cancelled while it waited
+                continue
             amount = demand(instance.step, self._capacity.machine)
             gpus = None if amount in blocked else self._capacity.take(amount)
             if gpus is None:
@@ -272,7 +275,8 @@ class _Drive:
                     threads=max(1, step.resources.cpu_millis // 1000 // (rank.local_world_size if rank else 1)),
                     variables=self._variables(attempt, rank),
                     rank=rank,
-                    definitions=self._spec.graph.steps if isinstance(step, SweepStep) else {},
+                    definitions=self._definitions(instance),
+                    past=self._calls.past(instance) if isinstance(step, SweepStep) else (),
                 )
 
             identity = self._processes.launch(make)
@@ -288,6 +292,16 @@ class _Drive:
         self._journal.add(started)
         self._progress.apply(started)
         self._observer.changed(instance)
+
+    def _definitions(self, instance: Instance) -> dict[str, Definition]:
+        """Return the definitions a sweep refers to."""
+        if not isinstance(instance.step, SweepStep):
+            return {}
+        if instance.call is not None:
+            called: dict[str, Definition] = instance.call.definitions
+            return called
+        trial = instance.step.trial
+        return {trial: Definition(self._spec.graph.steps[trial], self._spec.sources.get(trial, {}))}
 
     def _variables(self, attempt: Attempt, rank: Rank | None) -> dict[str, str]:
         variables = dict(attempt.instance.step.environment.variables)
@@ -333,21 +347,25 @@ class _Drive:
         if known is not None:
             return known
         inputs = input_parts(self._resolver.inputs(instance))
-        fixed = self._fixed_parts(instance)
-        base = encode([id(instance.step), inputs])
-        key = cache_key(fixed, inputs, self._occurrences[base])
-        self._occurrences[base] += 1
+        definition, fixed = self._fixed_parts(instance)
+        same = encode([definition, inputs])
+        key = cache_key(fixed, inputs, self._occurrences[same])
+        self._occurrences[same] += 1
         self._keys[instance.key] = key
         return key
 
-    def _fixed_parts(self, instance: Instance) -> dict[str, str]:
-        known = self._fixed.get(id(instance.step))
-        if known is None:
-            node = self._progress.node_of(instance)
-            source = self._spec.sources.get(node.step, {}) if node else instance.call.source  # type: ignore[union-attr]  # a call or a node
-            known = instance.step, fixed_parts(instance.step, source, self._spec.python)
-            self._fixed[id(instance.step)] = known
-        return known[1]
+    def _fixed_parts(self, instance: Instance) -> tuple[str, dict[str, str]]:
+        """Return what names an instance's definition, and the parts of the cache key that all its instances share."""
+        node = self._progress.node_of(instance)
+        if node is not None:
+            name, source = node.step, self._spec.sources.get(node.step, {})
+        else:
+            assert instance.call is not None
+            source = instance.call.source
+            name = digest_bytes(encode([instance.step, source]))
+        if name not in self._fixed:
+            self._fixed[name] = fixed_parts(instance.step, source, self._spec.python)
+        return name, self._fixed[name]
 
     def _entry(self, key: str) -> CacheEntry | None:
         """Return what the cache has, if every value it names is there and stays."""
@@ -420,9 +438,18 @@ class _Drive:
             self._at(retry_in, lambda: self._progress.retry(instance))
         if isinstance(instance.step, DriverStep | SweepStep):
             self._calls.finish(instance)
+            self._abandon(instance)
         if retry_in is None:
             self._calls.ended(instance)
         self._observer.changed(instance)
+
+    def _abandon(self, driver: Instance) -> None:
+        """Stop what a driver has called and does not wait for any more."""
+        for child in self._calls.children(driver):
+            if child.key in self._running:
+                self._stop(self._running[child.key], "cancel")
+            elif not child.ended:
+                self._progress.cancel(child)
 
     def _record(self, attempt: Attempt) -> AttemptRecord:
         """Return the attempt's record: its worker's, or one made from how the process ended."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SMALL = 1 << 16
 """Smaller files are read, not mapped: a mapping costs two pages and a descriptor for a moment."""
 
+_HEADER = 1 << 20
+"""Bytes of a header that are read; NumPy's own limit of 10,000 is for files of strangers."""
+
 
 class Npy:
     """Arrays; they come back read-only, in the same memory order."""
@@ -70,7 +73,8 @@ def write_array(array: np.ndarray[Any, Any], file: BinaryIO) -> None:
     import numpy as np  # lazy: numpy, 200 ms
     from numpy.lib import format as npy
 
-    if npy.descr_to_dtype(npy.dtype_to_descr(array.dtype)) != array.dtype:
+    described = npy.dtype_to_descr(array.dtype)
+    if npy.descr_to_dtype(described) != array.dtype or len(repr(described)) > _HEADER // 2:
         raise Unfit("the .npy header can't describe its dtype")
     if array.dtype.names is None and (array.flags.c_contiguous or array.flags.f_contiguous):
         # What lies in order is handed over where it lies. NumPy would copy it block by block, which takes
@@ -79,8 +83,9 @@ def write_array(array: np.ndarray[Any, Any], file: BinaryIO) -> None:
         flat = (array if array.flags.c_contiguous else array.T).reshape(-1)
         file.write(flat.view(np.uint8).data if array.itemsize else b"")
         return
-    # Version 3 is for field names that are not Latin-1; chosen here because NumPy warns when it chooses so.
-    version = None if not array.dtype.names or "".join(array.dtype.names).isascii() else (3, 0)
+    # The oldest version that takes the header, as NumPy chooses it too, but with a warning.
+    text = repr(described)
+    version = (3, 0) if not text.isascii() else (2, 0) if len(text) > 60_000 else (1, 0)
     npy.write_array(file, array, version=version, allow_pickle=False)
 
 
@@ -90,10 +95,10 @@ def read_array(path: Path) -> np.ndarray[Any, Any]:
 
     if path.stat().st_size < _SMALL:
         with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_SMALL)
+            array = np.lib.format.read_array(file, allow_pickle=False, max_header_size=_HEADER)
         array.flags.writeable = False
         return array
-    mapped = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=1 << 20)
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=_HEADER)
     return np.asarray(mapped).view(np.ndarray)
 
 

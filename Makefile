@@ -1,0 +1,59 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+# The interpreter the environment is made with; the first of python3.13, 3.12, 3.11 and python3 that fits otherwise.
+PYTHON ?=
+export PYTHON
+# What pytest is given: make test TESTS="tests/store -k npy"
+TESTS ?=
+# What the digits example is given: make demo DEMO="--rows 500"
+DEMO ?=
+# What benchmarks/run.py is given: make bench BENCH="chain --peers"
+BENCH ?= start
+
+.PHONY: help env env-demo check test test-slow format demo bench lock clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env:  ## make the development environment in .venv, or leave it where nothing has changed
+	@tools/environment.sh dev
+
+env-demo:
+	@tools/environment.sh demo
+
+demo: env-demo  ## run the main example: sweep, distributed training, report, on real data
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python examples/digits/demo.py $(DEMO)
+
+check: env  ## run every gate: format, lint, types, layers, spelling, sizes, portability
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python tools/sizes.py
+	$(BIN)/python tools/portable.py
+
+test: check  ## run every gate, then the fast tier of the tests
+	$(BIN)/python -m pytest -m "not slow" $(TESTS)
+
+test-slow: env  ## run the tests of the slow tier
+	$(BIN)/python -m pytest -m slow $(TESTS)
+
+format: env  ## rewrite the files as make check wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: env  ## measure, for instance: make bench BENCH="chain --peers"
+	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+lock:  ## renew requirements/*.txt; PYTHONS names an interpreter of each version
+	@test -n "$(PYTHONS)" || { echo 'give one of each: make lock PYTHONS="python3.11 python3.12 python3.13"'; exit 2; }
+	$(firstword $(PYTHONS)) tools/lock.py $(PYTHONS)
+
+clean:  ## remove what make and the tools have made; runs and artifacts stay
+	@if [ -e .venv ] && [ ! -e .venv/.made-by-fairlead ]; then echo "left alone: .venv, which make did not make"; else rm -rf .venv; fi
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,107 @@
+"""The command line's entry: finds the verb, runs it, and turns errors into messages and exit codes.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use or spec, 3 store or cluster unreachable or refused,
+4 not found, 5 gave up waiting, 6 would not run, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from fairlead.errors import FairleadError, UsageError, nearest
+
+VERBS = {
+    "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
+    "ps": ("fairlead.cli.ps", "list runs"),
+    "get": ("fairlead.cli.get", "show a run and its steps"),
+    "logs": ("fairlead.cli.logs", "print what steps have written"),
+    "events": ("fairlead.cli.events", "list what happened in a run, in order"),
+    "cancel": ("fairlead.cli.cancel", "cancel a run"),
+    "resume": ("fairlead.cli.resume", "go on with a run that has not succeeded"),
+    "rerun": ("fairlead.cli.rerun", "run again what a run did, with its code and parameters"),
+    "rm": ("fairlead.cli.rm", "remove runs"),
+    "artifacts": ("fairlead.cli.artifacts", "list, print or open what steps returned"),
+    "cache": ("fairlead.cli.cache", "explain why a step was, or was not, found in the cache"),
+    "diff": ("fairlead.cli.diff", "compare two runs"),
+    "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
+    "config": ("fairlead.cli.config", "show the settings and where they come from"),
+    "completion": ("fairlead.cli.completion", "print the completion script of a shell"),
+    "version": ("fairlead.cli.version", "print the version"),
+}
+"""Each verb's module and one line of help. Modules are imported when their verb is used."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are Fairlead's, and whose options are never abbreviated."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise UsageError(f"{self.prog}: {message}", next=f"{self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and end the process with the exit code."""
+    sys.exit(call(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    try:
+        return _dispatch(arguments)
+    except FairleadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has gone; nothing may be printed any more, at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def run_file(file: str, flow: str, arguments: list[str] | None) -> NoReturn:
+    """Run a flow of a file with the arguments of the process: what ``flow.main()`` does."""
+    main(["run", f"{file}:{flow}", *(sys.argv[1:] if arguments is None else arguments)])
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    verb, *rest = arguments
+    if verb == "--version":
+        verb = "version"
+    if verb not in VERBS:
+        raise UsageError(f"there is no command {verb!r}", next=f"fairlead --help   ({nearest(verb, VERBS)})")
+    module = import_module(VERBS[verb][0])
+    parser = Parser(prog=f"fairlead {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.configure(parser)
+    read = getattr(module, "parse", None)
+    code: int = module.run(read(parser, rest) if read else parser.parse_args(rest))
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items()]
+    return "\n".join(
+        [
+            "Fairlead: one typed definition of ML work, run on a laptop and on Kubernetes.",
+            "",
+            "usage: fairlead COMMAND …",
+            "",
+            *lines,
+            "",
+            "fairlead COMMAND --help says more of each. A run is named by its id, a unique part of it, or 'latest'.",
+        ]
+    )

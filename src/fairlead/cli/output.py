@@ -1,0 +1,46 @@
+"""Printing: documents as JSON or YAML, tables for people."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from fairlead.specs import documents
+
+WIDTH_MAX = 60
+
+
+def add_output_option(parser: argparse.ArgumentParser) -> None:
+    """Give a verb ``-o``."""
+    parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="the form of the output")
+
+
+def print_document(document: Any, form: str) -> None:
+    """Print a document, or a list of them, as JSON or YAML."""
+    if form == "json":
+        sys.stdout.write(documents.to_json(document).decode() + "\n")
+    else:
+        sys.stdout.write(documents.to_yaml(document))
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table with aligned columns; a cell that is too long is cut in the middle."""
+    cells = [[str(each) for each in head], *([_cut(str(each)) for each in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cut(text: str) -> str:
+    text = text.replace("\n", " ")
+    half = (WIDTH_MAX - 1) // 2
+    return text if len(text) <= WIDTH_MAX else f"{text[:half]}…{text[-half:]}"
+
+
+def plain(document: Any) -> Any:
+    """Return a document as plain mappings and lists."""
+    return msgspec.to_builtins(document)

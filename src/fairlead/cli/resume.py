@@ -1,0 +1,38 @@
+"""Go on with a run that has not succeeded. What has succeeded in it is not executed again.
+
+    fairlead resume RUN [--with-current-code]
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from fairlead.cli.display import finish, open_display
+from fairlead.cli.output import add_output_option
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
+    parser.add_argument(
+        "--with-current-code",
+        action="store_true",
+        help="use the project's files as they are now, not as recorded; steps whose cache key changed run again",
+    )
+    parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
+    parser.add_argument("--relax", action="store_true", help="run steps that ask for more than this machine has on what it has")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    add_output_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Resume the run."""
+    from fairlead.runs.finding import find_run
+    from fairlead.runs.launching import Options, resume
+    from fairlead.runs.settings import open_store
+
+    run_id = find_run(open_store().backend, arguments.run)
+    with open_display(quiet=arguments.quiet, form=arguments.output) as display:
+        options = Options(parallel=arguments.parallel, relaxed=arguments.relax)
+        done = resume(run_id, options, display, with_current_code=arguments.with_current_code)
+    return finish(done, arguments.output)

@@ -1,0 +1,90 @@
+"""Run a flow of a file.
+
+    fairlead run FILE[:FLOW] [--NAME VALUE …]
+
+What is no option below is a parameter of the flow. Prints the run's table when it ends; with -o json only
+its document. A file of YAML or JSON is a graph, as a spec.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from fairlead.cli.display import finish, open_display
+from fairlead.cli.output import add_output_option
+from fairlead.errors import UsageError
+
+_VALUED = {"--on", "--parallel", "--label", "--output", "-o", "--store"}
+_SWITCHES = {"--inline", "--no-cache", "--relax", "--detach", "--quiet", "-q", "--help", "-h"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.usage = "fairlead run FILE[:FLOW] [options] [--NAME VALUE …]"
+    parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several")
+    parser.add_argument("--on", default="local", metavar="CONTEXT", help="where to run; local where it is not given")
+    parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
+    parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated")
+    parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
+    parser.add_argument("--relax", action="store_true", help="run steps that ask for more than this machine has on what it has")
+    parser.add_argument("--inline", action="store_true", help="run steps in this process, one after another, for a debugger")
+    parser.add_argument("--detach", action="store_true", help="return at once; needs a cluster")
+    parser.add_argument("--store", metavar="URL", help="the artifact store, where it is not the configured one")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    add_output_option(parser)
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Tell the options of ``run`` and the parameters of the flow apart."""
+    own: list[str] = []
+    flags: dict[str, str | None] = {}
+    tokens = list(arguments)
+    while tokens:
+        token = tokens.pop(0)
+        name, equals, value = token.partition("=")
+        if not token.startswith("-") or name in _SWITCHES:
+            own.append(token)
+        elif name in _VALUED:
+            own += [token] if equals or not tokens else [token, tokens.pop(0)]
+        elif not token.startswith("--"):
+            raise UsageError(f"fairlead run has no option {token!r}", next="fairlead run --help")
+        elif equals:
+            flags[name[2:]] = value
+        else:
+            flags[name[2:]] = tokens.pop(0) if tokens and not tokens[0].startswith("--") else None
+    found = parser.parse_args(own)
+    found.flags = flags
+    return found
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the flow."""
+    from fairlead.runs.launching import Options, launch, load_flow
+
+    if arguments.detach:
+        raise UsageError("--detach needs a cluster", why="a local run ends with the process that drives it", next="leave --detach away, or start it with nohup … &")
+    file, _, name = arguments.file.partition(":")
+    display = open_display(quiet=arguments.quiet, form=arguments.output)
+    options = Options(
+        parallel=arguments.parallel,
+        relaxed=arguments.relax,
+        use_cache=not arguments.no_cache,
+        inline=arguments.inline,
+        labels=dict(map(_label, arguments.label)),
+        on=arguments.on,
+        store=arguments.store,
+    )
+    with display:
+        project, flow = load_flow(file, name or None)
+        done = launch(project, flow, flow.read_flags(arguments.flags), options, display)
+    return finish(done, arguments.output)
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--label takes KEY=VALUE, got {text!r}")
+    return key, value
+
+

@@ -1,0 +1,170 @@
+"""The parts of a run's cache keys, computed again from its records, and where each input came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fairlead.specs import graphs
+from fairlead.specs.values import Ref
+from fairlead.store.history import read_items, read_progress, read_spec
+from fairlead.store.opened import Store
+from fairlead.store.progress import Instance
+from fairlead.worker.keys import fixed_parts, input_parts
+from fairlead.worker.resolving import Resolver, refs_in
+from fairlead.worker.tasks import Given, Input
+
+_SHOWN_MAX = 60
+
+
+class RunKeys:
+    """One run, read from the store, and the key parts of its instances.
+
+    Args:
+        store: The store that has the run.
+        run: The run's id.
+
+    Raises:
+        NotFoundError: There is no such run.
+    """
+
+    def __init__(self, store: Store, run: str) -> None:
+        self.run = run
+        self.spec = read_spec(store.backend, run)
+        self.progress = read_progress(store.backend, self.spec)
+        self._resolver = Resolver(
+            self.progress, self.spec.constants, self.spec.items, lambda ref: read_items(store.backend, ref)
+        )
+        self._producers: dict[str, Instance] | None = None
+
+    def inputs(self, instance: Instance) -> dict[str, Input] | None:
+        """Return what an instance received, or None where that can't be known: what it waits for has not ended."""
+        if not self._is_resolvable(instance):
+            return None
+        return self._resolver.inputs(instance)
+
+    def fixed(self, instance: Instance) -> dict[str, str]:
+        """Return the parts that an instance shares with all instances of its definition."""
+        return fixed_parts(instance.step, self._source(instance), self.spec.python)
+
+    def parts(self, instance: Instance) -> dict[str, str] | None:
+        """Return all parts of an instance's key by name, or None where its inputs are not known."""
+        inputs = self.inputs(instance)
+        return None if inputs is None else {**self.fixed(instance), **input_parts(inputs)}
+
+    def named(self, name: str) -> list[Instance]:
+        """Return the instances of a step, by index."""
+        return sorted((each for each in self.progress.instances.values() if each.name == name), key=lambda each: each.index)
+
+    def origin(self, instance: Instance, name: str) -> str:
+        """Say where an input came from: ``step load/0``, ``the flow``, ``the driver loop.0``."""
+        node = self.progress.node_of(instance)
+        if node is None:
+            return self._origin_of_call(instance, name)
+        binding = node.inputs.get(name)
+        if binding is None:
+            return "its default"
+        outputs = [] if isinstance(binding, graphs.Literally) else list(graphs.outputs_in(binding))
+        if isinstance(binding, graphs.FirstOf):
+            chosen = self.progress.chosen(binding.options)
+            outputs = list(graphs.outputs_in(chosen)) if chosen is not None else outputs
+        item = instance.item if name in node.each else None
+        titles = list(dict.fromkeys(self._title_of(each, item) for each in outputs))
+        return f"step {', '.join(titles)}" if titles else "the flow"
+
+    def producers(self, instance: Instance) -> Iterator[Instance]:
+        """Yield the instances that an instance depends on directly."""
+        node = self.progress.node_of(instance)
+        if node is not None:
+            for number in sorted(graphs.needs(node)):
+                yield from self._made(number, instance)
+        elif instance.call is not None:
+            driver, _, index = instance.call.parent.rpartition(".")
+            yield self.progress.instances[driver, int(index)]
+            for given in instance.call.inputs.values():
+                yield from (self._by_digest()[ref.digest] for ref in refs_in(given) if ref.digest in self._by_digest())
+
+    def called_by(self, instance: Instance) -> Iterator[Instance]:
+        """Yield what a driver called."""
+        title = f"{instance.name}.{instance.index}"
+        return (each for each in self.progress.calls.values() if each.call is not None and each.call.parent == title)
+
+    def _source(self, instance: Instance) -> dict[str, str]:
+        node = self.progress.node_of(instance)
+        if node is not None:
+            return self.spec.sources.get(node.step, {})
+        return instance.call.source if instance.call is not None else {}
+
+    def _is_resolvable(self, instance: Instance) -> bool:
+        """Say whether everything that an instance reads is there."""
+        node = self.progress.node_of(instance)
+        if node is None:
+            return instance.call is not None
+        for name, binding in node.inputs.items():
+            outputs = [] if isinstance(binding, graphs.Literally) else list(graphs.outputs_in(binding))
+            if isinstance(binding, graphs.FirstOf):
+                chosen = self.progress.chosen(binding.options)
+                outputs = [] if chosen is None else list(graphs.outputs_in(chosen))
+                if chosen is None:
+                    return False
+            item = instance.item if name in node.each else None
+            if not all(self._is_made(each, item) for each in outputs):
+                return False
+        return True
+
+    def _is_made(self, output: graphs.Output, item: int | None) -> bool:
+        found = self.progress.instances_of(output.node)
+        mapped = bool(self.progress.graph.nodes[output.node].each)
+        if mapped and item is not None:
+            return item < len(found) and found[item].outcome is not None
+        return self.progress.is_expanded(output.node) and all(each.outcome is not None for each in found)
+
+    def _made(self, number: int, instance: Instance) -> list[Instance]:
+        """Return the instances of a node that an instance needs: of a mapped one that it follows, its own item."""
+        found = self.progress.instances_of(number)
+        node = self.progress.node_of(instance)
+        follows = node is not None and any(_is_output(node.inputs[name], number) for name in node.each)
+        if instance.item is not None and follows and self.progress.graph.nodes[number].each:
+            return found[instance.item : instance.item + 1]
+        return found
+
+    def _title_of(self, output: graphs.Output, item: int | None) -> str:
+        node = self.progress.graph.nodes[output.node]
+        if not node.each:
+            return f"{node.title}/{node.index}"
+        return node.title if item is None else f"{node.title}/{node.index + item}"
+
+    def _origin_of_call(self, instance: Instance, name: str) -> str:
+        assert instance.call is not None
+        given = instance.call.inputs.get(name)
+        refs = refs_in(given) if given is not None else []
+        makers = [self._by_digest()[ref.digest] for ref in refs if ref.digest in self._by_digest()]
+        if makers:
+            return "step " + ", ".join(dict.fromkeys(f"{each.name}/{each.index}" for each in makers))
+        return f"the driver {instance.call.parent}"
+
+    def _by_digest(self) -> dict[str, Instance]:
+        if self._producers is None:
+            self._producers = {}
+            for instance in self.progress.instances.values():
+                for ref in instance.outcome.outputs if instance.outcome else ():
+                    self._producers.setdefault(ref.digest, instance)
+        return self._producers
+
+
+def shown(given: Input | None) -> str:
+    """Write an input in a few words: the value where it is small, else the beginning of its digest."""
+    if given is None:
+        return "not given"
+    if isinstance(given, Given):
+        text = repr(given.value)
+        return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"
+    refs = refs_in(given)
+    return _words(refs[0]) if len(refs) == 1 else f"{len(refs)} values"
+
+
+def _words(ref: Ref) -> str:
+    return f"{ref.digest[:8]} ({ref.format})"
+
+
+def _is_output(binding: graphs.Binding, number: int) -> bool:
+    return isinstance(binding, graphs.Output) and binding.node == number

@@ -1,0 +1,236 @@
+"""The driver of a sweep: asks Optuna for parameters, calls the trial's step, and tells how it went.
+
+The study lives in this process only. A sweep that goes on after it died rebuilds it from the trials' records.
+Source: Optuna's ask-and-tell interface, https://optuna.readthedocs.io/en/stable/tutorial/20_recipes/009_ask_and_tell.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.errors import FairleadError, MissingExtra
+from fairlead.naming import digest_bytes
+from fairlead.specs.steps import Dimension, SweepStep
+from fairlead.specs.values import Ref
+from fairlead.store.opening import open_backend
+from fairlead.store.values import Values
+from fairlead.worker.channel import Connection
+from fairlead.worker.keys import input_parts
+from fairlead.worker.running import Kept
+from fairlead.worker.tasks import Answer, Call, Followed, Given, Input, Stop, WorkerTask
+
+try:
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+    from optuna.trial import TrialState
+except ImportError as error:  # shown as the attempt's error
+    raise MissingExtra("optuna", "sweeps", "a sweep") from error
+
+
+def swept(task: WorkerTask, connection: Connection) -> Callable[..., Kept]:
+    """Return the function that runs a sweep; its inputs are not loaded but handed on to the trials."""
+    sweep = Sweeping(task, connection)
+
+    def run(**_: Any) -> Kept:
+        return sweep.run()
+
+    return run
+
+
+class Sweeping:
+    """A sweep under way."""
+
+    def __init__(self, task: WorkerTask, connection: Connection) -> None:
+        assert isinstance(task.step, SweepStep)
+        self._task = task
+        self._spec: SweepStep = task.step
+        self._connection = connection
+        self._space = {name: _distribution(each) for name, each in self._spec.space.items()}
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._study = optuna.create_study(
+            direction=self._spec.direction, sampler=self._sampler(), pruner=_pruner(self._spec)
+        )
+        self._running: dict[int, optuna.Trial] = {}
+        self._outputs: dict[int, Ref] = {}
+        self._reasons: list[str] = []
+        self._made = 0
+
+    def run(self) -> Kept:
+        """Run trials until there are as many as were asked for, and return the best one's value."""
+        self._rebuild()
+        while self._made < self._spec.trials or self._running:
+            while self._made < self._spec.trials and len(self._running) < self._spec.parallel:
+                self._start()
+            self._take(self._connection.receive())
+        return self._best()
+
+    def _rebuild(self) -> None:
+        """Enter the trials of an earlier attempt; those that have not ended are called again as they were."""
+        for past in self._task.past:
+            values = {name: _value(past.inputs[name]) for name in self._space}
+            self._made = max(self._made, past.position + 1)
+            if past.status not in ("succeeded", "failed", "cancelled"):
+                self._study.enqueue_trial(values)
+                self._call(past.position, self._study.ask(self._space))
+                continue
+            score = self._score(past.metrics) if past.status == "succeeded" else None
+            state = {"succeeded": TrialState.COMPLETE, "failed": TrialState.FAIL, "cancelled": TrialState.FAIL}[past.status]
+            trial = optuna.trial.create_trial(params=values, distributions=self._space, value=score, state=state)
+            self._study.add_trial(trial)
+            if score is not None:
+                self._outputs[len(self._study.trials) - 1] = past.outputs[0]
+
+    def _start(self) -> None:
+        position = self._made
+        self._made += 1
+        self._call(position, self._study.ask(self._space))
+
+    def _call(self, position: int, trial: optuna.Trial) -> None:
+        definition = self._task.definitions[self._spec.trial]
+        inputs: dict[str, Input] = {**self._task.inputs, **{name: Given(trial.params[name]) for name in self._space}}
+        self._running[position] = trial
+        parent = f"{self._task.step.name}.{self._task.index}"
+        self._connection.send(
+            Call(
+                id=self._task.id,
+                position=position,
+                identity=digest_bytes(f"{parent}/trial/{position}".encode()),
+                step=definition.step,
+                inputs=inputs,
+                source=definition.source,
+                follow=self._spec.pruner is not None,
+            )
+        )
+
+    def _take(self, message: Any) -> None:
+        match message:
+            case None:
+                raise FairleadError("the driver of the run is gone")
+            case Followed(position=position, values=values, at=at) if position in self._running:
+                self._report(position, values, at)
+            case Answer(position=position) if position in self._running:
+                self._tell(self._running.pop(position), message)
+
+    def _report(self, position: int, values: dict[str, float], at: float | None) -> None:
+        trial = self._running[position]
+        if self._spec.metric not in values:
+            return
+        step = int(at) if at is not None else len(self._study._storage.get_trial(trial._trial_id).intermediate_values)
+        trial.report(values[self._spec.metric], step)
+        if trial.should_prune():
+            trial.set_user_attr("pruned", True)
+            self._connection.send(Stop(id=self._task.id, position=position))
+
+    def _tell(self, trial: optuna.Trial, answer: Answer) -> None:
+        if answer.status == "succeeded":
+            self._study.tell(trial, self._score(answer.metrics))
+            self._outputs[trial.number] = answer.outputs[0]
+            return
+        pruned = trial.user_attrs.get("pruned") and answer.status == "cancelled"
+        self._study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+        self._reasons.append(answer.reason)
+
+    def _score(self, metrics: dict[str, tuple[float, float, float, int]]) -> float:
+        if self._spec.metric not in metrics:
+            logged = ", ".join(metrics) or "nothing"
+            raise FairleadError(
+                f"a trial of {self._spec.trial!r} did not log {self._spec.metric!r}",
+                why=f"it logged {logged}",
+                next=f"call fairlead.log({self._spec.metric}=value) in the step",
+            )
+        last, lowest, highest, _ = metrics[self._spec.metric]
+        return {"last": last, "min": lowest, "max": highest}[self._spec.best_of]
+
+    def _best(self) -> Kept:
+        complete = [trial for trial in self._study.trials if trial.number in self._outputs]
+        if not complete:
+            raise FairleadError(f"no trial of {self._spec.trial!r} succeeded", why=next(filter(None, self._reasons), ""))
+        pick = max if self._spec.direction == "maximize" else min
+        best = pick(complete, key=lambda trial: trial.value)
+        values = Values(open_backend(self._task.store), Path(self._task.host))
+        return Kept((self._outputs[best.number], values.save(dict(best.params)), values.save(float(best.value))))
+
+    def _sampler(self) -> Any:
+        seed = self._spec.seed
+        if seed is None:  # the same sweep of the same data tries the same, so that its trials are found in the cache
+            identity = msgspec.json.encode([self._spec.space, input_parts(self._task.inputs)], order="deterministic")
+            seed = int(digest_bytes(identity)[:8], 16)
+        if self._task.past:
+            seed += len(self._task.past)  # or it would propose again what it proposed at first
+        return _sampler(self._spec, seed)
+
+
+def _value(given: Input) -> Any:
+    assert isinstance(given, Given)
+    return given.value
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    low, high = dimension.low, dimension.high
+    match dimension.type:
+        case "categorical":
+            return CategoricalDistribution(dimension.choices)
+        case "int":
+            assert low is not None and high is not None
+            return IntDistribution(int(low), int(high), log=dimension.log, step=int(dimension.step or 1))
+        case "float":
+            assert low is not None and high is not None
+            return FloatDistribution(low, high, log=dimension.log, step=dimension.step)
+
+
+def _sampler(spec: SweepStep, seed: int) -> Any:
+    samplers = optuna.samplers
+    match spec.sampler:
+        case "tpe":
+            return samplers.TPESampler(seed=seed, constant_liar=spec.parallel > 1)
+        case "random":
+            return samplers.RandomSampler(seed=seed)
+        case "grid":
+            return samplers.GridSampler({name: grid_values(name, each) for name, each in spec.space.items()}, seed=seed)
+        case "cmaes":
+            return samplers.CmaEsSampler(seed=seed)
+        case "qmc":
+            return samplers.QMCSampler(seed=seed)
+        case "gp":
+            return samplers.GPSampler(seed=seed)
+    raise AssertionError(spec.sampler)
+
+
+def grid_values(name: str, dimension: Dimension) -> list[Any]:
+    """Return the points of a dimension on a grid.
+
+    Raises:
+        FairleadError: The dimension is a range without steps.
+    """
+    if dimension.type == "categorical":
+        return list(dimension.choices)
+    step = dimension.step or (1 if dimension.type == "int" else None)
+    if step is None or dimension.low is None or dimension.high is None:
+        raise FairleadError(f"dimension {name!r} has no grid", why="a range of floats has no steps", next="give choices, or uniform(low, high, step=…)")
+    count = int((dimension.high - dimension.low) / step + 1e-9) + 1
+    return [dimension.low + position * step for position in range(count)]
+
+
+def _pruner(spec: SweepStep) -> Any:
+    pruners = optuna.pruners
+    match spec.pruner:
+        case None:
+            return pruners.NopPruner()
+        case "median":
+            return pruners.MedianPruner()
+        case "halving":
+            return pruners.SuccessiveHalvingPruner()
+        case "hyperband":
+            return pruners.HyperbandPruner()
+        case "percentile":
+            return pruners.PercentilePruner(25.0)
+    raise AssertionError(spec.pruner)
