@@ -71,22 +71,40 @@ class RunKeys:
         titles = list(dict.fromkeys(self._title_of(each, item) for each in outputs))
         return f"step {', '.join(titles)}" if titles else "the flow"
 
-    def producers(self, instance: Instance) -> Iterator[Instance]:
-        """Yield the instances that an instance depends on directly."""
+    def producers(self, instance: Instance, seen: set[object] | None = None) -> Iterator[Instance]:
+        """Yield the instances that an instance depends on directly.
+
+        Args:
+            instance: The instance.
+            seen: What was yielded for other instances already, so that a walk takes each node once.
+        """
+        for source in self._sources(instance):
+            if seen is None or source not in seen:
+                if seen is not None:
+                    seen.add(source)
+                yield from self._instances_at(source)
+
+    def _sources(self, instance: Instance) -> Iterator[tuple[int, int | None] | tuple[str, int]]:
+        """Yield nodes with an item or as a whole, and for a driver's call the instances by name and index."""
         node = self.progress.node_of(instance)
         if node is not None:
+            followed = {each.node for name in node.each if isinstance(each := node.inputs[name], graphs.Output)}
             for number in sorted(graphs.needs(node)):
-                yield from self._made(number, instance)
+                mapped = bool(self.progress.graph.nodes[number].each)
+                yield number, instance.item if mapped and number in followed else None
         elif instance.call is not None:
             driver, _, index = instance.call.parent.rpartition(".")
-            yield self.progress.instances[driver, int(index)]
+            yield driver, int(index)
             for given in instance.call.inputs.values():
-                yield from (self._by_digest()[ref.digest] for ref in refs_in(given) if ref.digest in self._by_digest())
+                yield from (self._by_digest()[ref.digest].key for ref in refs_in(given) if ref.digest in self._by_digest())
 
-    def called_by(self, instance: Instance) -> Iterator[Instance]:
-        """Yield what a driver called."""
-        title = f"{instance.name}.{instance.index}"
-        return (each for each in self.progress.calls.values() if each.call is not None and each.call.parent == title)
+    def _instances_at(self, source: tuple[int, int | None] | tuple[str, int]) -> list[Instance]:
+        place, item = source
+        if isinstance(place, str):
+            assert item is not None
+            return [self.progress.instances[place, item]]
+        found = self.progress.instances_of(place)
+        return found if item is None else found[item : item + 1]
 
     def _source(self, instance: Instance) -> dict[str, str]:
         node = self.progress.node_of(instance)
@@ -117,15 +135,6 @@ class RunKeys:
         if mapped and item is not None:
             return item < len(found) and found[item].outcome is not None
         return self.progress.is_expanded(output.node) and all(each.outcome is not None for each in found)
-
-    def _made(self, number: int, instance: Instance) -> list[Instance]:
-        """Return the instances of a node that an instance needs: of a mapped one that it follows, its own item."""
-        found = self.progress.instances_of(number)
-        node = self.progress.node_of(instance)
-        follows = node is not None and any(_is_output(node.inputs[name], number) for name in node.each)
-        if instance.item is not None and follows and self.progress.graph.nodes[number].each:
-            return found[instance.item : instance.item + 1]
-        return found
 
     def _title_of(self, output: graphs.Output, item: int | None) -> str:
         node = self.progress.graph.nodes[output.node]
@@ -165,6 +174,3 @@ def shown(given: Input | None) -> str:
 def _words(ref: Ref) -> str:
     return f"{ref.digest[:8]} ({ref.format})"
 
-
-def _is_output(binding: graphs.Binding, number: int) -> bool:
-    return isinstance(binding, graphs.Output) and binding.node == number

@@ -6,8 +6,7 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,15 @@ import msgspec
 from fairlead.authoring.flows import Flow
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
-from fairlead.engines.local.engine import LocalEngine
-from fairlead.errors import NotFoundError, SpecError, UsageError, nearest
-from fairlead.naming import digest_bytes, new_run_id, utc_now
+from fairlead.engines.local.engine import LocalEngine, settled_keys
+from fairlead.errors import ClaimedError, SpecError, StoreError, UsageError, nearest
+from fairlead.naming import RunId, digest_bytes, new_run_id, utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import pack, unpack
 from fairlead.packaging.project import Project, find_project
 from fairlead.packaging.sources import import_closure, source_parts
 from fairlead.runs.handles import Run
+from fairlead.runs.reporting import read_report, report
 from fairlead.runs.settings import open_store, settings
 from fairlead.specs import graphs
 from fairlead.specs.reports import RunReport
@@ -36,7 +36,6 @@ from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
 from fairlead.store.records import Code, RunSpec, encode
-from fairlead.runs.reporting import read_report
 from fairlead.worker.running import save_items
 from fairlead.worker.tasks import ProjectCode
 
@@ -139,15 +138,53 @@ def launch(
 def resume(run: str, options: Options, observer: Observer, *, with_current_code: bool = False) -> Run:
     """Go on with a run that has not succeeded; what has succeeded in it is not executed again.
 
+    Args:
+        run: The run's id.
+        options: How it is to be driven.
+        observer: Is told what happens.
+        with_current_code: Use the project's files as they are now; a step whose cache key changed runs again.
+
     Raises:
         NotFoundError: There is no such run.
         ClaimedError: Somebody drives it.
     """
     store = open_store(options.store)
     spec = read_spec(store.backend, run)
-    if with_current_code:
-        raise UsageError("not yet")
-    return _drive(store, _engine(store, options), spec, observer, resume=True)
+    engine = _engine(store, options)
+    if not with_current_code:
+        return _drive(store, engine, spec, observer, resume=True)
+    return _drive(store, engine, _revised(store, spec, options), observer, resume=True, before=spec)
+
+
+def rerun(run: str, options: Options, observer: Observer) -> Run:
+    """Run again what a run did, with its recorded code, as a new run."""
+    store = open_store(options.store)
+    old = read_spec(store.backend, run)
+    now = utc_now()
+    spec = msgspec.structs.replace(
+        old,
+        run=new_run_id(now),
+        created=now.timestamp(),
+        use_cache=options.use_cache,
+        user=_user(),
+        host=claims.host_name(),
+        origin=run,
+        revision=0,
+    )
+    store.backend.create(spec_key(spec.run), encode(spec))
+    return _drive(store, _engine(store, options), spec, observer, resume=False)
+
+
+def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
+    """Trace the run's flow again from the project's files as they are now."""
+    if spec.code is None:
+        raise UsageError(f"run {spec.run} has no code of its own", next=f"fairlead resume {spec.run}")
+    project, flow = load_flow(spec.code.file, spec.graph.flow)
+    traced = flow.trace(spec.graph.parameters)
+    fresh = _specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
+    revised = msgspec.structs.replace(fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin)
+    store.backend.create(spec_key(spec.run, revised.revision), encode(revised))
+    return revised
 
 
 def _engine(store: Store, options: Options) -> LocalEngine:
@@ -157,26 +194,30 @@ def _engine(store: Store, options: Options) -> LocalEngine:
         )
     configured = settings()["parallel"].value
     slots = options.parallel or (int(configured) if configured else None)
-    return LocalEngine(store, slots=slots, relaxed=options.relaxed)
+    return LocalEngine(store, slots=slots, relaxed=options.relaxed, inline=options.inline)
 
 
 def _submit(store: Store, project: Project, traced: Traced, options: Options) -> RunSpec:
     """Write everything that a run is, values before the spec that refers to them."""
-    mapped = _mapped_constants(traced.graph)
-    constants = {name: store.values.save(value) for name, value in traced.constants.items()}
-    items = {
-        name: save_items(store.values, store.backend, iter(value))
-        for name, value in traced.constants.items()
-        if name in mapped
-    }
     now = utc_now()
-    spec = RunSpec(
-        run=new_run_id(now),
-        created=now.timestamp(),
+    spec = _specify(store, project, traced, options, run=new_run_id(now), created=now.timestamp())
+    store.backend.create(spec_key(spec.run), encode(spec))
+    return spec
+
+
+def _specify(store: Store, project: Project, traced: Traced, options: Options, *, run: RunId, created: float) -> RunSpec:
+    mapped = _mapped_constants(traced.graph)
+    return RunSpec(
+        run=run,
+        created=created,
         graph=traced.graph,
         code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
-        constants=constants,
-        items=items,
+        constants={name: store.values.save(value) for name, value in traced.constants.items()},
+        items={
+            name: save_items(store.values, store.backend, iter(value))
+            for name, value in traced.constants.items()
+            if name in mapped
+        },
         sources=_sources(project, traced),
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
         labels=options.labels,
@@ -184,8 +225,6 @@ def _submit(store: Store, project: Project, traced: Traced, options: Options) ->
         user=_user(),
         host=claims.host_name(),
     )
-    store.backend.create(spec_key(spec.run), encode(spec))
-    return spec
 
 
 def _sources(project: Project, traced: Traced) -> dict[str, dict[str, str]]:
@@ -227,21 +266,37 @@ def _local_package(store: Store, spec: RunSpec) -> ProjectCode:
     return ProjectCode(file=spec.code.file, package=str(path))
 
 
-def _drive(store: Store, engine: LocalEngine, spec: RunSpec, observer: Observer, *, resume: bool) -> Run:
-    claim = claims.take_claim(store.backend, spec.run, now=time.time())
-    note_transition(store.backend, spec.run, spec.graph.flow, "running", now=utc_now())
-    progress = read_progress(store.backend, spec, resume=True) if resume else _fresh(store, spec)
-    status = engine.drive(spec, progress, observer, claim=claim, code=_local_package(store, spec))
-    compact(store.backend, spec.run, claim, read_observations(store.backend, spec.run))
-    note_transition(store.backend, spec.run, spec.graph.flow, status, now=utc_now())
-    claims.release(store.backend, spec.run, claim)
-    return Run(store, spec.run, read_report(store.backend, spec.run))
+def _drive(
+    store: Store, engine: LocalEngine, spec: RunSpec, observer: Observer, *, resume: bool, before: RunSpec | None = None
+) -> Run:
+    """Drive a run under a claim, and write down how it ended.
+
+    Args:
+        resume: Whether the run has been driven before.
+        before: The spec it had then, where that is another one.
+    """
+    backend, run, flow = store.backend, spec.run, spec.graph.flow
+    claim = claims.take_claim(backend, run, now=time.time())
+    note_transition(backend, run, flow, "running", now=utc_now())
+    keys = None if before is None else settled_keys(store, before)
+    progress = read_progress(backend, spec, resume=resume, hold=keys is not None)
+    try:
+        status = engine.drive(spec, progress, observer, claim=claim, code=_local_package(store, spec), settled=keys or {})
+        compact(backend, run, claim, read_observations(backend, run))
+        note_transition(backend, run, flow, status, now=utc_now())
+        claims.release(backend, run, claim)
+    except ClaimedError:
+        raise
+    except StoreError as error:
+        return Run(store, run, _failed_by_store(spec, progress, error))
+    return Run(store, run, read_report(backend, run))
 
 
-def _fresh(store: Store, spec: RunSpec) -> Progress:
-    from fairlead.store.history import count_items
-
-    return Progress(spec.graph, lambda ref: count_items(store.backend, ref), constants=spec.items)
+def _failed_by_store(spec: RunSpec, progress: Progress, error: StoreError) -> RunReport:
+    """Report a run whose store failed while it ran; what was recorded before is there, and it can be resumed."""
+    why = f" ({error.why})" if error.why else ""
+    failed = report(spec, progress, status="failed")
+    return msgspec.structs.replace(failed, reason=f"{error.what}{why}; when that is mended: fairlead resume {spec.run}")
 
 
 def _user() -> str:

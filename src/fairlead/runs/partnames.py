@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from fairlead.specs.steps import Step
+
 Group = Literal["code", "input", "environment"]
 
 
@@ -14,13 +16,8 @@ def group_of(part: str) -> Group:
     return "input" if part.startswith("input ") else "environment"
 
 
-def words_of(part: str, step: str) -> str:
-    """Say what a part is: ``the function of step fit``, ``project module features``, ``input df``.
-
-    Args:
-        part: The part's name in the key.
-        step: The step's name.
-    """
+def words_of(part: str, step: Step) -> str:
+    """Say what a part of a step's key is: ``source of function fit``, ``project module features``, ``input df``."""
     head, _, rest = part.partition(" ")
     if head != "source":
         return {
@@ -34,10 +31,14 @@ def words_of(part: str, step: str) -> str:
     kind, _, name = rest.partition(":")
     module, _, short = name.rpartition(".")
     return {
-        "function": f"source of step {step}",
-        "name": f"source of {short} in module {module}",
+        "function": f"source of function {_function_of(step)}",
+        "name": f"source of {short} of module {module}",
         "module": f"project module {name}",
         "global": f"global {short} of module {module}",
         "closure": f"captured variable {name}",
         "default": f"default of parameter {name}",
     }.get(kind, rest)
+
+
+def _function_of(step: Step) -> str:
+    return getattr(step, "function", step.name).rpartition(":")[2]

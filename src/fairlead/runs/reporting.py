@@ -24,7 +24,7 @@ def read_report(backend: Backend, run: str) -> RunReport:
     spec = read_spec(backend, run)
     progress = read_progress(backend, spec)
     status = progress.run.status if progress.run else "pending"
-    if status in ("running", "pending") and not _is_driven(backend, run):
+    if status in ("running", "pending") and not is_driven(backend, run):
         status = "lost"
     return report(spec, progress, status=status, labels=_labels(backend, spec))  # type: ignore[arg-type]  # a status
 
@@ -61,7 +61,8 @@ def summary(document: RunReport) -> RunSummary:
     return RunSummary(**{name: getattr(document, name) for name in fields})
 
 
-def _is_driven(backend: Backend, run: str) -> bool:
+def is_driven(backend: Backend, run: str) -> bool:
+    """Say whether a living process drives a run."""
     claim = newest_claim(backend, run)
     return claim is not None and holder_lives(backend, run, claim)
 

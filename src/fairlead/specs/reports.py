@@ -86,3 +86,35 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     metrics: dict[str, float] = {}
     reason: str | None = None
+
+
+class EventReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened in a run, as ``fairlead events RUN -o json`` lists it.
+
+    Attributes:
+        time: When, ISO 8601 in UTC; for a call, which carries no time, when its step came up.
+        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, or what was asked: ``cancel``, ``label``, ``pin``.
+        status: What the run or the attempt became.
+        message: The same in words.
+    """
+
+    time: str
+    kind: str
+    step: str | None = None
+    index: int | None = None
+    attempt: int | None = None
+    status: str | None = None
+    message: str = ""
+
+
+class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that a step returned, as ``fairlead artifacts ls RUN -o json`` lists it."""
+
+    step: str
+    index: int
+    output: int
+    type: str
+    format: str
+    size_bytes: int
+    digest: str
+    name: str | None = None

@@ -41,7 +41,15 @@ def take_claim(backend: Backend, run: str, *, now: float) -> Claim:
             next=f"follow it: fairlead logs {run} -f   or stop it: fairlead cancel {run}",
         )
     number = 1 if newest is None else newest.number + 1
-    claim = Claim(
+    claim = new_claim(number, now=now)
+    if not backend.create(_claim_key(run, number), encode(claim)):
+        raise ClaimedError(f"run {run} was claimed by another process just now", next=f"fairlead get {run}")
+    return claim
+
+
+def new_claim(number: int, *, now: float) -> Claim:
+    """Make a claim of this process."""
+    return Claim(
         number=number,
         host=host_name(),
         boot=boot_id(),
@@ -49,9 +57,6 @@ def take_claim(backend: Backend, run: str, *, now: float) -> Claim:
         process_started=process_started(os.getpid()) or "",
         time=now,
     )
-    if not backend.create(_claim_key(run, number), encode(claim)):
-        raise ClaimedError(f"run {run} was claimed by another process just now", next=f"fairlead get {run}")
-    return claim
 
 
 def newest_claim(backend: Backend, run: str) -> Claim | None:
@@ -70,9 +75,18 @@ def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
     beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(_claim_key(run, claim.number))]
     if any(entry.key.endswith(".end") for entry in beats):
         return False
+    return maker_lives(claim, max((entry.modified for entry in beats), default=claim.time))
+
+
+def maker_lives(claim: Claim, latest: float) -> bool:
+    """Say whether the process that made a claim is alive.
+
+    Args:
+        claim: The claim.
+        latest: When it gave its last sign of life: what counts where it is on another machine.
+    """
     if claim.host == host_name():
         return claim.boot == boot_id() and process_started(claim.pid) == claim.process_started
-    latest = max((entry.modified for entry in beats), default=claim.time)
     return time.time() - latest < SILENCE_S
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from fairlead.errors import NotFoundError, nearest
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, list_all
@@ -13,7 +11,18 @@ from fairlead.store.catalog import latest_by_run
 from fairlead.store.journal import read_journal
 from fairlead.store.layout import object_key, parse_task, run_prefix, spec_key
 from fairlead.store.progress import Progress
-from fairlead.store.records import AttemptRecord, Claim, Ended, Event, Observation, RunSpec, Segment, decode, encode
+from fairlead.store.records import (
+    AttemptRecord,
+    Claim,
+    Ended,
+    Event,
+    Items,
+    Observation,
+    RunSpec,
+    Segment,
+    decode,
+    encode,
+)
 
 
 def read_spec(backend: Backend, run: str) -> RunSpec:
@@ -23,13 +32,11 @@ def read_spec(backend: Backend, run: str) -> RunSpec:
         NotFoundError: There is no such run.
         DamagedError: The record can't be read.
     """
-    key = spec_key(run)
-    try:
-        return decode(backend.get(key), RunSpec, key=key)
-    except NotFoundError:
-        raise NotFoundError(
-            f"there is no run {run!r}", where=f"store {backend.url}", next=f"fairlead ps -a   ({nearest(run, latest_by_run(backend)) or 'no runs yet'})"
-        ) from None
+    keys = [entry.key for entry in backend.list_after(run_prefix(run), spec_key(run)[:-1]) if entry.key.startswith(spec_key(run))]
+    if not keys:
+        known = nearest(run, latest_by_run(backend)) or "no runs yet"
+        raise NotFoundError(f"there is no run {run!r}", where=f"store {backend.url}", next=f"fairlead ps -a   ({known})")
+    return decode(backend.get(keys[-1]), RunSpec, key=keys[-1])
 
 
 def read_observations(backend: Backend, run: str) -> list[Observation]:
@@ -51,7 +58,7 @@ def read_observations(backend: Backend, run: str) -> list[Observation]:
     return found
 
 
-def read_progress(backend: Backend, spec: RunSpec, *, resume: bool = False) -> Progress:
+def read_progress(backend: Backend, spec: RunSpec, *, resume: bool = False, hold: bool = False) -> Progress:
     """Return how far a run is."""
     return Progress(
         spec.graph,
@@ -59,13 +66,8 @@ def read_progress(backend: Backend, spec: RunSpec, *, resume: bool = False) -> P
         constants=spec.items,
         records=read_observations(backend, spec.run),
         resume=resume,
+        hold=hold,
     )
-
-
-class Items(msgspec.Struct, frozen=True, array_like=True):
-    """The items of a list, each a stored value: what a mapped step's instances receive."""
-
-    refs: tuple[Ref, ...]
 
 
 def read_items(backend: Backend, ref: Ref) -> tuple[Ref, ...]:

@@ -12,6 +12,9 @@ runs/<run>/logs/<step>.<index>.<number>       output of the attempt; .r<rank> fo
 runs/<run>/metrics/<step>.<index>.<number>    what the attempt logged, one JSON document per line
 runs/<run>/checkpoints/<step>.<index>/        the step's checkpoint folder
 runs/<run>/final/<claim>                      everything above it replaces, once the run has ended
+gc/active                                     the lease of whoever collects garbage
+gc/lock                                       locked by who uses or removes objects, in a folder
+damaged/<digest>                              damaged objects that a check has moved aside
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ OBJECTS = "objects/"
 CACHE = "cache/"
 CATALOG = "catalog/"
 RUNS = "runs/"
+COLLECTOR = "gc/active"
+COLLECTOR_LOCK = "gc/lock"
+DAMAGED = "damaged/"
 
 
 class Task(NamedTuple):
@@ -57,9 +63,9 @@ def run_prefix(run: str) -> str:
     return f"{RUNS}{run}/"
 
 
-def spec_key(run: str) -> str:
-    """Return the key of a run's spec."""
-    return f"{RUNS}{run}/spec"
+def spec_key(run: str, revision: int = 0) -> str:
+    """Return the key of a run's spec, or of a later one that replaces it."""
+    return f"{RUNS}{run}/spec" + (f"-{revision:04}" if revision else "")
 
 
 def attempt_key(run: str, task: Task) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -16,6 +16,8 @@ from fairlead.errors import DamagedError, NotFoundError, StoreError
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Folder
 from fairlead.store.marks import Marks
+from fairlead.store.layout import DAMAGED
+from fairlead.store.leases import collector, remove_unused, use
 from fairlead.store.spool import Spool, store_error
 
 SMALL = 1 << 20
@@ -53,12 +55,12 @@ class Objects:
         """Store bytes that are in memory."""
         digest = hashlib.sha256(data).hexdigest()
         key = key_of(digest)
-        if self._folder is not None and _holds(self._folder.path(key), data):
+        if self._folder is not None and _holds(self._folder.path(key), data) and self._use(digest):
             return Written(digest, len(data))
         # What a folder has by now is damaged, or was written this moment by another process: the same bytes.
         if not self.backend.create(key, data) and (self._folder is not None or self._marks.is_damaged(digest)):
             self.backend.put(key, data)
-            self._marks.clear(digest)
+        self._marks.clear(digest)
         if self._folder is not None:
             self._protect(self._folder.path(key))
         return Written(digest, len(data))
@@ -115,8 +117,10 @@ class Objects:
         return path
 
     def is_present(self, ref: Ref) -> bool:
-        """Say whether an object of this name and size is there, without reading it."""
+        """Say whether an object of this name and size is there and not known to be damaged, without reading it."""
         key = key_of(ref.digest)
+        if self._marks.is_damaged(ref.digest):
+            return False
         if self._folder is None:
             # The listing starts after all but the last digit: the object itself is among the first 16.
             found = self.backend.list_after("objects/", key[:-1], limit=16)
@@ -128,6 +132,49 @@ class Objects:
         except OSError as error:
             raise store_error("read a value", self._folder.root, error) from error
 
+    def hold(self, ref: Ref) -> bool:
+        """Say whether an object is there, and keep a collection that is under way from removing it."""
+        if not self.is_present(ref):
+            return False
+        return collector(self.backend) is None if self._folder is None else self._use(ref.digest)
+
+    def remove_unused(self, digests: Iterable[str], since: float) -> Iterator[str]:
+        """Remove objects, except those that were written or used at or after some time; yields what has gone.
+
+        Args:
+            digests: Their names.
+            since: Seconds since 1970, by the clock of the store.
+        """
+        for digest in digests:
+            if self._folder is None:
+                found = self.backend.list_after("objects/", key_of(digest)[:-1], limit=16)
+                gone = any(each.key == key_of(digest) and each.modified < since for each in found)
+                if gone:
+                    self.backend.delete(key_of(digest))
+            else:
+                gone = remove_unused(self._folder, key_of(digest), since)
+            if gone:
+                self._marks.clear(digest)
+                yield digest
+
+    def set_aside(self, digest: str) -> None:
+        """Move a damaged object out of the way, so that its value is written again."""
+        key = key_of(digest)
+        if self._folder is not None:
+            self.backend.put_file(DAMAGED + digest, self._folder.path(key))
+        else:
+            self.backend.put(DAMAGED + digest, self.backend.get(key))
+            self.backend.delete(key)
+        self._marks.clear(digest)
+
+    def _use(self, digest: str) -> bool:
+        """Mark an object of the folder as used now; False where it is not there any more."""
+        assert self._folder is not None
+        try:
+            return use(self._folder, key_of(digest))
+        except OSError as error:
+            raise store_error("use a value", self._folder.path(key_of(digest)), error) from error
+
     def verify(self, ref: Ref) -> None:
         """Hash the object as it lies in the store, whatever was verified before.
 
@@ -136,6 +183,8 @@ class Objects:
         """
         if self._folder is not None:
             self._check(self._folder.path(key_of(ref.digest)), ref, always=True)
+            if ref.size_bytes <= SMALL:  # a mark that it was damaged holds no longer
+                self._marks.clear(ref.digest)
             return
         hashed, size = hashlib.sha256(), 0
         for data in self._ranges(ref):
@@ -152,7 +201,7 @@ class Objects:
                 self._marks.clear(digest)
             return
         target = self._folder.path(key)
-        if not self._marks.hold(digest, target, size):
+        if not self._marks.hold(digest, target, size) or not self._use(digest):
             # Costs no more than removing the new file, and mends an object whose bytes are in doubt.
             self._folder.put_file(key, file)
             self._marks.set(digest, target.stat())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from fairlead.specs import graphs
 from fairlead.specs.conditions import ConditionError, Scalar, evaluate, scalars
@@ -25,6 +25,7 @@ from fairlead.store.records import (
     Outcome,
     RunStatusChanged,
     Started,
+    Superseded,
 )
 
 
@@ -36,11 +37,12 @@ class Instance:
         attempts: Its ended attempts by number.
         running: Number and start time of the attempt under way, or None.
         outcome: What it produced, once it has succeeded.
+        held: What it produced before the run was resumed with other code; it may not count any more.
         reason: Why it is blocked, skipped or failed, in words.
     """
 
     __slots__ = (
-        "attempts", "cached", "finished", "index", "item", "name", "node", "outcome", "reason", "running",
+        "attempts", "cached", "held", "finished", "index", "item", "name", "node", "outcome", "reason", "running",
         "status", "step", "waiting", "call",
     )  # fmt: skip
 
@@ -56,6 +58,7 @@ class Instance:
         self.running: tuple[int, float] | None = None
         self.outcome: Outcome | None = None
         self.cached: Cached | None = None
+        self.held: Cached | Ended | None = None
         self.reason: str | None = None
         self.finished: float | None = None
         self.waiting = 0
@@ -97,6 +100,7 @@ class Progress:
         constants: The items of each mapped constant, by name.
         records: What is known already, in any order.
         resume: Whether what failed or was cancelled so far is to be tried again.
+        hold: Whether what succeeded so far is only kept in mind, until `accept` says that it still counts.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class Progress:
         constants: Mapping[str, Ref] | None = None,
         records: Iterable[Observation] = (),
         resume: bool = False,
+        hold: bool = False,
     ) -> None:
         self.graph = graph
         self.instances: dict[tuple[str, int], Instance] = {}
@@ -115,6 +120,7 @@ class Progress:
         self._count_items = count_items
         self._constants = constants or {}
         self._resume = resume
+        self._hold = hold
         self._nodes = [_NodeState() for _ in graph.nodes]
         self._open_nodes = len(self._nodes)
         self._ready: deque[Instance] = deque()
@@ -178,6 +184,13 @@ class Progress:
         self._settle()
         return instance
 
+    def accept(self, instance: Instance) -> None:
+        """Let what an instance produced before count."""
+        assert instance.held is not None
+        held, instance.held = instance.held, None
+        self._take(instance, held)
+        self._settle()
+
     def fail(self, instance: Instance, reason: str) -> None:
         """Mark an instance as failed without an attempt."""
         instance.reason = reason
@@ -238,6 +251,13 @@ class Progress:
                 elif not instance.ended:
                     self._fall(instance, record)
 
+    def _take(self, instance: Instance, success: Cached | Ended) -> None:
+        if isinstance(success, Cached):
+            self._apply_to(instance, success)
+            return
+        instance.attempts[success.record.number] = success.record
+        self._succeed(instance, success.record.outcome, success.record.finished)
+
     def _succeed(self, instance: Instance, outcome: Outcome, time: float) -> None:
         if instance.outcome is None:
             instance.outcome = outcome
@@ -254,7 +274,11 @@ class Progress:
     def _recall(self, instance: Instance) -> None:
         """Take in what was known of an instance before it existed: whatever the order, a success decides."""
         known = self._known.pop(instance.key, ())
-        successes = [each for each in known if isinstance(each, Cached) or _succeeded(each)]
+        void = max((each.time for each in known if isinstance(each, Superseded)), default=0.0)
+        successes = [each for each in known if (isinstance(each, Cached) or _succeeded(each)) and _time_of(each) > void]
+        for superseded in known:
+            if _succeeded(superseded) and superseded not in successes:
+                instance.attempts[superseded.record.number] = superseded.record
         failures = [each for each in known if isinstance(each, Ended) and not _succeeded(each)]
         decided = bool(successes) or self._resume
         for failure in sorted(failures, key=lambda each: each.record.number)[: None if decided else -1]:
@@ -262,7 +286,12 @@ class Progress:
         if failures and not decided:
             self._apply_to(instance, max(failures, key=lambda each: each.record.number))
         for success in successes:
-            self._apply_to(instance, success)
+            if self._hold:
+                instance.held = success
+            else:
+                self._take(instance, success)
+        if isinstance(instance.held, Ended):
+            instance.attempts[instance.held.record.number] = instance.held.record
         if not self._resume:
             for started in known:
                 if isinstance(started, Started):
@@ -450,12 +479,16 @@ class Progress:
 _WORST_FIRST: tuple[StepStatus, ...] = ("failed", "cancelled", "blocked", "skipped")
 
 
-def _key(observation: Started | Ended | Cached) -> tuple[str, int]:
+def _key(observation: Started | Ended | Cached | Superseded) -> tuple[str, int]:
     about = observation.record if isinstance(observation, Ended) else observation
     return about.step, about.index
 
 
-def _succeeded(observation: Observation) -> bool:
+def _time_of(observation: Cached | Ended) -> float:
+    return observation.record.finished if isinstance(observation, Ended) else observation.time
+
+
+def _succeeded(observation: Observation) -> TypeGuard[Ended]:
     return isinstance(observation, Ended) and observation.record.status == "succeeded"
 
 

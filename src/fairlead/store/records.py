@@ -39,6 +39,7 @@ class RunSpec(_Record, frozen=True, kw_only=True):
         sources: For each definition, the source parts of its cache key.
         python: The minor version of Python, part of every cache key.
         origin: The run that this one repeats.
+        revision: How often the run was resumed with other code.
     """
 
     format: int = FORMAT
@@ -55,6 +56,7 @@ class RunSpec(_Record, frozen=True, kw_only=True):
     user: str = ""
     host: str = ""
     origin: str | None = None
+    revision: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True, array_like=True):
@@ -169,6 +171,14 @@ class Called(_Observation, frozen=True, kw_only=True, tag="called"):
     definitions: Any = None
 
 
+class Superseded(_Observation, frozen=True, kw_only=True, tag="superseded"):
+    """What a step produced up to some time does not count any more: its code has changed."""
+
+    step: str
+    index: int
+    time: float
+
+
 class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):
     """The run as a whole changed."""
 
@@ -177,7 +187,7 @@ class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):
     reason: str | None = None
 
 
-Observation = Started | Ended | Cached | Called | RunStatusChanged
+Observation = Started | Ended | Cached | Called | Superseded | RunStatusChanged
 
 
 class Segment(_Record, frozen=True, kw_only=True):
@@ -185,6 +195,12 @@ class Segment(_Record, frozen=True, kw_only=True):
 
     format: int = FORMAT
     observations: tuple[Observation, ...]
+
+
+class Items(msgspec.Struct, frozen=True, array_like=True):
+    """The items of a list, each a stored value: what a mapped step's instances receive."""
+
+    refs: tuple[Ref, ...]
 
 
 class Claim(_Record, frozen=True, kw_only=True):

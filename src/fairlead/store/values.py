@@ -6,6 +6,7 @@ What is mapped from a store's file stays mapped; nobody changes an object's file
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fairlead.store.backends import Backend
 from fairlead.store.formats.protocol import Format, Unfit, Whole
 from fairlead.store.formats.registry import format_named, formats_for
 from fairlead.store.objects import SMALL, Objects, Written
+from fairlead.store.records import Items, decode
 
 _PATHS = ("file", "folder")
 
@@ -80,6 +82,23 @@ class Values:
         """Say whether all of a value is there, by presence and size; no large object is read."""
         return self._objects.is_present(ref) and all(map(self._objects.is_present, self.parts(ref)))
 
+    def hold(self, ref: Ref) -> bool:
+        """Say whether all of a value is there, and keep a collection that is under way from removing it."""
+        return self._objects.hold(ref) and all(map(self._objects.hold, self.parts(ref)))
+
+    def keep(self, data: bytes, format: str) -> Ref:
+        """Store bytes that are no Python value: a package, a list of items."""
+        digest, size = self._objects.put(data)
+        return Ref(digest=digest, format=format, size_bytes=size)
+
+    def set_aside(self, digest: str) -> None:
+        """Move a damaged object out of the way, so that its value is written again when it is saved."""
+        self._objects.set_aside(digest)
+
+    def remove_unused(self, digests: Iterable[str], since: float) -> Iterator[str]:
+        """Remove objects that were not written or used since some time; yields what has gone."""
+        return self._objects.remove_unused(digests, since)
+
     def verify(self, ref: Ref) -> None:
         """Hash all of a value, whatever was verified before.
 
@@ -99,7 +118,10 @@ class Values:
         return load_path(self._objects, ref)
 
     def parts(self, ref: Ref) -> list[Ref]:
-        """List the objects that belong to a value besides its own: the files of a folder. Collection keeps them."""
+        """List the objects that belong to a value besides its own: a folder's files, a list's items, and theirs."""
+        if ref.format == "items":
+            items = decode(self._objects.read(ref), Items, key=ref.digest).refs
+            return [*items, *(part for item in items for part in self.parts(item))]
         if ref.format != "folder":
             return []
         from fairlead.store.formats.paths import parts_of  # lazy: shutil, 12 ms

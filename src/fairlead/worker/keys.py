@@ -7,6 +7,7 @@ the same step has the same key on a laptop and on a cluster.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,9 @@ import msgspec
 from fairlead.naming import digest_bytes
 from fairlead.specs.runtimes import Single
 from fairlead.specs.steps import ContainerStep, Step, SweepStep
+from fairlead.store.progress import Instance, Progress
+from fairlead.store.records import RunSpec
+from fairlead.worker.resolving import Resolver
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored
 
 
@@ -59,6 +63,50 @@ def cache_key(fixed: Mapping[str, str], inputs: Mapping[str, str], occurrence: i
             arguments are two executions, and may give different values.
     """
     return digest_bytes(_canonical([fixed, inputs, occurrence]))
+
+
+class InstanceKeys:
+    """The cache keys of a run's instances, each computed once.
+
+    Args:
+        spec: The run's spec.
+        progress: Its state.
+        resolver: Finds the instances' inputs.
+    """
+
+    def __init__(self, spec: RunSpec, progress: Progress, resolver: Resolver) -> None:
+        self._spec = spec
+        self._progress = progress
+        self._resolver = resolver
+        self._keys: dict[tuple[str, int], str] = {}
+        self._fixed: dict[str, dict[str, str]] = {}
+        self._occurrences: Counter[bytes] = Counter()
+
+    def of(self, instance: Instance) -> str:
+        """Return the key of an instance whose inputs are known."""
+        known = self._keys.get(instance.key)
+        if known is not None:
+            return known
+        definition, fixed = self.fixed(instance)
+        inputs = input_parts(self._resolver.inputs(instance))
+        same = _canonical([definition, inputs])
+        key = cache_key(fixed, inputs, self._occurrences[same])
+        self._occurrences[same] += 1
+        self._keys[instance.key] = key
+        return key
+
+    def fixed(self, instance: Instance) -> tuple[str, dict[str, str]]:
+        """Return what names an instance's definition, and the parts that all its instances share."""
+        node = self._progress.node_of(instance)
+        if node is not None:
+            name, source = node.step, self._spec.sources.get(node.step, {})
+        else:
+            assert instance.call is not None
+            source = instance.call.source
+            name = _digest([instance.step, source])
+        if name not in self._fixed:
+            self._fixed[name] = fixed_parts(instance.step, source, self._spec.python)
+        return name, self._fixed[name]
 
 
 def _input_digest(given: Input) -> str:

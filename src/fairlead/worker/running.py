@@ -17,11 +17,11 @@ from fairlead.specs.graphs import Export
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.claims import host_name
-from fairlead.store.history import Items
-from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key, object_key
-from fairlead.store.records import AttemptRecord, CacheEntry, Outcome, decode, encode
+from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key
+from fairlead.store.records import AttemptRecord, CacheEntry, Items, Outcome, decode, encode
 from fairlead.store.values import Values
 from fairlead.worker import context, failures
+from fairlead.worker.cgroups import join
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored, WorkerTask
 
 
@@ -55,7 +55,7 @@ def run_task(task: WorkerTask, function: Callable[..., Any], backend: Backend, s
         inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
         returned = function(**inputs)
         if task.rank is None or task.rank.rank == 0:
-            outcome = _keep(task, function, values, backend, returned)
+            outcome = _keep(task, function, values, returned)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
         sys.stderr.write(error.traceback)
@@ -100,7 +100,7 @@ def _with_metrics(outcome: Outcome, attempt: context.Attempt) -> Outcome:
     return Outcome(outputs=outcome.outputs, items=outcome.items, exports=outcome.exports, metrics=attempt.summaries)
 
 
-def _keep(task: WorkerTask, function: Any, values: Values, backend: Backend, returned: Any) -> Outcome:
+def _keep(task: WorkerTask, function: Any, values: Values, returned: Any) -> Outcome:
     """Store what the step returned, after checking it against the annotation."""
     if isinstance(returned, Kept):
         refs = returned.refs
@@ -109,7 +109,7 @@ def _keep(task: WorkerTask, function: Any, values: Values, backend: Backend, ret
         outputs = _outputs(task, function, returned)
         refs = tuple(values.save(value) for value in outputs)
     exports = tuple(_scalar(task, export, outputs) for export in task.exports)
-    items = tuple(_save_items(task, split, outputs, values, backend) for split in task.split)
+    items = tuple(_save_items(task, split, outputs, values) for split in task.split)
     return Outcome(outputs=refs, items=items, exports=exports)
 
 
@@ -161,19 +161,16 @@ def _scalar(task: WorkerTask, export: Export, outputs: tuple[Any, ...]) -> Any:
     return value
 
 
-def _save_items(task: WorkerTask, split: Export, outputs: tuple[Any, ...], values: Values, backend: Backend) -> Ref:
+def _save_items(task: WorkerTask, split: Export, outputs: tuple[Any, ...], values: Values) -> Ref:
     listed = _at(outputs[split.output], split.path)
     if isinstance(listed, str | bytes | dict) or not hasattr(listed, "__iter__"):
         raise _wrong(task, f"returned {type(listed).__name__}, which the next step maps over; it must be a list")
-    return save_items(values, backend, iter(listed))
+    return save_items(values, iter(listed))
 
 
-def save_items(values: Values, backend: Backend, listed: Iterator[Any]) -> Ref:
+def save_items(values: Values, listed: Iterator[Any]) -> Ref:
     """Store each item of a list as a value of its own, and the list of them."""
-    data = encode(Items(tuple(values.save(item) for item in listed)))
-    digest = digest_bytes(data)
-    backend.create(object_key(digest), data)
-    return Ref(digest=digest, format="items", size_bytes=len(data))
+    return values.keep(encode(Items(tuple(values.save(item) for item in listed))), "items")
 
 
 def _enter_in_cache(task: WorkerTask, backend: Backend, outcome: Outcome) -> str | None:
@@ -267,7 +264,9 @@ def _rank_environment(task: WorkerTask) -> dict[str, str]:
 
 
 def set_up_process(task: WorkerTask) -> None:
-    """Give this process a task's environment, output and random state."""
+    """Give this process a task's memory limit, environment, output and random state."""
+    if task.memory_group is not None:
+        join(task.memory_group)
     os.environ.update(environment_of(task))
     if task.log is not None:
         descriptor = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)

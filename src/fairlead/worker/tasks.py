@@ -94,6 +94,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         log: The file that takes the output.
         cache_key: Where the outcome is entered in the cache, or None.
         threads: How many threads numeric libraries may use.
+        memory_group: The control group that limits the memory, which the process joins first.
         definitions: For a sweep: the definitions it may call, by key.
         past: For a sweep that goes on: the calls it has made.
     """
@@ -115,6 +116,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     variables: dict[str, str] = {}
     rank: Rank | None = None
+    memory_group: str | None = None
     definitions: dict[str, Definition] = {}
     past: tuple[PastCall, ...] = ()
 

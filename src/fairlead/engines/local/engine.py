@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,17 @@ from fairlead.engines.contract import Observer
 from fairlead.engines.local.attempts import Attempt, ranks_of, record_of_death
 from fairlead.engines.local.calls import Calls
 from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, this_machine
+from fairlead.engines.local.inline import InlineProcesses
 from fairlead.engines.local.memory import MemoryLimits
 from fairlead.engines.local.processes import Processes
 from fairlead.errors import ClaimedError, Fault, NotFoundError
-from fairlead.naming import digest_bytes
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import RunStatus
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
-from fairlead.store.history import read_events, read_items
+from fairlead.store.history import read_events, read_items, read_progress
 from fairlead.store.journal import Journal, sync
 from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key
 from fairlead.store.opened import Store
@@ -42,11 +42,12 @@ from fairlead.store.records import (
     RunSpec,
     RunStatusChanged,
     Started,
+    Superseded,
     decode,
     encode,
 )
 from fairlead.worker.context import LoggedLine, extended
-from fairlead.worker.keys import cache_key, fixed_parts, input_parts
+from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import Resolver
 from fairlead.worker.tasks import Call, Definition, Exited, Logged, ProjectCode, Progressed, Rank, Stop, WorkerTask
 
@@ -63,22 +64,55 @@ class LocalEngine:
         store: Where records and values lie.
         slots: How many steps at most run at once; as many as fit where it is None.
         relaxed: Whether a step that asks for more than this machine has may run all the same.
+        inline: Whether steps run in this process, one after another.
     """
 
-    def __init__(self, store: Store, *, slots: int | None = None, relaxed: bool = False) -> None:
+    def __init__(self, store: Store, *, slots: int | None = None, relaxed: bool = False, inline: bool = False) -> None:
         self._store = store
         self._machine: Machine = this_machine()
         self._slots = slots
         self._relaxed = relaxed
+        self._inline = inline
 
     def faults(self, graph: Graph) -> Iterable[Fault]:
         """Yield what can never run on this machine."""
         return () if self._relaxed else lacking(graph, self._machine)
 
-    def drive(self, spec: RunSpec, progress: Progress, observer: Observer, *, claim: Claim, code: ProjectCode) -> RunStatus:
-        """Run what is left of a run, under a claim on it."""
-        drive = _Drive(self._store, spec, progress, observer, claim, Capacity(self._machine, self._slots), code)
+    def drive(
+        self,
+        spec: RunSpec,
+        progress: Progress,
+        observer: Observer,
+        *,
+        claim: Claim,
+        code: ProjectCode,
+        settled: Mapping[tuple[str, int], str],
+    ) -> RunStatus:
+        """Run what is left of a run, under a claim on it.
+
+        Args:
+            spec: What the run is.
+            progress: How far it is.
+            observer: Is told what happens.
+            claim: The claim that this process holds.
+            code: Where its code is.
+            settled: After a resume with other code: the cache keys of what had succeeded before.
+        """
+        capacity = Capacity(self._machine, self._slots)
+        drive = _Drive(self._store, spec, progress, observer, claim, capacity, code, settled, self._inline)
         return drive.run()
+
+
+def settled_keys(store: Store, spec: RunSpec) -> dict[tuple[str, int], str]:
+    """Return the cache keys of everything that has succeeded in a run."""
+    progress = read_progress(store.backend, spec)
+    keys = InstanceKeys(spec, progress, resolver_of(store, spec, progress))
+    return {each.key: keys.of(each) for each in progress.instances.values() if each.status == "succeeded"}
+
+
+def resolver_of(store: Store, spec: RunSpec, progress: Progress) -> Resolver:
+    """Return what finds the inputs of a run's instances."""
+    return Resolver(progress, spec.constants, spec.items, lambda ref: read_items(store.backend, ref))
 
 
 class _Drive:
@@ -93,6 +127,8 @@ class _Drive:
         claim: Claim,
         capacity: Capacity,
         code: ProjectCode,
+        settled: Mapping[tuple[str, int], str],
+        inline: bool,
     ) -> None:
         self._store = store
         self._backend = store.backend
@@ -103,19 +139,18 @@ class _Drive:
         self._capacity = capacity
         self._code = code
         self._journal = Journal(store.backend, spec.run, claim)
-        self._processes = Processes(code)
-        self._memory = MemoryLimits(spec.run)
-        self._resolver = Resolver(progress, spec.constants, spec.items, lambda ref: read_items(store.backend, ref))
+        self._processes = InlineProcesses(code, self._turn) if inline else Processes(code)
+        self._memory = MemoryLimits()
+        self._resolver = resolver_of(store, spec, progress)
         self._calls = Calls(spec, progress, self._journal, self._processes)
         self._attempts: dict[int, Attempt] = {}
         self._running: dict[tuple[str, int], Attempt] = {}
         self._queue: deque[Instance] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
-        self._keys: dict[tuple[str, int], str] = {}
-        self._occurrences: Counter[bytes] = Counter()
-        self._fixed: dict[str, dict[str, str]] = {}
-        self._tries_before = {key: len(each.attempts) for key, each in progress.instances.items()}
+        self._keys = InstanceKeys(spec, progress, self._resolver)
+        self._settled = settled
+        self._inline = inline
         self._interrupts = 0
         self._cancelled = False
         self._unsynced: list[str] = []
@@ -131,9 +166,7 @@ class _Drive:
             self._observe_run("running")
             self._observer.started(self._spec, self._progress)
             while not self._finished():
-                self._start_ready()
-                self._handle(self._processes.wait(self._patience()))
-                self._keep_time()
+                self._turn()
             status = self._status()
             self._observe_run(status)
             self._journal.flush()
@@ -143,6 +176,12 @@ class _Drive:
             self._processes.close()
             self._memory.close()
         return status
+
+    def _turn(self) -> None:
+        """Turn the loop once."""
+        self._start_ready()
+        self._handle(self._processes.wait(self._patience()))
+        self._keep_time()
 
     def _finished(self) -> bool:
         if self._running:
@@ -179,8 +218,7 @@ class _Drive:
             return
         self._looked_at = now
         for attempt in self._running.values():
-            pid = self._pid(attempt)
-            if pid is not None and not attempt.stopping and self._memory.exceeded(pid):
+            if not attempt.stopping and self._memory.exceeded(attempt.processes, self._processes.pids):
                 self._stop(attempt, "memory", at_once=True)
         if any(event.kind == "cancel" and event.time >= self._claim.time for event in read_events(self._backend, self._spec.run)):
             self._cancel()
@@ -269,12 +307,15 @@ class _Drive:
                     split=node.split if node else (),
                     store=self._store.url,
                     host=str(self._store.host),
-                    log=str(log),
+                    log=None if self._inline else str(log),
                     checkpoints=str(self._checkpoints(instance)),
-                    cache_key=None if rank is not None and rank.rank else self._keys.get(instance.key),
+                    cache_key=None if rank is not None and rank.rank else self._cache_key(instance),
                     threads=max(1, step.resources.cpu_millis // 1000 // (rank.local_world_size if rank else 1)),
                     variables=self._variables(attempt, rank),
                     rank=rank,
+                    memory_group=self._memory.admit(
+                        identity, (attempt, rank.node_rank if rank else 0), step.resources.memory_bytes
+                    ),
                     definitions=self._definitions(instance),
                     past=self._calls.past(instance) if isinstance(step, SweepStep) else (),
                 )
@@ -283,7 +324,6 @@ class _Drive:
             attempt.processes[identity] = None if rank is None else rank.rank
             self._attempts[identity] = attempt
         self._running[instance.key] = attempt
-        self._memory.expect(attempt.processes, step.resources.memory_bytes)
         if step.timeout_s is not None:
             self._at(step.timeout_s, lambda: self._time_out(attempt))
         if isinstance(step, DriverStep | SweepStep):
@@ -327,9 +367,11 @@ class _Drive:
     # The cache ---------------------------------------------------------------------------------
 
     def _from_cache(self, instance: Instance) -> bool:
+        if instance.held is not None and self._still_counts(instance):
+            return True
         if instance.step.cache == "off":
             return False
-        key = self._key_of(instance)
+        key = self._keys.of(instance)
         if not self._spec.use_cache or instance.attempts:
             return False
         entry = self._entry(key)
@@ -342,30 +384,18 @@ class _Drive:
         self._observer.changed(instance)
         return True
 
-    def _key_of(self, instance: Instance) -> str:
-        known = self._keys.get(instance.key)
-        if known is not None:
-            return known
-        inputs = input_parts(self._resolver.inputs(instance))
-        definition, fixed = self._fixed_parts(instance)
-        same = encode([definition, inputs])
-        key = cache_key(fixed, inputs, self._occurrences[same])
-        self._occurrences[same] += 1
-        self._keys[instance.key] = key
-        return key
+    def _cache_key(self, instance: Instance) -> str | None:
+        return None if instance.step.cache == "off" else self._keys.of(instance)
 
-    def _fixed_parts(self, instance: Instance) -> tuple[str, dict[str, str]]:
-        """Return what names an instance's definition, and the parts of the cache key that all its instances share."""
-        node = self._progress.node_of(instance)
-        if node is not None:
-            name, source = node.step, self._spec.sources.get(node.step, {})
-        else:
-            assert instance.call is not None
-            source = instance.call.source
-            name = digest_bytes(encode([instance.step, source]))
-        if name not in self._fixed:
-            self._fixed[name] = fixed_parts(instance.step, source, self._spec.python)
-        return name, self._fixed[name]
+    def _still_counts(self, instance: Instance) -> bool:
+        """Say whether what a step produced with other code counts: if its cache key is the same."""
+        if self._settled.get(instance.key) != self._keys.of(instance):
+            changed = Superseded(step=instance.name, index=instance.index, time=time.time())
+            self._journal.add(changed)
+            return False
+        self._progress.accept(instance)
+        self._observer.changed(instance)
+        return True
 
     def _entry(self, key: str) -> CacheEntry | None:
         """Return what the cache has, if every value it names is there and stays."""
@@ -408,6 +438,9 @@ class _Drive:
         self._calls.logged(attempt.instance, line)
 
     def _exited(self, attempt: Attempt, exited: Exited) -> None:
+        if exited.status != 0 and self._memory.killed(exited.id):
+            attempt.stopping = attempt.stopping or "memory"
+            exited = msgspec.structs.replace(exited, status=signal.SIGKILL)
         attempt.exits[exited.id] = exited
         if attempt.first_exit is None and (exited.status != 0):
             attempt.first_exit = exited.id
@@ -415,7 +448,7 @@ class _Drive:
         self._memory.forget(exited.id)
         if attempt.ended:
             self._end(attempt)
-        elif exited.status != 0 and not attempt.stopping:
+        elif exited.status != 0 and attempt.stopping in ("", "memory"):
             self._stop(attempt, "gang")
 
     # Ending ------------------------------------------------------------------------------------
@@ -463,7 +496,7 @@ class _Drive:
         key = attempt_key(self._spec.run, task)
         try:
             record = decode(self._backend.get(key), AttemptRecord, key=key)
-            if exited.status != 0 and record.status == "succeeded" and attempt.stopping:
+            if exited.status != 0 and attempt.stopping and (attempt.stopping == "memory" or record.status == "succeeded"):
                 raise NotFoundError("stopped while it was leaving")
         except NotFoundError:
             log = attempt.logs[list(attempt.processes).index(identity)]
@@ -493,8 +526,7 @@ class _Drive:
         """Return the pause before the next attempt, or None where the budget is spent."""
         if record.status != "failed" or self._cancelled:
             return None
-        before = self._tries_before.get(instance.key, 0)
-        recent = [each for each in instance.attempts.values() if each.number > before]
+        recent = [each for each in instance.attempts.values() if each.started >= self._claim.time]
         same = sum(each.infrastructure == record.infrastructure for each in recent)
         retries = instance.step.retries
         budget = retries.infrastructure if record.infrastructure else retries.user
@@ -511,9 +543,6 @@ class _Drive:
             self._processes.signal(identity, signal.SIGKILL if at_once else signal.SIGTERM)
         if not at_once:
             self._at(GRACE_S, lambda: self._stop(attempt, reason, at_once=True))
-
-    def _pid(self, attempt: Attempt) -> int | None:
-        return next((self._processes.pids[each] for each in attempt.processes if each in self._processes.pids), None)
 
     # Cancelling --------------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from fairlead.engines.local import cgroups
-from fairlead.engines.local.cgroups import Group, Groups
+from fairlead.worker import cgroups
+from fairlead.worker.cgroups import Group, Groups
 
 PAUSE_S = 2.0
 """Seconds that the processes of a killed attempt are given to vanish, so that its group can be removed."""

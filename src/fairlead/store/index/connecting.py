@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from fairlead.errors import StoreError
 from fairlead.store.index.addresses import Address
@@ -60,10 +59,9 @@ def discard_if_damaged(address: Address) -> bool:
 def _is_sound(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(path)) as connection:
-            version = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            return bool(version) and connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-    except sqlite3.OperationalError as error:
-        return "no such table" not in str(error)  # not to be opened or locked: not damage
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.OperationalError:  # it can't be opened, or is locked: no sign of damage
+        return True
     except sqlite3.DatabaseError:
         return False
 
@@ -102,7 +100,7 @@ def _begin(connection: sa.Connection) -> None:
 def _postgres(address: Address) -> sa.Engine:
     with translated(address):
         arguments = {"connect_timeout": 10, "application_name": "fairlead"}
-        engine = sa.create_engine(address.url, connect_args=arguments, poolclass=NullPool)
+        engine = sa.create_engine(address.url, connect_args=arguments, pool_pre_ping=True)
     sa.event.listen(engine, "connect", _choose_schema)
     return engine
 

@@ -53,6 +53,16 @@ def newer(address: Address, version: str, known: str) -> DamagedError:
     )
 
 
+def foreign(address: Address) -> StoreError:
+    """Return the error for a database that holds another program's tables."""
+    return StoreError(
+        "cannot use the index of runs",
+        where=address.shown,
+        why="the database holds tables, but not those of an index: it is another program's",
+        next="choose another one: FAIRLEAD_INDEX=sqlite:///PATH",
+    )
+
+
 def _of_sqlite(address: Address, text: str) -> FairleadError:
     lowered = text.lower()
     if any(word in lowered for word in _DAMAGED):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from fairlead.errors import GaveUp
 from fairlead.store.index.addresses import Address
-from fairlead.store.index.failures import damaged, newer
+from fairlead.store.index.failures import damaged, foreign, newer
 from fairlead.store.index.locking import locked
 from fairlead.store.index.tables import SCHEMA_VERSION, VERSION_TABLE
 
@@ -23,7 +23,8 @@ def upgrade(engine: sa.Engine, address: Address) -> None:
     """Create the tables, or upgrade those of an older version. Several processes may do so at once.
 
     Raises:
-        DamagedError: The database is of a newer version, or another program's.
+        DamagedError: The database is of a newer version.
+        StoreError: It is another program's.
         GaveUp: Another process has been upgrading it for minutes.
     """
     if _is_current(engine, address):  # as nearly always: no lock, and Alembic is not imported
@@ -47,7 +48,7 @@ def _is_current(engine: sa.Engine, address: Address) -> bool:
     with engine.connect() as connection:
         version = version_of(connection)
         if version is None and sa.inspect(connection).get_table_names():
-            raise damaged(address, "it has tables but no version: another program's database, or a part of one")
+            raise foreign(address)
     if version is not None and version != SCHEMA_VERSION:
         if not re.fullmatch(r"\d{4}", version):
             raise damaged(address, f"its version is {version!r}, which no Fairlead has")

@@ -1,0 +1,36 @@
+"""Run again what a run did: the same flow, parameters and recorded code, as a new run.
+
+    fairlead rerun RUN [--no-cache]
+
+What is in the cache is not executed again unless --no-cache is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from fairlead.cli.display import finish, open_display
+from fairlead.cli.output import add_output_option
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
+    parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
+    parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
+    parser.add_argument("--relax", action="store_true", help="run steps that ask for more than this machine has on what it has")
+    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    add_output_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run again."""
+    from fairlead.runs.finding import find_run
+    from fairlead.runs.launching import Options, rerun
+    from fairlead.runs.settings import open_store
+
+    run_id = find_run(open_store().backend, arguments.run)
+    options = Options(parallel=arguments.parallel, relaxed=arguments.relax, use_cache=not arguments.no_cache)
+    with open_display(quiet=arguments.quiet, form=arguments.output) as display:
+        done = rerun(run_id, options, display)
+    return finish(done, arguments.output)

@@ -1,0 +1,148 @@
+"""Reads pages of runs, steps and metrics from the index."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from fairlead.errors import NotFoundError
+from fairlead.naming import format_time
+from fairlead.specs.reports import RunSummary
+from fairlead.store.index.filters import Filter, select_filtered
+from fairlead.store.index.tables import LABELS, METRICS, RUNS, STEPS
+from fairlead.store.index.writing import in_groups
+
+MetricSort = Literal["last", "min", "max"]
+_TOGETHER = 500
+
+
+class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of some run, as a listing over all runs shows it. Times are ISO 8601 in UTC.
+
+    Attributes:
+        ordinal: Its place among the steps of its run.
+        artifact: The digest of its first output.
+        error: The type of its last attempt's exception.
+    """
+
+    run: str
+    flow: str
+    name: str
+    index: int
+    ordinal: int
+    status: str
+    cached: bool
+    started: str | None = None
+    finished: str | None = None
+    artifact: str | None = None
+    error: str | None = None
+
+
+class MetricRow(NamedTuple):
+    """A run, and what its last step that logged a metric logged under that name."""
+
+    run: RunSummary
+    step: str
+    index: int
+    last: float
+    min: float
+    max: float
+
+
+def read_runs(connection: sa.Connection, wanted: Filter, limit: int, after: str | None) -> list[RunSummary]:
+    """Return a page of runs, newest first, that follows the run `after`."""
+    query, order = select_filtered(connection, RUNS, wanted)
+    if after is not None:
+        query = query.where(sa.tuple_(order.c.created, order.c.run) < sa.tuple_(*_place(connection, after)))
+    query = query.order_by(order.c.created.desc(), order.c.run.desc()).limit(limit)
+    return _summaries(connection, connection.execute(query).all())
+
+
+def read_steps(
+    connection: sa.Connection, wanted: Filter, run: str | None, limit: int, after: StepRecord | None
+) -> list[StepRecord]:
+    """Return a page of steps that follows the step `after`: newest run first, and in each the order of its report."""
+    if run is not None:
+        wanted = wanted._replace(flow=None)
+    query, order = select_filtered(connection, STEPS, wanted)
+    if run is not None:
+        query = query.where(STEPS.c.run == run)
+    if after is not None:
+        place = _place(connection, after.run)
+        query = query.where(
+            sa.tuple_(order.c.created, order.c.run) <= sa.tuple_(*place),
+            sa.not_(sa.and_(order.c.run == after.run, STEPS.c.ordinal <= after.ordinal)),
+        )
+    query = query.order_by(order.c.created.desc(), order.c.run.desc(), STEPS.c.ordinal).limit(limit)
+    return [_step(row) for row in connection.execute(query)]
+
+
+def _place(connection: sa.Connection, run: str) -> tuple[float, str]:
+    created = connection.scalar(sa.select(RUNS.c.created).where(RUNS.c.run == run))
+    if created is None:
+        raise NotFoundError(f"there is no run {run!r} to go on after", next="begin with the first page again")
+    return created, run
+
+
+def read_metric(
+    connection: sa.Connection, metric: str, wanted: Filter, sort: MetricSort | None, descending: bool, limit: int
+) -> list[MetricRow]:
+    """Return runs that logged a metric, sorted by it, or newest first."""
+    query, order = select_filtered(connection, RUNS, wanted)
+    columns = [METRICS.c[name].label(f"of_{name}") for name in ("step", "index", "last", "min", "max")]
+    query = query.add_columns(*columns).join(METRICS, METRICS.c.run == RUNS.c.run)
+    query = query.where(METRICS.c.name == metric, METRICS.c.of_run.is_(sa.true()))
+    newest = (order.c.created.desc(), order.c.run.desc())
+    if sort is None:
+        query = query.order_by(*newest)
+    else:
+        value = METRICS.c[sort]
+        query = query.order_by((value.desc() if descending else value.asc()).nulls_last(), *newest)
+    rows = connection.execute(query.limit(limit)).all()
+    return [
+        MetricRow(run, row.of_step, row.of_index, *(map(_value, (row.of_last, row.of_min, row.of_max))))
+        for run, row in zip(_summaries(connection, rows), rows, strict=True)
+    ]
+
+
+def _summaries(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> list[RunSummary]:
+    rows = list(rows)
+    labels: dict[str, dict[str, str]] = {row.run: {} for row in rows}
+    for group in in_groups(labels, _TOGETHER):
+        query = sa.select(LABELS.c.run, LABELS.c.key, LABELS.c.value).where(LABELS.c.run.in_(group))
+        for run, key, value in connection.execute(query.order_by(LABELS.c.run, LABELS.c.key)):
+            labels[run][key] = value
+    return [_summary(row, labels[row.run]) for row in rows]
+
+
+def _summary(row: sa.Row[Any], labels: dict[str, str]) -> RunSummary:
+    return RunSummary(
+        run=row.run,
+        flow=row.flow,
+        status=row.status,
+        started=_time(row.created),
+        finished=_time(row.finished),
+        params=msgspec.json.decode(row.params),
+        labels=labels,
+        metrics=json.loads(row.metrics),  # it holds NaN and Infinity, which are no JSON
+        reason=row.reason,
+    )
+
+
+def _step(row: sa.Row[Any]) -> StepRecord:
+    values = {name: row._mapping[STEPS.c[name]] for name in StepRecord.__struct_fields__}
+    return StepRecord(**{**values, "started": _time(values["started"]), "finished": _time(values["finished"])})
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))
+
+
+def _value(number: float | None) -> float:
+    return math.nan if number is None else number

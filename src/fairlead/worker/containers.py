@@ -1,0 +1,86 @@
+"""Container steps on this machine, through podman or docker."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fairlead.errors import FairleadError
+from fairlead.specs.steps import ContainerStep
+from fairlead.worker.tasks import WorkerTask
+
+_PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
+_MOUNT = "/fairlead"
+
+
+class ContainerFailed(FairleadError):
+    """A container's command did not succeed."""
+
+
+def contained(task: WorkerTask) -> Callable[..., Path]:
+    """Return the function that runs a container step: inputs become files, the output is a file or folder."""
+    assert isinstance(task.step, ContainerStep)
+    step: ContainerStep = task.step
+
+    def run(**inputs: Any) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="fairlead-container-"))
+        for name, value in inputs.items():
+            _write_input(folder / name, value)
+        words = command_line(step, engine_path(), folder, task.variables)
+        done = subprocess.run(words, stdout=sys.stdout.fileno(), stderr=sys.stderr.fileno(), check=False)
+        if done.returncode:
+            raise ContainerFailed(f"the command of {step.name!r} ended with exit code {done.returncode}", where=f"image {step.image}")
+        output = folder / "output"
+        if not output.exists():
+            raise ContainerFailed(f"the command of {step.name!r} left nothing at {{output}}", next="have the command write its result there")
+        return output
+
+    return run
+
+
+def engine_path() -> str:
+    """Return the path of podman or docker.
+
+    Raises:
+        FairleadError: Neither is installed.
+    """
+    found = shutil.which("podman") or shutil.which("docker")
+    if found is None:
+        raise FairleadError("a container step needs podman or docker, and neither is installed", next="install podman")
+    return found
+
+
+def command_line(step: ContainerStep, engine: str, folder: Path, variables: dict[str, str]) -> list[str]:
+    """Return the words that run a step's container, with `folder` mounted for its inputs and its output."""
+    known = {parameter.name for parameter in step.parameters} | {"output"}
+    command = [_PLACE.sub(lambda found: f"{_MOUNT}/{found[1]}" if found[1] in known else found[0], word) for word in step.command]
+    environment = [word for name, value in sorted(variables.items()) for word in ("--env", f"{name}={value}")]
+    limits = ["--cpus", str(step.resources.cpu_millis / 1000)]
+    if step.resources.memory_bytes:
+        limits += ["--memory", str(step.resources.memory_bytes)]
+    return [engine, "run", "--rm", "--volume", f"{folder}:{_MOUNT}", *environment, *limits, step.image, *command]
+
+
+def _write_input(path: Path, value: Any) -> None:
+    """Write an input as a file: paths are copied, texts as they are, everything else as JSON."""
+    if isinstance(value, Path):
+        if value.is_dir():
+            shutil.copytree(value, path)
+        else:
+            shutil.copyfile(value, path)
+    elif isinstance(value, bytes):
+        path.write_bytes(value)
+    elif isinstance(value, str):
+        path.write_text(value, "utf-8")
+    else:
+        try:
+            path.write_text(json.dumps(value), "utf-8")
+        except (TypeError, ValueError) as error:
+            raise FairleadError(f"the input {path.name!r} can't be given to a container", why=str(error), next="give a Path, a text or JSON") from error
