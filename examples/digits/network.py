@@ -18,7 +18,7 @@ Arrays = dict[str, jax.Array]
 Weights = dict[str, np.ndarray]
 
 PIXELS, CLASSES = 64, 10
-BATCH = 64
+BATCH = 128
 
 
 class Settings(NamedTuple):
@@ -110,10 +110,12 @@ def train(
     spread = NamedSharding(mesh, PartitionSpec(None, "processes"))
     state = jax.device_put(initial(settings, seed), everywhere)
     order = np.random.default_rng(seed)
-    batches, share = len(labels) // BATCH, BATCH // jax.process_count()
+    share = min(BATCH, len(labels)) // jax.process_count()
+    batch = share * jax.process_count()
+    batches = len(labels) // batch
     mine = slice(share * jax.process_index(), share * (jax.process_index() + 1))
     for _ in range(epochs):
-        rows = order.permutation(len(labels))[: batches * BATCH].reshape(batches, BATCH)[:, mine]
+        rows = order.permutation(len(labels))[: batches * batch].reshape(batches, batch)[:, mine]
         local = {"images": images[rows], "labels": labels[rows]}  # this process's part of every batch
         state, value = epoch(state, jax.make_array_from_process_local_data(spread, local), settings)
         yield float(value), jax.device_get(state.weights)

@@ -6,8 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fairlead import artifacts as artifacts
     from fairlead import runtimes as runtimes
     from fairlead import space as space
+    from fairlead.authoring.datasets import dataset as dataset
     from fairlead.authoring.flows import Flow as Flow
     from fairlead.authoring.flows import flow as flow
     from fairlead.authoring.futures import first_of as first_of
@@ -38,6 +40,7 @@ _PUBLIC = {
     "Volume": "fairlead.specs.steps",
     "checkpoint": "fairlead.worker.context",
     "container": "fairlead.authoring.steps",
+    "dataset": "fairlead.authoring.datasets",
     "first_of": "fairlead.authoring.futures",
     "flow": "fairlead.authoring.flows",
     "log": "fairlead.worker.context",
@@ -45,7 +48,7 @@ _PUBLIC = {
     "step": "fairlead.authoring.steps",
     "sweep": "fairlead.authoring.sweeps",
 }
-_MODULES = ("runtimes", "space")
+_MODULES = ("artifacts", "runtimes", "space")
 
 __all__ = ["__version__", *_MODULES, *_PUBLIC]  # noqa: PLE0604  # names of lazily imported objects
 

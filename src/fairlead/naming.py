@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import secrets
 from datetime import UTC, datetime
 from typing import NewType
 
@@ -23,7 +23,7 @@ NAME_LENGTH_MAX = 63
 
 def new_run_id(now: datetime) -> RunId:
     """Make a run id that sorts by time and can be read: ``20261123-141256-k3f9x``."""
-    suffix = "".join(secrets.choice(_ALPHABET) for _ in range(5))
+    suffix = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(5))
     return RunId(f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{suffix}")
 
 

@@ -44,13 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: Explanation) -> None:
-    print(f"run {found.run}   step {found.step}   " + ", ".join(f"{count} {cause}" for cause, count in found.counts.items()))
+    counts = ", ".join(f"{count} {cause}" for cause, count in found.counts.items())
+    print(f"run {found.run}   step {found.step}   {counts}")
     for group in _alike(found.instances):
         print()
         _print_group(found, group)
     if found.equal_values:
         print(f"\n{found.equal_values} inputs have other bytes than before, although their values are equal.")
-        print("Their steps return values without a stable form, such as sets in a pickle: return sorted lists, arrays or tables.")
+        print("Their steps return values without a stable form, such as sets: return sorted lists, arrays or tables.")
     if found.unstable:
         print(f"\n{found.unstable} attempts gave other bytes than an earlier execution with the same key:")
         print("the step is random, reads what is no input, or returns values without a stable form.")
@@ -79,5 +80,6 @@ def _print_group(found: Explanation, group: list[InstanceExplanation]) -> None:
 
 
 def _row(change: Difference) -> tuple[str, str, str, str]:
-    note = {"equal": "the values are equal", "unknown": "the values were not compared", "different": "", None: ""}[change.values]
+    notes = {"equal": "the values are equal", "unknown": "the values were not compared"}
+    note = notes.get(change.values or "", "")
     return f"  {change.what}", change.before or "-", change.after or "-", ", ".join(filter(None, (change.origin, note)))

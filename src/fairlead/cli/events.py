@@ -28,5 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
         print_document(found, arguments.output)
         return 0
     rows = [(each.time, each.kind, f"{each.step}/{each.index}" if each.step else "", each.message) for each in found]
-    print_table(("TIME", "KIND", "STEP", "WHAT"), rows)
+    print_table(("TIME", "KIND", "STEP", "WHAT"), rows, whole_last=True)
     return 0

@@ -1,8 +1,4 @@
-"""The command line's entry: finds the verb, runs it, and turns errors into messages and exit codes.
-
-Exit codes: 0 done, 1 the work failed, 2 wrong use or spec, 3 store or cluster unreachable or refused,
-4 not found, 5 gave up waiting, 6 would not run, 130 interrupted.
-"""
+"""The command line's entry: finds the verb, runs it, and turns errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -11,12 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fairlead.errors import FairleadError, UsageError, nearest
 
 VERBS = {
     "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
+    "render": ("fairlead.cli.render", "print what a flow compiles to: its graph, as a spec"),
     "ps": ("fairlead.cli.ps", "list runs"),
     "get": ("fairlead.cli.get", "show a run and its steps"),
     "logs": ("fairlead.cli.logs", "print what steps have written"),
@@ -34,6 +31,21 @@ VERBS = {
     "version": ("fairlead.cli.version", "print the version"),
 }
 """Each verb's module and one line of help. Modules are imported when their verb is used."""
+
+HIDDEN = {"_complete": ("fairlead.cli.completing", "list what may stand at the end of a command line, for shells")}
+"""Commands for programs."""
+
+EXIT_CODES = {
+    0: "done",
+    1: "the work failed",
+    2: "wrong use or spec",
+    3: "store or cluster unreachable or refused",
+    4: "not found",
+    5: "gave up waiting",
+    6: "would not run",
+    130: "interrupted",
+}
+"""What the exit code of every command says."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +86,14 @@ def run_file(file: str, flow: str, arguments: list[str] | None) -> NoReturn:
     main(["run", f"{file}:{flow}", *(sys.argv[1:] if arguments is None else arguments)])
 
 
+def parser_of(verb: str) -> tuple[Any, Parser]:
+    """Return a verb's module and its parser."""
+    module = import_module((VERBS | HIDDEN)[verb][0])
+    parser = Parser(prog=f"fairlead {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.configure(parser)
+    return module, parser
+
+
 def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
@@ -81,11 +101,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
     verb, *rest = arguments
     if verb == "--version":
         verb = "version"
-    if verb not in VERBS:
+    if verb not in VERBS and verb not in HIDDEN:
         raise UsageError(f"there is no command {verb!r}", next=f"fairlead --help   ({nearest(verb, VERBS)})")
-    module = import_module(VERBS[verb][0])
-    parser = Parser(prog=f"fairlead {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    module.configure(parser)
+    module, parser = parser_of(verb)
     read = getattr(module, "parse", None)
     code: int = module.run(read(parser, rest) if read else parser.parse_args(rest))
     return code

@@ -27,9 +27,18 @@ def print_document(document: Any, form: str) -> None:
         sys.stdout.write(documents.to_yaml(document))
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with aligned columns; a cell that is too long is cut in the middle."""
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, whole_last: bool = False) -> None:
+    """Print a table with aligned columns; a cell that is too long is cut in the middle.
+
+    Args:
+        head: The columns' titles.
+        rows: A cell for each column.
+        whole_last: Whether cells of the last column are left as long as they are.
+    """
     cells = [[str(each) for each in head], *([_cut(str(each)) for each in row] for row in rows)]
+    if whole_last:
+        for cut, row in zip(cells[1:], rows, strict=True):
+            cut[-1] = str(row[-1]).replace("\n", " ")
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

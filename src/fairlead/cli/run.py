@@ -12,6 +12,8 @@ import argparse
 from collections.abc import Sequence
 
 from fairlead.cli.display import finish, open_display
+from fairlead.cli.flags import split_flags, split_target
+from fairlead.cli.labels import read_labels
 from fairlead.cli.output import add_output_option
 from fairlead.errors import UsageError
 
@@ -37,22 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """Tell the options of ``run`` and the parameters of the flow apart."""
-    own: list[str] = []
-    flags: dict[str, str | None] = {}
-    tokens = list(arguments)
-    while tokens:
-        token = tokens.pop(0)
-        name, equals, value = token.partition("=")
-        if not token.startswith("-") or name in _SWITCHES:
-            own.append(token)
-        elif name in _VALUED:
-            own += [token] if equals or not tokens else [token, tokens.pop(0)]
-        elif not token.startswith("--"):
-            raise UsageError(f"fairlead run has no option {token!r}", next="fairlead run --help")
-        elif equals:
-            flags[name[2:]] = value
-        else:
-            flags[name[2:]] = tokens.pop(0) if tokens and not tokens[0].startswith("--") else None
+    own, flags = split_flags(arguments, valued=_VALUED, switches=_SWITCHES, verb="run")
     found = parser.parse_args(own)
     found.flags = flags
     return found
@@ -60,31 +47,27 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the flow."""
-    from fairlead.runs.launching import Options, launch, load_flow
+    from fairlead.runs.launching import Options, launch, launch_traced, load_flow, load_graph
 
     if arguments.detach:
         raise UsageError("--detach needs a cluster", why="a local run ends with the process that drives it", next="leave --detach away, or start it with nohup … &")
-    file, _, name = arguments.file.partition(":")
+    file, name = split_target(arguments.file)
     display = open_display(quiet=arguments.quiet, form=arguments.output)
     options = Options(
         parallel=arguments.parallel,
         relaxed=arguments.relax,
         use_cache=not arguments.no_cache,
         inline=arguments.inline,
-        labels=dict(map(_label, arguments.label)),
+        labels=read_labels(arguments.label),
         on=arguments.on,
         store=arguments.store,
     )
     with display:
-        project, flow = load_flow(file, name or None)
-        done = launch(project, flow, flow.read_flags(arguments.flags), options, display)
+        if file.endswith((".yaml", ".yml", ".json")):
+            if arguments.flags:
+                raise UsageError(f"{file} takes no --{next(iter(arguments.flags))}", why="a spec has its parameters in it")
+            done = launch_traced(*load_graph(file), options, display)
+        else:
+            project, flow = load_flow(file, name)
+            done = launch(project, flow, flow.read_flags(arguments.flags), options, display)
     return finish(done, arguments.output)
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"--label takes KEY=VALUE, got {text!r}")
-    return key, value
-
-

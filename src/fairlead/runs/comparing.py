@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fairlead.runs.keyparts import RunKeys, shown
+from fairlead.runs.keyparts import RunKeys
 from fairlead.runs.partnames import group_of, words_of
 from fairlead.runs.reporting import report
 from fairlead.runs.times import seconds_between
@@ -124,10 +124,10 @@ def compare_runs(store: Store, before: str, after: str) -> RunDifference:
     return RunDifference(
         before=first.outline(),
         after=second.outline(),
-        causes=_causes(second, metrics, parameters, parts),
+        causes=_causes(first, second, metrics, parameters, parts),
         metrics=metrics,
         parameters=parameters,
-        code=tuple(each for _, each in parts if each.kind == "code"),
+        code=_once(each for _, each in parts if each.kind == "code"),
         inputs=tuple(each for _, each in parts if each.kind in ("input", "parameter")),
         environment=_once(each for _, each in parts if each.kind == "environment"),
         steps=tuple(_step_changes(first, second)),
@@ -187,8 +187,8 @@ def _input_change(first: _Side, second: _Side, other: Instance, instance: Instan
     return Change(
         kind="parameter" if literal else "input",
         what=f"input {name}" if literal else f"input {name} from {second.keys.origin(instance, name)}",
-        before=before.value if isinstance(before, Given) else shown(before),
-        after=after.value if isinstance(after, Given) else shown(after),
+        before=before.value if isinstance(before, Given) else first.keys.shown(before),
+        after=after.value if isinstance(after, Given) else second.keys.shown(after),
         step=_title(instance.key),
     )
 
@@ -212,11 +212,17 @@ def _took(step: StepReport | None) -> float | None:
     return seconds_between(last.started, last.finished) if last else None
 
 
+_LOOKED_AT_MAX = 50
+"""Changed metrics whose upstream is walked one by one, so that a large map stays quick."""
 _ORDER: tuple[Kind, ...] = ("parameter", "code", "input", "environment", "other-parameter", "unrecorded")
 
 
 def _causes(
-    side: _Side, metrics: tuple[MetricChange, ...], parameters: tuple[Change, ...], parts: list[tuple[Place, Change]]
+    first: _Side,
+    side: _Side,
+    metrics: tuple[MetricChange, ...],
+    parameters: tuple[Change, ...],
+    parts: list[tuple[Place, Change]],
 ) -> tuple[Cause, ...]:
     """Order what differs by how well it explains the changed metrics, or the whole run where none has changed.
 
@@ -225,8 +231,8 @@ def _causes(
     """
     distances = _distances(side, [_place(each.step) for each in metrics])
     relevant = [(place, each) for place, each in parts if not metrics or place in distances]
-    made = [*_from_parameters(parameters, relevant, distances), *_from_parts(side, relevant, distances)]
-    made += _unrecorded(side, metrics, made)
+    made = [*_from_parameters(parameters, relevant, distances), *_from_parts(first, side, relevant, distances)]
+    made += _unrecorded(side, metrics, parts)
     return tuple(sorted(made, key=lambda each: (_ORDER.index(each.kind), each.distance or 0)))
 
 
@@ -248,14 +254,19 @@ def _from_parameters(
     named = {name for name, _, _ in given}
     for one in parameters:
         if one.what not in named:
-            yield Cause(kind="other-parameter", text=f"parameter {one.what}: {one.before!r} → {one.after!r}, not seen to go into a step as it is")
+            text = f"parameter {one.what}: {one.before!r} → {one.after!r}, not seen to go into a step as it is"
+            yield Cause(kind="other-parameter", text=text)
 
 
-def _from_parts(side: _Side, parts: list[tuple[Place, Change]], distances: dict[Place, int]) -> Iterator[Cause]:
+def _from_parts(
+    first: _Side, side: _Side, parts: list[tuple[Place, Change]], distances: dict[Place, int]
+) -> Iterator[Cause]:
     found: dict[tuple[Kind, str], list[tuple[Place, Change]]] = {}
-    changed = {place for place, _ in parts}
+    changed = {place for place, _ in parts} | (first.steps.keys() ^ side.steps.keys())
     for place, each in parts:
-        if each.kind in ("code", "environment") or (each.kind == "input" and _is_source(side, place, each, changed)):
+        if each.kind in ("code", "environment") or (
+            each.kind == "input" and _is_source(first, side, place, each, changed)
+        ):
             found.setdefault((each.kind, _cause_text(each)), []).append((place, each))
     for (kind, text), group in found.items():
         nearest = min((distances[place] for place, _ in group if place in distances), default=None)
@@ -264,25 +275,34 @@ def _from_parts(side: _Side, parts: list[tuple[Place, Change]], distances: dict[
 
 def _cause_text(change: Change) -> str:
     if change.kind == "code":
-        return f"{change.what} was edited" if change.before and change.after else f"{change.what} is new" if change.after else f"{change.what} is gone"
+        word = "was edited" if change.before and change.after else "is new" if change.after else "is gone"
+        return f"{change.what} {word}"
     if "from the driver" in change.what:  # what a sweep or a loop chose: many values, and not the first cause
         return change.what
     return f"{change.what}: {change.before or 'none'} → {change.after or 'none'}"
 
 
-def _is_source(side: _Side, place: Place, change: Change, changed: set[Place]) -> bool:
+def _is_source(first: _Side, side: _Side, place: Place, change: Change, changed: set[Place]) -> bool:
     """Say whether an input's difference begins here: where its makers' own keys differ, those explain it."""
     instance = side.instance(place)
     assert instance is not None
-    return change.what.endswith("from the flow") or not any(each.key in changed for each in side.keys.producers(instance))
+    if change.what.endswith("from the flow"):
+        return True
+    makers = set(map(_key, side.keys.producers(instance)))
+    other = first.instance(place)
+    makers |= set(map(_key, first.keys.producers(other))) if other is not None else set()
+    return makers.isdisjoint(changed)
 
 
-def _unrecorded(side: _Side, metrics: tuple[MetricChange, ...], made: list[Cause]) -> list[Cause]:
-    recorded = [each for each in made if each.kind != "other-parameter"]
-    if not metrics or recorded:
-        return []
-    steps = _listed([each.step for each in metrics])
-    return [Cause(kind="unrecorded", text=f"nothing recorded differs for {steps}: it is random, or reads what is no input")]
+def _unrecorded(side: _Side, metrics: tuple[MetricChange, ...], parts: list[tuple[Place, Change]]) -> Iterator[Cause]:
+    """Say for which steps with changed metrics nothing recorded differs, neither of them nor upstream."""
+    changed = {place for place, _ in parts}
+    places = dict.fromkeys(_place(each.step) for each in metrics if each.before is not None and each.after is not None)
+    bare = [place for place in list(places)[:_LOOKED_AT_MAX] if changed.isdisjoint(_distances(side, [place]))]
+    if bare:
+        steps = _listed([_title(place) for place in bare])
+        text = f"nothing recorded differs for {steps}: random, or it reads what is no input"
+        yield Cause(kind="unrecorded", text=text, distance=0)
 
 
 def _distances(side: _Side, places: list[Place]) -> dict[Place, int]:
@@ -304,16 +324,21 @@ def _is_same_change(parameter: Change, given: Change) -> bool:
 
 
 def _once(changes: Iterator[Change]) -> tuple[Change, ...]:
-    """Keep one of the changes that say the same of several steps."""
-    found: dict[tuple[str, str, str], Change] = {}
+    """Keep one of the changes that say the same of several instances; it names the step without an index."""
+    found: dict[tuple[str, str, str, str], Change] = {}
     for each in changes:
-        found.setdefault((each.what, str(each.before), str(each.after)), each)
+        step = "" if each.what == "Python version" else _place(each.step)[0]
+        found.setdefault((step, each.what, str(each.before), str(each.after)), msgspec.structs.replace(each, step=step))
     return tuple(found.values())
 
 
 def _listed(titles: list[str]) -> str:
     names = list(dict.fromkeys(titles))
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _key(instance: Instance) -> Place:
+    return instance.key
 
 
 def _title(place: Place) -> str:

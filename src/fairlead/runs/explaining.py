@@ -10,13 +10,13 @@ import msgspec
 
 from fairlead.errors import NotFoundError, nearest
 from fairlead.runs.equality import Verdict
-from fairlead.runs.keyparts import RunKeys, shown
+from fairlead.runs.keyparts import RunKeys
 from fairlead.runs.partnames import group_of, words_of
 from fairlead.runs.sameness import Sameness
 from fairlead.specs.status import StepStatus
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.store.backends import Backend
-from fairlead.store.catalog import latest_by_run
+from fairlead.store.catalog import runs_by_start
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
 from fairlead.worker.tasks import Input
@@ -99,7 +99,8 @@ def explain(store: Store, run: str, step: str, index: int | None = None) -> Expl
     keys = RunKeys(store, run)
     instances = keys.named(step)
     if not instances:
-        raise NotFoundError(f"run {run} has no step {step!r}", next=nearest(step, {name for name, _ in keys.progress.instances}))
+        known = {name for name, _ in keys.progress.instances}
+        raise NotFoundError(f"run {run} has no step {step!r}", next=nearest(step, known))
     if index is not None:
         instances = [each for each in instances if each.index == index]
     if not instances:
@@ -118,8 +119,10 @@ def explain(store: Store, run: str, step: str, index: int | None = None) -> Expl
 
 def earlier_runs(backend: Backend, flow: str, run: str) -> list[str]:
     """Return the runs of a flow that began before a run, newest first."""
-    known = latest_by_run(backend)
-    return sorted((each for each, last in known.items() if last.flow == flow and each < run), reverse=True)
+    known = runs_by_start(backend)
+    runs = list(known)
+    later = runs.index(run) + 1 if run in known else 0
+    return [each for each in runs[later:] if known[each] == flow and each != run]
 
 
 class _Work:
@@ -145,7 +148,7 @@ class _Work:
 
     def _why_off(self, instance: Instance) -> tuple[Cause, str] | None:
         if isinstance(instance.step, DriverStep):
-            return "cache-off", "the body of a dynamic flow is always executed; the steps it calls are cached one by one"
+            return "cache-off", "a dynamic flow is always executed; the steps it calls are cached one by one"
         if isinstance(instance.step, SweepStep):
             return "cache-off", "a sweep is always executed; its trials are steps, and are cached one by one"
         if instance.step.cache == "off":
@@ -163,7 +166,7 @@ class _Work:
         if not differences:
             cause, reason = self._same_key(instance, keys, other)
         elif all(each.values == "equal" for each in differences):
-            cause, reason = "key-differs", f"its inputs have other bytes than those of {compared}, although their values are equal"
+            cause, reason = "key-differs", f"its inputs have other bytes than those of {compared}, but equal values"
         else:
             cause, reason = "key-differs", f"its cache key is not that of {compared}"
         return _made(instance, cause, reason, compared=compared, differences=differences)
@@ -210,8 +213,8 @@ class _Work:
         return Difference(
             part=f"input {name}",
             what=f"input {name}",
-            before=shown(before) if before is not None else None,
-            after=shown(after) if after is not None else None,
+            before=self._keys.shown(before) if before is not None else None,
+            after=self._keys.shown(after) if after is not None else None,
             origin=self._keys.origin(instance, name),
             values=same,
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fairlead.errors import NotFoundError, UsageError
 from fairlead.naming import is_run_id
 from fairlead.store.backends import Backend
-from fairlead.store.catalog import latest_by_run
+from fairlead.store.catalog import runs_by_start
 
 
 class Target(NamedTuple):
@@ -27,9 +27,9 @@ def find_run(backend: Backend, text: str) -> str:
     """
     if is_run_id(text):
         return text
-    known = list(latest_by_run(backend))
+    known = list(runs_by_start(backend))
     if text == "latest" and known:
-        return max(known)
+        return known[0]
     found = [run for run in known if text and text in run]
     if len(found) == 1:
         return found[0]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+from fairlead.errors import DamagedError, NotFoundError
 from fairlead.specs import graphs
-from fairlead.specs.values import Ref
 from fairlead.store.history import read_items, read_progress, read_spec
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
 from fairlead.worker.keys import fixed_parts, input_parts
 from fairlead.worker.resolving import Resolver, refs_in
-from fairlead.worker.tasks import Given, Input
+from fairlead.worker.running import load_input
+from fairlead.worker.tasks import Given, Input, Stored
 
 _SHOWN_MAX = 60
+_LOOKS_MAX = 200
+"""Small stored values that are read to be shown."""
 
 
 class RunKeys:
@@ -34,6 +38,8 @@ class RunKeys:
         self._resolver = Resolver(
             self.progress, self.spec.constants, self.spec.items, lambda ref: read_items(store.backend, ref)
         )
+        self._values = store.values
+        self._looks = _LOOKS_MAX
         self._producers: dict[str, Instance] | None = None
 
     def inputs(self, instance: Instance) -> dict[str, Input] | None:
@@ -53,7 +59,8 @@ class RunKeys:
 
     def named(self, name: str) -> list[Instance]:
         """Return the instances of a step, by index."""
-        return sorted((each for each in self.progress.instances.values() if each.name == name), key=lambda each: each.index)
+        found = [each for each in self.progress.instances.values() if each.name == name]
+        return sorted(found, key=lambda each: each.index)
 
     def origin(self, instance: Instance, name: str) -> str:
         """Say where an input came from: ``step load/0``, ``the flow``, ``the driver loop.0``."""
@@ -84,6 +91,22 @@ class RunKeys:
                     seen.add(source)
                 yield from self._instances_at(source)
 
+    def shown(self, given: Input | None) -> str:
+        """Write an input in a few words: the value where it is small, else the beginning of its digest."""
+        if given is None:
+            return "not given"
+        if isinstance(given, Given):
+            return _cut(repr(given.value))
+        refs = refs_in(given)
+        if len(refs) != 1:
+            return f"{len(refs)} values"
+        is_small = refs[0].format == "json" and refs[0].size_bytes <= _SHOWN_MAX
+        if isinstance(given, Stored) and is_small and self._looks > 0:
+            self._looks -= 1
+            with suppress(DamagedError, NotFoundError):
+                return _cut(repr(load_input(self._values, given)))
+        return f"{refs[0].digest[:8]} ({refs[0].format})"
+
     def _sources(self, instance: Instance) -> Iterator[tuple[int, int | None] | tuple[str, int]]:
         """Yield nodes with an item or as a whole, and for a driver's call the instances by name and index."""
         node = self.progress.node_of(instance)
@@ -96,7 +119,7 @@ class RunKeys:
             driver, _, index = instance.call.parent.rpartition(".")
             yield driver, int(index)
             for given in instance.call.inputs.values():
-                yield from (self._by_digest()[ref.digest].key for ref in refs_in(given) if ref.digest in self._by_digest())
+                yield from (each.key for each in self._makers(given))
 
     def _instances_at(self, source: tuple[int, int | None] | tuple[str, int]) -> list[Instance]:
         place, item = source
@@ -144,12 +167,13 @@ class RunKeys:
 
     def _origin_of_call(self, instance: Instance, name: str) -> str:
         assert instance.call is not None
-        given = instance.call.inputs.get(name)
-        refs = refs_in(given) if given is not None else []
-        makers = [self._by_digest()[ref.digest] for ref in refs if ref.digest in self._by_digest()]
-        if makers:
+        if name in instance.call.inputs and (makers := self._makers(instance.call.inputs[name])):
             return "step " + ", ".join(dict.fromkeys(f"{each.name}/{each.index}" for each in makers))
         return f"the driver {instance.call.parent}"
+
+    def _makers(self, given: Input) -> list[Instance]:
+        known = self._by_digest()
+        return [known[ref.digest] for ref in refs_in(given) if ref.digest in known]
 
     def _by_digest(self) -> dict[str, Instance]:
         if self._producers is None:
@@ -160,17 +184,5 @@ class RunKeys:
         return self._producers
 
 
-def shown(given: Input | None) -> str:
-    """Write an input in a few words: the value where it is small, else the beginning of its digest."""
-    if given is None:
-        return "not given"
-    if isinstance(given, Given):
-        text = repr(given.value)
-        return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"
-    refs = refs_in(given)
-    return _words(refs[0]) if len(refs) == 1 else f"{len(refs)} values"
-
-
-def _words(ref: Ref) -> str:
-    return f"{ref.digest[:8]} ({ref.format})"
-
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else f"{text[: _SHOWN_MAX - 1]}…"

@@ -6,7 +6,8 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from fairlead.authoring.flows import Flow
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine, settled_keys
-from fairlead.errors import ClaimedError, SpecError, StoreError, UsageError, nearest
-from fairlead.naming import RunId, digest_bytes, new_run_id, utc_now
+from fairlead.errors import ClaimedError, Fault, SpecError, StoreError, UsageError, nearest
+from fairlead.naming import RunId, new_run_id, utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import pack, unpack
 from fairlead.packaging.project import Project, find_project
@@ -25,9 +26,9 @@ from fairlead.packaging.sources import import_closure, source_parts
 from fairlead.runs.handles import Run
 from fairlead.runs.reporting import read_report, report
 from fairlead.runs.settings import open_store, settings
-from fairlead.specs import graphs
+from fairlead.specs import documents, graphs
 from fairlead.specs.reports import RunReport
-from fairlead.specs.steps import SweepStep
+from fairlead.specs.steps import DriverStep, FunctionStep, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
@@ -35,8 +36,8 @@ from fairlead.store.history import compact, read_observations, read_progress, re
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
-from fairlead.store.records import Code, RunSpec, encode
-from fairlead.worker.running import save_items
+from fairlead.store.records import Claim, Code, RunSpec, encode
+from fairlead.worker.running import find_function, save_items
 from fairlead.worker.tasks import ProjectCode
 
 
@@ -99,6 +100,47 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
     return project, next(iter(flows.values()))
 
 
+def load_graph(file: str) -> tuple[Project, Traced]:
+    """Read a graph from a spec file, and import the functions it names.
+
+    Args:
+        file: A YAML or JSON file; the modules it names lie beside it.
+
+    Raises:
+        UsageError: There is no such file, or it names a module or function that does not exist.
+        SpecError: It is no valid graph; every fault is named.
+    """
+    path = Path(file)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}", why=error.strerror or str(error)) from error
+    graph = documents.convert(documents.parse(text, source=file), graphs.Graph, source=file)
+    faults = [*graphs.graph_faults(graph), *_constant_faults(graph)]
+    named = [step for step in graph.steps.values() if isinstance(step, FunctionStep | DriverStep)]
+    if not named and not faults:
+        faults.append(Fault("steps", "names no function"))
+    if faults:
+        raise SpecError(file, faults)
+    module = named[0].function.partition(":")[0]
+    project = find_project(path.parent / f"{module.replace('.', '/')}.py")
+    import_project(project)
+    functions = {
+        key: find_function(step, import_module)
+        for key, step in graph.steps.items()
+        if isinstance(step, FunctionStep | DriverStep)
+    }
+    return project, Traced(graph, {}, functions)
+
+
+def _constant_faults(graph: graphs.Graph) -> Iterator[Fault]:
+    for number, node in enumerate(graph.nodes):
+        for name, binding in node.inputs.items():
+            if isinstance(binding, graphs.Constant):
+                why = "a constant is a value that stands in no spec; write it as a value, or have a step return it"
+                yield Fault(f"nodes[{number}].inputs.{name}", why)
+
+
 def run_flow(flow: Flow[..., Any], parameters: Mapping[str, Any], options: Options | None = None) -> Run:
     """Run a flow object here, and return the finished run."""
     module = sys.modules[flow.function.__module__]
@@ -121,18 +163,25 @@ def launch(
         UsageError, SpecError: It can't run; nothing was recorded.
         StoreError: The store can't be used.
     """
-    traced = flow.trace(parameters)
+    return launch_traced(project, flow.trace(parameters), options, observer)
+
+
+def launch_traced(project: Project, traced: Traced, options: Options, observer: Observer) -> Run:
+    """Check that a traced flow can run, and run it. Raises as `launch` does."""
     store = open_store(options.store)
     engine = _engine(store, options)
     faults = list(engine.faults(traced.graph))
     if faults:
         raise SpecError(
-            f"flow {flow.name!r} can't run here",
+            f"flow {traced.graph.flow!r} can't run here",
             faults,
             next="ask for less with step.options(…), or run it all the same on what there is: --relax",
         )
-    spec = _submit(store, project, traced, options)
-    return _drive(store, engine, spec, observer, resume=False)
+    run, created = _new_run()
+    claim = _claim(store, run)
+    spec = _specify(store, project, traced, options, run=run, created=created)
+    store.backend.create(spec_key(run), encode(spec))
+    return _drive(store, engine, spec, observer, claim, resume=False)
 
 
 def resume(run: str, options: Options, observer: Observer, *, with_current_code: bool = False) -> Run:
@@ -151,20 +200,22 @@ def resume(run: str, options: Options, observer: Observer, *, with_current_code:
     store = open_store(options.store)
     spec = read_spec(store.backend, run)
     engine = _engine(store, options)
+    claim = _claim(store, run)
     if not with_current_code:
-        return _drive(store, engine, spec, observer, resume=True)
-    return _drive(store, engine, _revised(store, spec, options), observer, resume=True, before=spec)
+        return _drive(store, engine, spec, observer, claim, resume=True)
+    return _drive(store, engine, _revised(store, spec, options), observer, claim, resume=True, before=spec)
 
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:
     """Run again what a run did, with its recorded code, as a new run."""
     store = open_store(options.store)
     old = read_spec(store.backend, run)
-    now = utc_now()
+    new, created = _new_run()
+    claim = _claim(store, new)
     spec = msgspec.structs.replace(
         old,
-        run=new_run_id(now),
-        created=now.timestamp(),
+        run=new,
+        created=created,
         use_cache=options.use_cache,
         user=_user(),
         host=claims.host_name(),
@@ -172,7 +223,7 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
         revision=0,
     )
     store.backend.create(spec_key(spec.run), encode(spec))
-    return _drive(store, _engine(store, options), spec, observer, resume=False)
+    return _drive(store, _engine(store, options), spec, observer, claim, resume=False)
 
 
 def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
@@ -197,15 +248,20 @@ def _engine(store: Store, options: Options) -> LocalEngine:
     return LocalEngine(store, slots=slots, relaxed=options.relaxed, inline=options.inline)
 
 
-def _submit(store: Store, project: Project, traced: Traced, options: Options) -> RunSpec:
-    """Write everything that a run is, values before the spec that refers to them."""
+def _new_run() -> tuple[RunId, float]:
     now = utc_now()
-    spec = _specify(store, project, traced, options, run=new_run_id(now), created=now.timestamp())
-    store.backend.create(spec_key(spec.run), encode(spec))
-    return spec
+    return new_run_id(now), now.timestamp()
 
 
-def _specify(store: Store, project: Project, traced: Traced, options: Options, *, run: RunId, created: float) -> RunSpec:
+def _claim(store: Store, run: str) -> Claim:
+    """Claim a run before its first value is stored: what a living run stores or uses is not collected."""
+    return claims.take_claim(store.backend, run, now=time.time())
+
+
+def _specify(
+    store: Store, project: Project, traced: Traced, options: Options, *, run: RunId, created: float
+) -> RunSpec:
+    """Store the values that a run begins with, and return its spec, to be written after them."""
     mapped = _mapped_constants(traced.graph)
     return RunSpec(
         run=run,
@@ -214,7 +270,7 @@ def _specify(store: Store, project: Project, traced: Traced, options: Options, *
         code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
         constants={name: store.values.save(value) for name, value in traced.constants.items()},
         items={
-            name: save_items(store.values, store.backend, iter(value))
+            name: save_items(store.values, iter(value))
             for name, value in traced.constants.items()
             if name in mapped
         },
@@ -246,10 +302,7 @@ def _mapped_constants(graph: graphs.Graph) -> set[str]:
 
 
 def _save_package(store: Store, project: Project) -> Ref:
-    data = pack(import_closure(project))
-    digest = digest_bytes(data)
-    store.backend.create(object_key(digest), data)
-    return Ref(digest=digest, format="package", size_bytes=len(data))
+    return store.values.keep(pack(import_closure(project)), "package")
 
 
 def _local_package(store: Store, spec: RunSpec) -> ProjectCode:
@@ -267,7 +320,14 @@ def _local_package(store: Store, spec: RunSpec) -> ProjectCode:
 
 
 def _drive(
-    store: Store, engine: LocalEngine, spec: RunSpec, observer: Observer, *, resume: bool, before: RunSpec | None = None
+    store: Store,
+    engine: LocalEngine,
+    spec: RunSpec,
+    observer: Observer,
+    claim: Claim,
+    *,
+    resume: bool,
+    before: RunSpec | None = None,
 ) -> Run:
     """Drive a run under a claim, and write down how it ended.
 
@@ -276,10 +336,10 @@ def _drive(
         before: The spec it had then, where that is another one.
     """
     backend, run, flow = store.backend, spec.run, spec.graph.flow
-    claim = claims.take_claim(backend, run, now=time.time())
     note_transition(backend, run, flow, "running", now=utc_now())
     keys = None if before is None else settled_keys(store, before)
-    progress = read_progress(backend, spec, resume=resume, hold=keys is not None)
+    is_kept = store.values.exists if resume else None
+    progress = read_progress(backend, spec, resume=resume, hold=keys is not None, is_kept=is_kept)
     try:
         status = engine.drive(spec, progress, observer, claim=claim, code=_local_package(store, spec), settled=keys or {})
         compact(backend, run, claim, read_observations(backend, run))

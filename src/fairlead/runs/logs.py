@@ -149,7 +149,7 @@ def select(store: Store, target: Target, attempt: int | None = None, *, required
     chosen.sort(key=lambda task: (places.get((task.step, task.index), len(places)), in_order(task)))
     written = {(task.step, task.index) for task in chosen}
     silent = [each for each in steps if (each.name, each.index) not in written]
-    return Selection([Log(store, target.run, task) for task in chosen], list(_notes(store, target, silent)))
+    return Selection([Log(store, target.run, task) for task in chosen], list(_notes(store, target, silent, waiting=not required)))
 
 
 def _wanted_steps(report: RunReport, target: Target) -> list[StepReport]:
@@ -188,8 +188,8 @@ def _refuse_missing(target: Target, attempt: int | None, tasks: list[Task], step
     )
 
 
-def _notes(store: Store, target: Target, silent: list[StepReport]) -> Iterator[str]:
-    """Say of steps without a log why; of a whole run only where cached steps' logs are."""
+def _notes(store: Store, target: Target, silent: list[StepReport], *, waiting: bool) -> Iterator[str]:
+    """Say of steps without a log why; of a whole run, and while more may come, only where cached steps' logs are."""
     cached = [each for each in silent if each.cached]
     if cached:
         progress = read_progress(store.backend, read_spec(store.backend, target.run))
@@ -200,7 +200,7 @@ def _notes(store: Store, target: Target, silent: list[StepReport]) -> Iterator[s
                 yield f"{each.name}/{each.index} was found in the cache; what it wrote: fairlead logs {entry.run}/{entry.step}/{entry.index}"
         if len(cached) > _NOTES_MAX:
             yield f"{len(cached) - _NOTES_MAX} more were found in the cache: fairlead events {target.run}"
-    if target.step is None:
+    if target.step is None or waiting:
         return
     for each in [each for each in silent if not each.cached][:_NOTES_MAX]:
         ended = f" ({each.reason})" if each.reason else ""

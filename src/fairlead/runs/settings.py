@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from fairlead.errors import UsageError, nearest
+from fairlead.specs.reports import SettingReport
 from fairlead.store.opened import Store
 
 SETTINGS = {
@@ -52,6 +54,25 @@ def settings() -> dict[str, Setting]:
         else:
             found[name] = Setting(name, _default(name), "the default")
     return found
+
+
+def describe_settings() -> list[SettingReport]:
+    """Return every setting with its meaning, and the folder of all state first; passwords are left out."""
+    variable = "FAIRLEAD_HOME"
+    origin = f"the environment variable {variable}" if os.environ.get(variable) else "the default"
+    place = SettingReport(name="home", value=str(home()), origin=origin, meaning="the folder of all state; only from FAIRLEAD_HOME")
+    others = [
+        SettingReport(name=each.name, value=_without_password(each.value), origin=each.origin, meaning=SETTINGS[each.name])
+        for each in settings().values()
+    ]
+    return [place, *others]
+
+
+def _without_password(url: str | None) -> str | None:
+    if url is None:
+        return None
+    hidden = re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", url)
+    return re.sub(r"([?&]\w*(?:password|passfile|token|secret)\w*=)[^&]*", r"\1***", hidden, flags=re.IGNORECASE)
 
 
 def _default(name: str) -> str | None:

@@ -10,7 +10,7 @@ from fairlead.runs.times import iso_time
 from fairlead.specs.reports import EventReport
 from fairlead.store.backends import Backend
 from fairlead.store.history import read_events, read_observations, read_spec
-from fairlead.store.records import Cached, Called, Ended, Event, Observation, RunStatusChanged, Started
+from fairlead.store.records import Cached, Called, Ended, Event, Observation, RunStatusChanged, Started, Superseded
 
 
 def read_timeline(backend: Backend, run: str) -> list[EventReport]:
@@ -83,12 +83,14 @@ def _moment(observation: Observation, begun: dict[tuple[str, int], float]) -> _M
         case Cached(step=step, index=index, entry=entry, time=time):
             text = f"found in the cache; computed by {entry.run}/{entry.step}/{entry.index}"
             return _Moment(time, 2, ("cached", step, index, time), "cached", step, index, None, "succeeded", text)
-        case Called(step=step, index=index):
+        case Called():
             return _call(observation, begun)
+        case Superseded(step=step, index=index, time=time):
+            text = "what it produced does not count any more: its code has changed"
+            return _Moment(time, 1, ("superseded", step, index, time), "superseded", step, index, message=text)
         case RunStatusChanged(status=status, time=time, reason=reason):
             text = f"the run is {status}" + (f": {reason}" if reason else "")
             return _Moment(time, 0 if status == "running" else 4, ("run", status, time), "run", status=status, message=text)
-    raise AssertionError(observation)
 
 
 def _ending(ended: Ended) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib.resources import files
 from math import prod
+from pathlib import Path
 
 import msgspec
 
@@ -65,7 +65,7 @@ class AcceleratorRequest(msgspec.Struct, frozen=True):
 @cache
 def accelerator_models() -> dict[str, AcceleratorModel]:
     """Return the known models by canonical name, in the order of the data file."""
-    data = json.loads(files("fairlead.specs").joinpath("accelerators.json").read_text("utf-8"))
+    data = json.loads(Path(__file__).with_name("accelerators.json").read_text("utf-8"))
     models = msgspec.convert(data["models"], tuple[AcceleratorModel, ...])
     return {model.name: model for model in models}
 

@@ -93,7 +93,7 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         time: When, ISO 8601 in UTC; for a call, which carries no time, when its step came up.
-        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, or what was asked: ``cancel``, ``label``, ``pin``.
+        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, ``superseded``, or what was asked: ``cancel``, ``label``, ``pin``.
         status: What the run or the attempt became.
         message: The same in words.
     """
@@ -118,3 +118,34 @@ class ArtifactReport(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     digest: str
     name: str | None = None
+
+
+class MetricReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A run beside others, as ``fairlead ps --metric NAME -o json`` lists it.
+
+    Attributes:
+        step: The last step of the run that logged the metric, with its index and the values it logged.
+    """
+
+    run: str
+    flow: str
+    status: RunStatus
+    started: str | None
+    finished: str | None
+    params: dict[str, Any]
+    labels: dict[str, str]
+    metric: str
+    step: str
+    index: int
+    last: float
+    min: float
+    max: float
+
+
+class SettingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting, as ``fairlead config show -o json`` lists it; without passwords."""
+
+    name: str
+    value: str | None
+    origin: str
+    meaning: str

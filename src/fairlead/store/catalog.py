@@ -45,3 +45,18 @@ def latest_by_run(backend: Backend) -> dict[str, Transition]:
     for each in transitions(backend):
         found.setdefault(each.run, each)
     return {run: each for run, each in found.items() if each.status != "removed"}
+
+
+def runs_by_start(backend: Backend) -> dict[str, str]:
+    """Return the flow of each run that was not removed, the run that was started last first.
+
+    Ids have the second of the start; transitions are finer, and tell runs of one second apart.
+    """
+    oldest: dict[str, Transition] = {}
+    removed = set()
+    for each in transitions(backend):
+        if each.run not in oldest and each.status == "removed":
+            removed.add(each.run)
+        oldest.pop(each.run, None)
+        oldest[each.run] = each
+    return {run: each.flow for run, each in oldest.items() if run not in removed}

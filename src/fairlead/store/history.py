@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from fairlead.errors import NotFoundError, nearest
 from fairlead.specs.values import Ref
@@ -58,8 +58,15 @@ def read_observations(backend: Backend, run: str) -> list[Observation]:
     return found
 
 
-def read_progress(backend: Backend, spec: RunSpec, *, resume: bool = False, hold: bool = False) -> Progress:
-    """Return how far a run is."""
+def read_progress(
+    backend: Backend,
+    spec: RunSpec,
+    *,
+    resume: bool = False,
+    hold: bool = False,
+    is_kept: Callable[[Ref], bool] | None = None,
+) -> Progress:
+    """Return how far a run is; see `Progress` for the arguments."""
     return Progress(
         spec.graph,
         lambda ref: count_items(backend, ref),
@@ -67,6 +74,7 @@ def read_progress(backend: Backend, spec: RunSpec, *, resume: bool = False, hold
         records=read_observations(backend, spec.run),
         resume=resume,
         hold=hold,
+        is_kept=is_kept,
     )
 
 

@@ -15,9 +15,9 @@ from typing import BinaryIO, NamedTuple, cast
 from fairlead.errors import DamagedError, NotFoundError, StoreError
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Folder
-from fairlead.store.marks import Marks
 from fairlead.store.layout import DAMAGED
 from fairlead.store.leases import collector, remove_unused, use
+from fairlead.store.marks import Marks
 from fairlead.store.spool import Spool, store_error
 
 SMALL = 1 << 20

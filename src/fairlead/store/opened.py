@@ -35,11 +35,16 @@ class Store:
         """Whether logs are written in place."""
         return isinstance(self.backend, Folder)
 
-    def keep_log(self, run: str, log: Path) -> None:
-        """Put a finished log into the store, where it was not written there."""
-        if not isinstance(self.backend, Folder) and log.exists():
-            key = str(log.relative_to(self.host / "spool"))
-            self.backend.put_file(key, log)
+    def keep_log(self, log: Path) -> None:
+        """Keep a finished log: it is put into a store that is no folder, and an empty one is nothing to keep."""
+        try:
+            size = log.stat().st_size
+        except FileNotFoundError:
+            return
+        if size == 0:
+            log.unlink()
+        elif not isinstance(self.backend, Folder):
+            self.backend.put_file(str(log.relative_to(self.host / "spool")), log)
 
     def checkpoints(self, run: str) -> Path:
         """Return the folder of a run's checkpoints on this machine."""

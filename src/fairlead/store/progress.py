@@ -101,6 +101,7 @@ class Progress:
         records: What is known already, in any order.
         resume: Whether what failed or was cancelled so far is to be tried again.
         hold: Whether what succeeded so far is only kept in mind, until `accept` says that it still counts.
+        is_kept: Says whether a value is there; a success counts only where all that it produced is.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Progress:
         records: Iterable[Observation] = (),
         resume: bool = False,
         hold: bool = False,
+        is_kept: Callable[[Ref], bool] | None = None,
     ) -> None:
         self.graph = graph
         self.instances: dict[tuple[str, int], Instance] = {}
@@ -121,6 +123,7 @@ class Progress:
         self._constants = constants or {}
         self._resume = resume
         self._hold = hold
+        self._is_kept = is_kept
         self._nodes = [_NodeState() for _ in graph.nodes]
         self._open_nodes = len(self._nodes)
         self._ready: deque[Instance] = deque()
@@ -275,7 +278,8 @@ class Progress:
         """Take in what was known of an instance before it existed: whatever the order, a success decides."""
         known = self._known.pop(instance.key, ())
         void = max((each.time for each in known if isinstance(each, Superseded)), default=0.0)
-        successes = [each for each in known if (isinstance(each, Cached) or _succeeded(each)) and _time_of(each) > void]
+        counting = [each for each in known if (isinstance(each, Cached) or _succeeded(each)) and _time_of(each) > void]
+        successes = sorted(filter(self._is_whole, counting), key=_time_of)[-1:]
         for superseded in known:
             if _succeeded(superseded) and superseded not in successes:
                 instance.attempts[superseded.record.number] = superseded.record
@@ -296,6 +300,10 @@ class Progress:
             for started in known:
                 if isinstance(started, Started):
                     self._apply_to(instance, started)
+
+    def _is_whole(self, success: Cached | Ended) -> bool:
+        outcome = success.record.outcome if isinstance(success, Ended) else success.entry.outcome
+        return self._is_kept is None or all(map(self._is_kept, (*outcome.outputs, *outcome.items)))
 
     def _apply_call(self, call: Called) -> Instance:
         known = self.calls.get(call.identity)

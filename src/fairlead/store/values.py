@@ -6,11 +6,11 @@ What is mapped from a store's file stays mapped; nobody changes an object's file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fairlead.errors import FairleadError
+from fairlead.errors import DamagedError, FairleadError
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.formats.protocol import Format, Unfit, Whole
@@ -80,11 +80,11 @@ class Values:
 
     def exists(self, ref: Ref) -> bool:
         """Say whether all of a value is there, by presence and size; no large object is read."""
-        return self._objects.is_present(ref) and all(map(self._objects.is_present, self.parts(ref)))
+        return self._all(ref, self._objects.is_present)
 
     def hold(self, ref: Ref) -> bool:
         """Say whether all of a value is there, and keep a collection that is under way from removing it."""
-        return self._objects.hold(ref) and all(map(self._objects.hold, self.parts(ref)))
+        return self._all(ref, self._objects.hold)
 
     def keep(self, data: bytes, format: str) -> Ref:
         """Store bytes that are no Python value: a package, a list of items."""
@@ -127,6 +127,12 @@ class Values:
         from fairlead.store.formats.paths import parts_of  # lazy: shutil, 12 ms
 
         return parts_of(self._objects, ref)
+
+    def _all(self, ref: Ref, test: Callable[[Ref], bool]) -> bool:
+        try:
+            return test(ref) and all(map(test, self.parts(ref)))
+        except DamagedError:  # what lists the parts is not what was written
+            return False
 
     def _write(self, format: Format, value: Any) -> Written:
         if not isinstance(format, Whole):

@@ -53,6 +53,7 @@ from fairlead.worker.tasks import Call, Definition, Exited, Logged, ProjectCode,
 
 FLUSH_S = 0.5
 """How old an observation may grow before it is written: what another process sees of a run is no older."""
+_WAITING_MAX = 4
 GRACE_S = 5.0
 """How long a step has to end by itself after it was asked to, before it is killed."""
 
@@ -218,7 +219,7 @@ class _Drive:
             return
         self._looked_at = now
         for attempt in self._running.values():
-            if not attempt.stopping and self._memory.exceeded(attempt.processes, self._processes.pids):
+            if not attempt.stopping and self._memory.enforce(attempt.processes, self._processes.pids):
                 self._stop(attempt, "memory", at_once=True)
         if any(event.kind == "cancel" and event.time >= self._claim.time for event in read_events(self._backend, self._spec.run)):
             self._cancel()
@@ -276,7 +277,18 @@ class _Drive:
             self._start(Attempt(instance, self._next_number(instance), amount, gpus))
         waiting.extend(self._queue)
         self._queue = waiting
-        self._processes.keep_waiting(0 if self._progress.done else min(len(self._queue) + 1, 4))
+        self._processes.keep_waiting(self._wanted_waiting())
+
+    def _wanted_waiting(self) -> int:
+        """Return how many processes should wait for tasks.
+
+        A fork ahead of time saves a chain of steps the wait for it, and costs a full machine as much as it saves.
+        """
+        if self._progress.done or self._cancelled:
+            return 0
+        if self._processes.forks_ready_code:
+            return int(not self._queue and len(self._running) <= 1)
+        return min(len(self._queue) + 1, _WAITING_MAX)
 
     def _next_number(self, instance: Instance) -> int:
         return max(instance.attempts, default=0) + 1
@@ -461,9 +473,8 @@ class _Drive:
         retry_in = self._retry_in(instance, record)
         if retry_in is not None:
             record = msgspec.structs.replace(record, retry=True)
-        for rank, log in attempt.logs.items():
-            self._store.keep_log(self._spec.run, log)
-            del rank
+        for log in attempt.logs.values():
+            self._store.keep_log(log)
         self._unsynced.extend(ref.digest for ref in record.outcome.outputs)
         self._journal.add(Ended(record=record))
         self._progress.apply(Ended(record=record))

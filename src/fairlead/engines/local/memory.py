@@ -9,7 +9,9 @@ now and then. Pages of mapped files are the kernel's to take back, and count in 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fairlead.worker import cgroups
@@ -70,15 +72,19 @@ class MemoryLimits:
         self._by_process[process] = node
         return shared.group.path if shared.group else None
 
-    def exceeded(self, processes: Iterable[int], pids: Mapping[int, int]) -> bool:
-        """Say whether a limit that some processes are under was exceeded.
+    def enforce(self, processes: Iterable[int], pids: Mapping[int, int]) -> bool:
+        """Kill what has exceeded a limit that some processes are under; says whether anything had.
 
         Args:
             processes: Their numbers.
             pids: The process id of each number, as far as they are known.
         """
         nodes = {self._by_process[each] for each in processes if each in self._by_process}
-        return any(self._is_over(self._nodes[each], pids) for each in nodes)
+        over = [members for each in nodes if (members := _over(self._nodes[each], pids)) is not None]
+        for pid in set().union(*over):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(over)
 
     def killed(self, process: int) -> bool:
         """Say whether the kernel has killed a process in the group of this one for want of memory."""
@@ -112,18 +118,23 @@ class MemoryLimits:
         self._leftover = [each for each in self._leftover if not each.remove()]
         return self._groups.make(limit_bytes)
 
-    def _is_over(self, node: _Node, pids: Mapping[int, int]) -> bool:
-        started = {pids[each] for each in node.processes if each in pids}
-        if node.group is not None:
-            if node.group.kills:
-                return True
-            started -= node.group.members()
-        return bool(started) and _held_bytes(started, node.limit_bytes) > node.limit_bytes
+
+def _over(node: _Node, pids: Mapping[int, int]) -> set[int] | None:
+    """Return the processes of a node where they have exceeded its limit, else None."""
+    started = {pids[each] for each in node.processes if each in pids}
+    if node.group is not None:
+        inside = node.group.members()
+        if node.group.kills:
+            return inside
+        started -= inside
+    if not started:
+        return None
+    members = _with_descendants(started, process_table())
+    return members if _held_bytes(members, node.limit_bytes) > node.limit_bytes else None
 
 
-def _held_bytes(leaders: set[int], limit_bytes: int) -> int:
-    """Return what the sessions of some processes hold, exactly only where that may be above the limit."""
-    members = _with_descendants(leaders, process_table())
+def _held_bytes(members: set[int], limit_bytes: int) -> int:
+    """Return what some processes hold together, exactly only where that may be above the limit."""
     # What forks share is counted for each of them here, and once below, which takes longer.
     rough = sum(_sum_of(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:")) for pid in members)
     if rough <= limit_bytes:

@@ -77,7 +77,6 @@ class Processes:
         self._assigned: dict[int, bytes] = {}  # their tasks, until they are connected
         self._events: deque[FromWorker] = deque()
         self.pids: dict[int, int] = {}
-        self.started = 0
         self._spawn()
 
     # Starting ----------------------------------------------------------------------------------
@@ -95,8 +94,7 @@ class Processes:
     def launch(self, make: Callable[[int], WorkerTask]) -> int:
         """Start a process for a task; `make` is given the number that the task is to carry."""
         self._await_template()
-        self.started += 1
-        if self.forks_ready_code:
+        if not self._waiting and self.forks_ready_code:
             identity = self._next()
             self._fork(Fork(id=identity, task=msgspec.msgpack.encode(make(identity))))
             return identity
@@ -109,8 +107,8 @@ class Processes:
         return identity
 
     def keep_waiting(self, count: int) -> None:
-        """Keep so many processes ready where forks do not start with the project imported."""
-        if self._ready is not None and not self.forks_ready_code:
+        """Have so many processes wait for tasks: forked, and with the project imported, while others still work."""
+        if self._ready is not None and self._template is not None:
             while len(self._waiting) < count:
                 self._waiting.append(self._fork_ahead())
 

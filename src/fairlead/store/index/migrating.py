@@ -41,7 +41,8 @@ def version_of(connection: sa.Connection) -> str | None:
     """Return the version of a database's schema, or None where it has none."""
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    version: str | None = connection.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return version
 
 
 def _is_current(engine: sa.Engine, address: Address) -> bool:

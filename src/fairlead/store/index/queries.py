@@ -57,30 +57,43 @@ class MetricRow(NamedTuple):
 
 def read_runs(connection: sa.Connection, wanted: Filter, limit: int, after: str | None) -> list[RunSummary]:
     """Return a page of runs, newest first, that follows the run `after`."""
-    query, order = select_filtered(connection, RUNS, wanted)
-    if after is not None:
-        query = query.where(sa.tuple_(order.c.created, order.c.run) < sa.tuple_(*_place(connection, after)))
-    query = query.order_by(order.c.created.desc(), order.c.run.desc()).limit(limit)
-    return _summaries(connection, connection.execute(query).all())
+    place = None if after is None else _place(connection, after)
+    rows: list[sa.Row[Any]] = []
+    for part in wanted.by_status():
+        query, order = select_filtered(connection, RUNS, part)
+        if place is not None:
+            query = query.where(sa.tuple_(order.c.created, order.c.run) < sa.tuple_(*place))
+        rows += connection.execute(query.order_by(order.c.created.desc(), order.c.run.desc()).limit(limit))
+    rows.sort(key=lambda row: (row.created, row.run), reverse=True)
+    return _summaries(connection, rows[:limit])
 
 
 def read_steps(
     connection: sa.Connection, wanted: Filter, run: str | None, limit: int, after: StepRecord | None
 ) -> list[StepRecord]:
     """Return a page of steps that follows the step `after`: newest run first, and in each the order of its report."""
-    if run is not None:
-        wanted = wanted._replace(flow=None)
+    place = None if after is None else (*_place(connection, after.run), after.ordinal)
+    rows: list[sa.Row[Any]] = []
+    for part in wanted.by_status():
+        rows += connection.execute(_steps_query(connection, part, run, place).limit(limit))
+    rows.sort(key=lambda row: row.ordinal)
+    rows.sort(key=lambda row: (row.created, row.run), reverse=True)  # a stable sort: ordinals stay in order
+    return [_step(row) for row in rows[:limit]]
+
+
+def _steps_query(
+    connection: sa.Connection, wanted: Filter, run: str | None, place: tuple[float, str, int] | None
+) -> sa.Select[Any]:
     query, order = select_filtered(connection, STEPS, wanted)
-    if run is not None:
-        query = query.where(STEPS.c.run == run)
-    if after is not None:
-        place = _place(connection, after.run)
+    if place is not None:
+        created, last, ordinal = place
         query = query.where(
-            sa.tuple_(order.c.created, order.c.run) <= sa.tuple_(*place),
-            sa.not_(sa.and_(order.c.run == after.run, STEPS.c.ordinal <= after.ordinal)),
+            sa.tuple_(order.c.created, order.c.run) <= sa.tuple_(created, last),
+            sa.not_(sa.and_(order.c.run == last, STEPS.c.ordinal <= ordinal)),
         )
-    query = query.order_by(order.c.created.desc(), order.c.run.desc(), STEPS.c.ordinal).limit(limit)
-    return [_step(row) for row in connection.execute(query)]
+    if run is not None:  # no order that another index than its own could promise
+        return query.where(STEPS.c.run == run).order_by(STEPS.c.ordinal)
+    return query.order_by(order.c.created.desc(), order.c.run.desc(), STEPS.c.ordinal)
 
 
 def _place(connection: sa.Connection, run: str) -> tuple[float, str]:

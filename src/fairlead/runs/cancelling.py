@@ -1,0 +1,99 @@
+"""Cancelling a run: asking its driver to, or doing it in its place where there is none any more."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from collections.abc import Callable
+
+from fairlead.errors import ClaimedError, GaveUp
+from fairlead.naming import utc_now
+from fairlead.runs.reporting import is_driven, read_report
+from fairlead.specs.reports import RunReport
+from fairlead.specs.status import ENDED
+from fairlead.store import claims
+from fairlead.store.backends import Backend
+from fairlead.store.catalog import note_transition
+from fairlead.store.history import compact, read_observations, write_event
+from fairlead.store.journal import Journal
+from fairlead.store.records import Event, RunStatusChanged
+
+PATIENCE_S = 30.0
+"""How long a driver may take to end: steps have 5 seconds before they are killed, and a cluster some more."""
+_PAUSE_S = 0.1
+
+
+def cancel(
+    backend: Backend,
+    run: str,
+    *,
+    patience_s: float = PATIENCE_S,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunReport:
+    """Cancel a run, and wait until it has ended. One that has ended already is left as it is.
+
+    Args:
+        backend: The store.
+        run: The run's id.
+        patience_s: How long to wait for its driver, in seconds.
+        clock: Returns seconds; for tests.
+        sleep: Waits; for tests.
+
+    Returns:
+        How the run ended, which may be otherwise: it was quicker.
+
+    Raises:
+        NotFoundError: There is no such run.
+        GaveUp: Its driver has not ended in time.
+    """
+    until = clock() + patience_s
+    report = read_report(backend, run)
+    asked = False
+    while report.status not in ENDED:
+        if not asked:
+            write_event(backend, run, Event(kind="cancel", time=time.time(), user=_user()))
+        asked = True
+        if report.status == "lost":
+            asked = _cancel_lost(backend, report)  # else somebody resumes it, who would not heed what was asked before
+        while is_driven(backend, run):
+            if clock() >= until:
+                raise _gave_up(backend, run, patience_s)
+            sleep(_PAUSE_S)
+        report = read_report(backend, run)
+    return report
+
+
+def _cancel_lost(backend: Backend, report: RunReport) -> bool:
+    """Mark a run cancelled whose driver is dead; False where another driver was quicker."""
+    try:
+        claim = claims.take_claim(backend, report.run, now=time.time())
+    except ClaimedError:
+        return False
+    now = utc_now()
+    journal = Journal(backend, report.run, claim)
+    journal.add(RunStatusChanged(status="cancelled", time=now.timestamp(), reason="its driver was gone"))
+    journal.flush()
+    compact(backend, report.run, claim, read_observations(backend, report.run))
+    note_transition(backend, report.run, report.flow, "cancelled", now=now)
+    claims.release(backend, report.run, claim)
+    return True
+
+
+def _gave_up(backend: Backend, run: str, patience_s: float) -> GaveUp:
+    claim = claims.newest_claim(backend, run)
+    here = claim is not None and claim.host == claims.host_name()
+    return GaveUp(
+        f"run {run} has not ended within {patience_s:.0f} s; it stays asked to",
+        where=f"process {claim.pid} on {claim.host}" if claim else "",
+        why="its driver has not answered",
+        next=f"look again: fairlead get {run}" + (f"   or kill it: kill -9 {claim.pid}" if claim and here else ""),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())

@@ -1,0 +1,112 @@
+"""What the records of runs refer to: the roots from which values are kept, and who misses one that is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fairlead.errors import DamagedError, NotFoundError
+from fairlead.specs.values import Ref
+from fairlead.store.backends import Backend, list_all
+from fairlead.store.layout import run_prefix
+from fairlead.store.records import FORMAT, decode
+
+_TRIES = 20
+"""Readings of a run whose records are merged meanwhile; each lost one means that its driver got on."""
+
+
+class Reference(NamedTuple):
+    """A record refers to a value."""
+
+    run: str
+    where: str
+    ref: Ref
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.where}"
+
+
+class RunReferences(NamedTuple):
+    """What one run refers to, and how it was doing: its last status, and since when."""
+
+    references: tuple[Reference, ...]
+    status: str
+    since: float
+
+
+def read_references(backend: Backend, run: str) -> RunReferences:
+    """Read everything that a run refers to; nothing where it has been removed.
+
+    Raises:
+        DamagedError: A record can't be read: what it refers to is not known.
+    """
+    for _ in range(_TRIES):
+        try:
+            return _gather(run, list(_documents(backend, run)))
+        except NotFoundError:  # merged into another record since it was listed
+            continue
+    raise DamagedError(f"cannot read the records of run {run}", why="they vanish while they are read", next="try again")
+
+
+def references_in(data: Any) -> Iterator[Ref]:
+    """Yield each reference in a JSON document, wherever it stands: one in an unknown place counts, too."""
+    waiting = [data]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting.extend(found)
+        elif isinstance(found, dict):
+            if "digest" in found and "size_bytes" in found:
+                try:
+                    yield msgspec.convert(found, Ref)
+                    continue
+                except msgspec.ValidationError:  # a parameter that only looks like one
+                    pass
+            waiting.extend(found.values())
+
+
+def _documents(backend: Backend, run: str) -> Iterator[tuple[str, Any]]:
+    """Read a run's records. Compaction copies before it deletes: what it deletes from is read first."""
+    prefix = run_prefix(run)
+    for folder in ("attempts/", "observed/", "final/", "spec"):
+        keys = [each.key for each in _listed(backend, prefix, folder)]
+        for key in keys[-1:] if folder == "final/" else keys:
+            yield folder, _read(backend, key)
+
+
+def _listed(backend: Backend, prefix: str, folder: str) -> Iterable[Any]:
+    if folder.endswith("/"):
+        return list_all(backend, prefix + folder)
+    found = backend.list_after(prefix, prefix + folder[:-1])
+    return [each for each in found if each.key.startswith(prefix + folder)]
+
+
+def _read(backend: Backend, key: str) -> Any:
+    document = decode(backend.get(key), dict, key=key)
+    version = document.get("format", 0)
+    if isinstance(version, int) and version > FORMAT:
+        raise DamagedError(
+            f"cannot read {key}",
+            why=f"it was written by a newer Fairlead (record format {version}, this one reads up to {FORMAT})",
+            next="pip install --upgrade fairlead",
+        )
+    return document
+
+
+def _gather(run: str, documents: Iterable[tuple[str, Any]]) -> RunReferences:
+    found: list[Reference] = []
+    status, since = "", 0.0
+    for folder, document in documents:
+        for part in document.get("observations", [document]):
+            where = "spec" if folder == "spec" else _where(part)
+            found.extend(Reference(run, where, ref) for ref in references_in(part))
+            if part.get("kind") == "run" and part["time"] >= since:
+                status, since = part["status"], part["time"]
+    return RunReferences(tuple(found), status, since)
+
+
+def _where(part: Any) -> str:
+    about = part.get("record", part)
+    return f"{about.get('step', '?')}/{about.get('index', 0)}"
