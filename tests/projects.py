@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,12 @@ class Project:
         """The store of its runs."""
         return Store(str(self.home), self.home / "host")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a process that works on this project."""
+        outside = {key: value for key, value in os.environ.items() if not key.startswith("FAIRLEAD_")}
+        return outside | {"PYTHONPATH": str(SOURCE), "FAIRLEAD_HOME": str(self.home)}
+
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace a text in a file that has it."""
         path = self.folder / name
@@ -46,12 +54,33 @@ class Project:
 
     def call(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run ``fairlead`` with arguments in the project's folder."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("FAIRLEAD_")}
-        environment |= {"PYTHONPATH": str(SOURCE), "FAIRLEAD_HOME": str(self.home), **variables}
         return subprocess.run(
             [sys.executable, "-m", "fairlead", *arguments],
-            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=self.folder, env=self.environment | variables, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
+
+    @contextmanager
+    def started(self, *arguments: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Start ``fairlead`` with arguments, and kill it at the end where it is still there."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fairlead", *arguments],
+            cwd=self.folder, env=self.environment | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(30)
+
+    def wait_for_log(self, timeout_s: float = 30) -> str:
+        """Wait until a step of a run has written something; returns the run's id."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            for log in self.home.glob("runs/*/logs/*"):
+                if log.stat().st_size:
+                    return log.parents[1].name
+            time.sleep(0.02)
+        raise TimeoutError("no step has written anything")
 
     def document(self, *arguments: str, code: int = 0, **variables: str) -> Any:
         """Run ``fairlead … -o json`` and return the document it prints."""

@@ -76,7 +76,7 @@ def divide(months: list[pd.DataFrame], first_test_day: int) -> tuple[pd.DataFram
     return table[~test], table[test]
 
 
-@step(cpu=2)
+@step(cpu=1, memory="2Gi")
 def train(table: pd.DataFrame, trees: int) -> HistGradientBoostingClassifier:
     """Fit boosted trees, which take categories and missing weather as they are."""
     model = HistGradientBoostingClassifier(

@@ -50,7 +50,7 @@ _PUBLIC = {
 }
 _MODULES = ("artifacts", "runtimes", "space")
 
-__all__ = ["__version__", *_MODULES, *_PUBLIC]  # noqa: PLE0604  # names of lazily imported objects
+__all__ = ["__version__", *_MODULES, *_PUBLIC]  # names of lazily imported objects
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,11 @@ def single() -> Single:
 
 
 def torch(
-    nodes: int = 1, processes_per_node: int = 1, *, nodes_min: int | None = None, roles: Mapping[str, Role] | None = None
+    nodes: int = 1,
+    processes_per_node: int = 1,
+    *,
+    nodes_min: int | None = None,
+    roles: Mapping[str, Role] | None = None,
 ) -> Torch:
     """PyTorch ranks with torchrun's environment.
 
@@ -58,5 +62,5 @@ def dask(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Dask:
 
 
 def role(count: int = 1, *, cpu: str | float | None = None, memory: str | None = None, gpus: str | None = None) -> Role:
-    """A role of a runtime with resources of its own: ``roles={"driver": role(memory="8Gi")}``."""
+    """Give a role resources of its own, as in ``spark(roles={"driver": role(memory="8Gi")})``."""
     return Role(count=count, resources=Resources(cpu=cpu, memory=memory, gpus=gpus))

@@ -73,10 +73,7 @@ class Flow(Generic[P, R]):
         bound = self.bind(parameters or {})
         tracer = Tracer(self.name)
         with entered(tracer):
-            if self.dynamic:
-                result = tracer.call(self.as_step(), (), bound)
-            else:
-                result = self.function(**bound)  # type: ignore[call-arg]  # bound by name above
+            result = tracer.enter_flow(self, (), bound) if self.dynamic else self.function(**bound)  # type: ignore[call-arg]  # by name
         return tracer.finish(result, bound)
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Run:
@@ -97,8 +94,10 @@ class Flow(Generic[P, R]):
 
     def as_step(self) -> Step[..., Any]:
         """Return the step that a dynamic flow is: its body is run as a driver."""
-        return _driver(self.function, self.name).options(when=self.condition) if self.condition is not None else _driver(
-            self.function, self.name
+        return (
+            _driver(self.function, self.name).options(when=self.condition)
+            if self.condition is not None
+            else _driver(self.function, self.name)
         )
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +137,9 @@ class Flow(Generic[P, R]):
             except ValueError as error:
                 why = str(error) if "must be" in str(error) else f"must be {show(annotation)}, got {text!r}"
                 raise UsageError(
-                    f"flow {self.name!r} can't take --{flag} {text or ''}".rstrip(), why=why, next=f"give --{flag} {show(annotation).upper()}"
+                    f"flow {self.name!r} can't take --{flag} {text or ''}".rstrip(),
+                    why=why,
+                    next=f"give --{flag} {show(annotation).upper()}",
                 ) from None
         return values
 
@@ -207,7 +208,12 @@ def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, 
     faults = [Fault("name", fault)] if (fault := name_fault(title)) else []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in RESERVED_FLAGS:
-            faults.append(Fault(parameter.name, f"is an option of fairlead run; rename the parameter, for instance {parameter.name}_"))
+            faults.append(
+                Fault(
+                    parameter.name,
+                    f"is an option of fairlead run; rename the parameter, for instance {parameter.name}_",
+                )
+            )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             faults.append(Fault(parameter.name, "a flow's parameters are named, so that they can be given as flags"))
     if faults:

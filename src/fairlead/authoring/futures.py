@@ -167,6 +167,7 @@ class Future:
         _not_yet("a number, an index or range()", repr(self), _LOOP)
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: there is nothing to call yet."""
         _not_yet("a call", repr(self), _COMPUTE)
 
     def _arithmetic(self, _: Any) -> NoReturn:
@@ -178,7 +179,9 @@ class Future:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):  # a protocol that Python, copy or pickle looks for
             raise AttributeError(name)
-        _not_yet(f"the attribute .{name}", repr(self), f"return a mapping and index it: future[{name!r}]; or {_COMPUTE}")
+        _not_yet(
+            f"the attribute .{name}", repr(self), f"return a mapping and index it: future[{name!r}]; or {_COMPUTE}"
+        )
 
 
 class FirstOf:
@@ -203,7 +206,9 @@ def first_of(*options: Any) -> Any:
 def constant(value: Any) -> conditions.Constant:
     """Turn a Python scalar into the right side of a condition."""
     if value is not None and not isinstance(value, str | int | float | bool):
-        _not_yet(f"a comparison with {type(value).__name__}", "a condition", "compare with a number, a text, a bool or None")
+        _not_yet(
+            f"a comparison with {type(value).__name__}", "a condition", "compare with a number, a text, a bool or None"
+        )
     return conditions.Constant(value)
 
 

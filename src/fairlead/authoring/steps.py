@@ -112,6 +112,7 @@ class Step(Generic[P, R]):
         return _signature(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Add a node while a flow is traced, submit the step in a dynamic flow, else run the function."""
         scope = current_scope()
         if scope is not None:
             when = kwargs.pop("when", None)
@@ -178,7 +179,7 @@ def step(function: Callable[P, R] | None = None, /, **options: Unpack[Options]) 
 
 
 def _make(function: Callable[P, R], options: Options) -> Step[P, R]:
-    if not callable(function) or isinstance(function, type):
+    if not inspect.isfunction(function):
         raise UsageError(f"@step is for functions, got {function!r}", where=user_line())
     _refuse_unusual(function)
     base = specs.FunctionStep(
@@ -221,9 +222,7 @@ def _refuse_unusual(function: Callable[..., Any]) -> None:
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
     signature = inspect.signature(function)
     known = hints(function)
-    parameters = [
-        each.replace(annotation=known.get(each.name, Any)) for each in signature.parameters.values()
-    ]
+    parameters = [each.replace(annotation=known.get(each.name, Any)) for each in signature.parameters.values()]
     return signature.replace(parameters=parameters, return_annotation=known.get("return", Any))
 
 
@@ -250,7 +249,9 @@ def _changed(spec: specs.Step, options: Mapping[str, Any]) -> Any:
         changes["name"] = options["name"]
     if "retries" in options:
         retries = options["retries"]
-        changes["retries"] = msgspec.structs.replace(spec.retries, user=retries) if isinstance(retries, int) else retries
+        changes["retries"] = (
+            msgspec.structs.replace(spec.retries, user=retries) if isinstance(retries, int) else retries
+        )
     if "cache" in options:
         changes["cache"] = {True: "on", False: "off"}.get(options["cache"], options["cache"])
     changed = msgspec.structs.replace(spec, **changes)
@@ -282,9 +283,9 @@ def _type_faults(spec: specs.Step) -> list[Fault]:
 
 
 def container(
-    name: str,
+    title: str,
+    /,
     *,
-    image: str,
     command: Sequence[str],
     parameters: Sequence[str] = (),
     **options: Unpack[Options],
@@ -292,15 +293,20 @@ def container(
     """Make a step of an image and a command.
 
     Args:
-        name: The step's name.
-        image: The container image.
+        title: The step's name.
         command: The words of the command; ``{parameter}`` becomes the path of the file that holds an
             input, ``{output}`` the path at which the command leaves its result.
         parameters: The names of its inputs.
-        **options: What the step needs: see `Options`.
+        **options: What the step needs, its ``image`` at least: see `Options`.
+
+    Raises:
+        SpecError: Options that can't be, or no image.
     """
+    image = options.pop("image", None)
+    if image is None:
+        raise SpecError(f"step {title!r}", [Fault("image", "is missing")], next=f"edit {user_line()}")
     base = specs.ContainerStep(
-        name=name,
+        name=title,
         image=image,
         command=tuple(command),
         parameters=tuple(specs.Parameter(name=each) for each in parameters),

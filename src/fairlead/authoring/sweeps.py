@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fairlead.authoring.futures import Future
@@ -35,6 +35,7 @@ class Sweep:
         self.condition = when
 
     def __call__(self, *args: Any, **kwargs: Any) -> Best:
+        """Add the sweep to the flow; the arguments are what every trial shares."""
         scope = current_scope()
         if scope is None:
             raise UsageError(
@@ -58,7 +59,7 @@ class Sweep:
 def sweep(
     step: Step[..., Any],
     *,
-    over: Mapping[str, specs.Dimension],
+    over: Mapping[str, specs.Dimension | Sequence[Any]],
     trials: int = 10,
     parallel: int = 1,
     maximize: str | None = None,
@@ -73,7 +74,7 @@ def sweep(
 
     Args:
         step: The step that a trial runs. It logs its objective with ``fairlead.log(NAME=value)``.
-        over: The search space: a dimension of `fairlead.space` for each swept parameter.
+        over: The search space: for each swept parameter a dimension of `fairlead.space`, or a list of choices.
         trials: How many trials in all.
         parallel: How many at once.
         maximize: The logged name to maximise; or
@@ -88,10 +89,14 @@ def sweep(
     Raises:
         SpecError: With every fault of the sweep.
     """
-    faults = [] if (maximize is None) != (minimize is None) else [Fault("maximize", "give either maximize= or minimize=")]
-    if not isinstance(step, Step):
-        raise UsageError(f"sweep() takes a step, got {step!r}", where=user_line(), next="decorate the function with @step")
-    space = {key: each if isinstance(each, specs.Dimension) else _fixed(key, each, faults) for key, each in over.items()}
+    if not hasattr(step, "spec"):
+        raise UsageError(
+            f"sweep() takes a step, got {step!r}", where=user_line(), next="decorate the function with @step"
+        )
+    faults = (
+        [] if (maximize is None) != (minimize is None) else [Fault("maximize", "give either maximize= or minimize=")]
+    )
+    space = {key: _dimension(key, each, faults) for key, each in over.items()}
     known = step.signature.parameters
     faults += [Fault(f"over.{key}", f"step {step.name!r} has no such parameter") for key in space if key not in known]
     spec = specs.SweepStep(
@@ -115,8 +120,10 @@ def sweep(
     return Sweep(step, spec)
 
 
-def _fixed(key: str, given: Any, faults: list[Fault]) -> specs.Dimension:
-    if isinstance(given, list | tuple):
-        return specs.Dimension(type="categorical", choices=tuple(given))
-    faults.append(Fault(f"over.{key}", f"takes a dimension of fairlead.space or a list of choices, got {given!r}"))
-    return specs.Dimension(type="categorical", choices=(None,))
+def _dimension(key: str, given: specs.Dimension | Sequence[Any], faults: list[Fault]) -> specs.Dimension:
+    if isinstance(given, specs.Dimension):
+        return given
+    if not isinstance(given, list | tuple):
+        faults.append(Fault(f"over.{key}", f"takes a dimension of fairlead.space or a list of choices, got {given!r}"))
+        return specs.Dimension(type="categorical", choices=(None,))
+    return specs.Dimension(type="categorical", choices=tuple(given))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from fairlead.authoring import annotations
+from fairlead.authoring.annotations import accepts, compatible, is_iterable, item_annotation, output_annotations, show
 from fairlead.authoring.futures import FirstOf, Future, When, as_condition
 from fairlead.authoring.places import user_line
 from fairlead.authoring.steps import Step
@@ -129,7 +129,7 @@ class Tracer:
         inputs = {name: self._input(trial, name, value) for name, value in given.items()}
         parameters = tuple(each for each in trial.spec.parameters if each.name not in swept)
         spec = msgspec.structs.replace(sweep.spec, trial=key, parameters=parameters)
-        returned = tuple[_returned(trial), dict, float]  # type: ignore[misc]  # computed
+        returned = tuple.__class_getitem__((_returned(trial), dict, float))
         return sweep.result(*self._add(Step(None, spec, when=sweep.condition), inputs, returned=returned))
 
     # What futures ask for ----------------------------------------------------------------------
@@ -181,11 +181,7 @@ class Tracer:
         open_maps = {title: 0 for title in self._titles}
         for title, draft in zip(self._titles, self._drafts, strict=True):
             open_maps[title] += _is_open(draft.node)
-        plain = {
-            title
-            for title, draft in zip(self._titles, self._drafts, strict=True)
-            if not _is_open(draft.node)
-        }
+        plain = {title for title, draft in zip(self._titles, self._drafts, strict=True) if not _is_open(draft.node)}
         used = dict.fromkeys(self._titles, 0)
         suffix = {title: 1 if title in plain else 0 for title in open_maps}
         for title, draft in zip(self._titles, self._drafts, strict=True):
@@ -220,7 +216,7 @@ class Tracer:
         )
         self._drafts.append(_Draft(node))
         self._titles.append(step.name)
-        produced = annotations.output_annotations(returned)
+        produced = output_annotations(returned)
         futures = tuple(
             Future(self, number, position, annotation, title=step.name, mapped=bool(each))
             for position, annotation in enumerate(produced)
@@ -295,9 +291,9 @@ class Tracer:
             if value.mapped:
                 self._compare_types(step, name, value.annotation, wanted, f"an item of {value!r}")
                 return value.binding(), self._drafts[value.node].node.count
-            if not annotations.is_iterable(value.annotation):
+            if not is_iterable(value.annotation):
                 self._fault(step, name, f"maps over {value!r}, which is no list")
-            self._compare_types(step, name, annotations.item_annotation(value.annotation), wanted, f"an item of {value!r}")
+            self._compare_types(step, name, item_annotation(value.annotation), wanted, f"an item of {value!r}")
             self._drafts[value.node].split[graphs.Export(value.output, value.path)] = None
             return value.binding(), None
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
@@ -316,17 +312,17 @@ class Tracer:
             for option in value.options:
                 self._check(step, name, option, wanted)
         elif isinstance(value, Future):
-            produced = list[value.annotation] if value.mapped else value.annotation  # type: ignore[name-defined]
+            produced = list.__class_getitem__(value.annotation) if value.mapped else value.annotation
             self._compare_types(step, name, produced, wanted, repr(value))
         elif isinstance(value, When):
             self._fault(step, name, "is a condition, which has no value; give it as when=")
-        elif not _holds_future(value) and not annotations.accepts(wanted, value):
+        elif not _holds_future(value) and not accepts(wanted, value):
             shown = repr(value) if len(repr(value)) < 60 else type(value).__name__
-            self._fault(step, name, f"takes {annotations.show(wanted)}, got {shown}")
+            self._fault(step, name, f"takes {show(wanted)}, got {shown}")
 
     def _compare_types(self, step: Step[..., Any], name: str, produced: Any, wanted: Any, what: str) -> None:
-        if not annotations.compatible(produced, wanted):
-            self._fault(step, name, f"takes {annotations.show(wanted)}, got {what}")
+        if not compatible(produced, wanted):
+            self._fault(step, name, f"takes {show(wanted)}, got {what}")
 
     def _fault(self, step: Step[..., Any], name: str, message: str) -> None:
         self._faults.append(Fault(f"{step.name}({name}=…)", f"{message}   [{user_line()}]"))

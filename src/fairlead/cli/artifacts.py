@@ -1,8 +1,8 @@
 """List what steps returned, print a small value, write a large one to a file, or open it.
 
-    fairlead artifacts ls RUN[/STEP[/INDEX]] [-o json|yaml]
-    fairlead artifacts get RUN/STEP[/INDEX] [--output-number N] [--to PATH] [-o json|yaml]
-    fairlead artifacts open RUN/STEP[/INDEX] [--output-number N]
+fairlead artifacts ls RUN[/STEP[/INDEX]] [-o json|yaml]
+fairlead artifacts get RUN/STEP[/INDEX] [--output-number N] [--to PATH] [-o json|yaml]
+fairlead artifacts open RUN/STEP[/INDEX] [--output-number N]
 """
 
 from __future__ import annotations
@@ -28,12 +28,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("ls", help="list values", description="List what the steps of a run returned.")
     listing.add_argument("target", metavar="RUN[/STEP[/INDEX]]", help="a run, or one step or item of it")
     add_output_option(listing)
-    getting = verbs.add_parser("get", help="print or write a value", description="Print a small value, or write any with --to.")
+    getting = verbs.add_parser(
+        "get", help="print or write a value", description="Print a small value, or write any with --to."
+    )
     _add_target(getting)
-    getting.add_argument("--to", metavar="PATH", help="write the value to this file, or into this folder under its own name")
+    getting.add_argument(
+        "--to", metavar="PATH", help="write the value to this file, or into this folder under its own name"
+    )
     add_output_option(getting)
     opening = verbs.add_parser(
-        "open", help="open a value", description="Open a value with the program for its kind; without a display, print its path."
+        "open",
+        help="open a value",
+        description="Open a value with the program for its kind; without a display, print its path.",
     )
     _add_target(opening)
 
@@ -52,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     store = open_store()
     target = find_target(store.backend, arguments.target)
     if target.rank is not None:
-        raise UsageError(f"{arguments.target!r} names a rank", why="the value of rank 0 is the step's", next="write RUN/STEP/INDEX")
+        raise UsageError(
+            f"{arguments.target!r} names a rank", why="the value of rank 0 is the step's", next="write RUN/STEP/INDEX"
+        )
     report = read_report(store.backend, target.run)
     {"ls": _list, "get": _get, "open": _open}[arguments.action](store, report, target, arguments)
     return 0
@@ -67,7 +75,14 @@ def _list(store: Store, report: RunReport, target: Target, arguments: argparse.N
         print_document(found, arguments.output)
         return
     rows = [
-        (f"{each.step}/{each.index}", str(each.output), each.name or each.type, each.format, human_bytes(each.size_bytes), each.digest[:12])
+        (
+            f"{each.step}/{each.index}",
+            str(each.output),
+            each.name or each.type,
+            each.format,
+            human_bytes(each.size_bytes),
+            each.digest[:12],
+        )
         for each in found
     ]
     print_table(("STEP", "OUTPUT", "VALUE", "FORMAT", "SIZE", "DIGEST"), rows)
@@ -81,7 +96,11 @@ def _get(store: Store, report: RunReport, target: Target, arguments: argparse.Na
     place = f"{target.run}/{step.name}/{step.index}"
     if arguments.to is not None:
         written = write_to(store, step, number, ref, arguments.to)
-        print(f"wrote {written} ({human_bytes(ref.size_bytes)})" if ref.format != "folder" else f"wrote the folder {written}")
+        print(
+            f"wrote {written} ({human_bytes(ref.size_bytes)})"
+            if ref.format != "folder"
+            else f"wrote the folder {written}"
+        )
     elif arguments.output != "table":
         print_document(plain_value(store, ref, place), arguments.output)
     else:

@@ -1,8 +1,8 @@
 """Print the completion script of a shell: it completes commands, options, runs and steps.
 
-    source <(fairlead completion bash)        in ~/.bashrc
-    source <(fairlead completion zsh)         in ~/.zshrc, after compinit
-    fairlead completion fish | source         in ~/.config/fish/config.fish
+source <(fairlead completion bash)        in ~/.bashrc
+source <(fairlead completion zsh)         in ~/.zshrc, after compinit
+fairlead completion fish | source         in ~/.config/fish/config.fish
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ compdef _fairlead fairlead
 """
 
 _FISH = """\
-complete -c fairlead -k -a '(set -l words (commandline -opc); $words[1] _complete $words[2..-1] (commandline -ct) 2>/dev/null)'
+function __fairlead_complete
+    set -l words (commandline -opc)
+    $words[1] _complete $words[2..-1] (commandline -ct) 2>/dev/null
+end
+complete -c fairlead -k -a '(__fairlead_complete)'
 """
 
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}

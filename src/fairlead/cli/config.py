@@ -30,7 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
         print_document(found, arguments.output)
     elif arguments.origin:
         for each in found:
-            print(f"{each.name}\n  value    {each.value or '(none)'}\n  origin   {each.origin}\n  meaning  {each.meaning}")
+            print(
+                f"{each.name}\n  value    {each.value or '(none)'}\n  origin   {each.origin}\n  meaning  {each.meaning}"
+            )
     else:
         print_table(("NAME", "VALUE"), [(each.name, each.value or "") for each in found], whole_last=True)
     return 0

@@ -35,7 +35,9 @@ class Display:
     def __enter__(self) -> Display:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -115,7 +117,10 @@ def finish(run: Run, form: str) -> int:
 def print_report(document: RunReport) -> None:
     """Print a run's table: a line for each step, of many instances of one a line together."""
     took = seconds_between(document.started, document.finished)
-    print(f"run {document.run}   flow {document.flow}   {document.status}" + (f"   {human_duration(took)}" if took is not None else ""))
+    print(
+        f"run {document.run}   flow {document.flow}   {document.status}"
+        + (f"   {human_duration(took)}" if took is not None else "")
+    )
     if document.params:
         print("params " + "  ".join(f"{name}={value}" for name, value in document.params.items()))
     rows: list[tuple[str, ...]] = []
@@ -136,12 +141,23 @@ def _row(step: StepReport) -> tuple[str, ...]:
     took = seconds_between(step.attempts[-1].started, step.attempts[-1].finished) if step.attempts else None
     metrics = "  ".join(f"{name} {value:.4g}" for name, value in step.metrics.items())
     status = "cached" if step.cached else step.status
-    return (f"{step.name}/{step.index}", status, str(len(step.attempts) or ""), human_duration(took) if took is not None else "", metrics)
+    return (
+        f"{step.name}/{step.index}",
+        status,
+        str(len(step.attempts) or ""),
+        human_duration(took) if took is not None else "",
+        metrics,
+    )
 
 
 def _group_row(group: list[StepReport]) -> tuple[str, ...]:
     counts = Counter("cached" if each.cached else each.status for each in group)
-    times = [took for each in group for tried in each.attempts if (took := seconds_between(tried.started, tried.finished)) is not None]
+    times = [
+        took
+        for each in group
+        for tried in each.attempts
+        if (took := seconds_between(tried.started, tried.finished)) is not None
+    ]
     tries = sum(len(each.attempts) for each in group)
     return (
         f"{group[0].name}/0…{len(group) - 1}",
@@ -150,5 +166,3 @@ def _group_row(group: list[StepReport]) -> tuple[str, ...]:
         human_duration(sum(times)) if times else "",
         "",
     )
-
-

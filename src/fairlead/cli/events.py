@@ -1,6 +1,6 @@
 """List what happened in a run, oldest first.
 
-    fairlead events RUN [-o json|yaml]
+fairlead events RUN [-o json|yaml]
 """
 
 from __future__ import annotations

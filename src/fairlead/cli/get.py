@@ -1,6 +1,6 @@
 """Show a run and its steps.
 
-    fairlead get RUN [-o json|yaml]
+fairlead get RUN [-o json|yaml]
 """
 
 from __future__ import annotations

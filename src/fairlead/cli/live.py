@@ -56,7 +56,9 @@ class LiveDisplay(Display):
 
     def logged(self, instance: Instance, values: dict[str, float]) -> None:
         """Show what a step logged last."""
-        self._notes[instance.name] = f"{instance.index}: " + "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self._notes[instance.name] = f"{instance.index}: " + "  ".join(
+            f"{name} {value:.4g}" for name, value in values.items()
+        )
 
     def noted(self, message: str) -> None:
         """Print a note above the table."""
@@ -90,5 +92,3 @@ def _words(counts: Counter[str]) -> Text:
         if count:
             text.append(f"{word}  " if total == 1 else f"{count} {word}  ", style=_STYLES.get(word, "dim"))
     return text
-
-

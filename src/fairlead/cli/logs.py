@@ -29,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on printing until the run has ended")
     parser.add_argument("--attempt", type=int, metavar="N", help="only the attempt of this number, from 1")
     parser.add_argument("--grep", metavar="PATTERN", help="only lines in which this regular expression is found")
-    parser.add_argument("--tail", type=int, metavar="N", help="begin at the last N lines of each log; --grep selects among them")
+    parser.add_argument(
+        "--tail", type=int, metavar="N", help="begin at the last N lines of each log; --grep selects among them"
+    )
     add_output_option(parser)
 
 

@@ -89,7 +89,9 @@ def run_file(file: str, flow: str, arguments: list[str] | None) -> NoReturn:
 def parser_of(verb: str) -> tuple[Any, Parser]:
     """Return a verb's module and its parser."""
     module = import_module((VERBS | HIDDEN)[verb][0])
-    parser = Parser(prog=f"fairlead {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog=f"fairlead {verb}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     module.configure(parser)
     return module, parser
 

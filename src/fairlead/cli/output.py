@@ -16,7 +16,9 @@ WIDTH_MAX = 60
 
 def add_output_option(parser: argparse.ArgumentParser) -> None:
     """Give a verb ``-o``."""
-    parser.add_argument("-o", "--output", choices=("table", "json", "yaml"), default="table", help="the form of the output")
+    parser.add_argument(
+        "-o", "--output", choices=("table", "json", "yaml"), default="table", help="the form of the output"
+    )
 
 
 def print_document(document: Any, form: str) -> None:

@@ -27,13 +27,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("-a", "--all", action="store_true", help="runs that have ended too")
     parser.add_argument("--flow", metavar="NAME", help="only runs of this flow")
-    parser.add_argument("--status", action="append", default=[], metavar="STATUS", help="only runs of this status; may be repeated")
-    parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="only runs with this label; may be repeated")
+    parser.add_argument(
+        "--status", action="append", default=[], metavar="STATUS", help="only runs of this status; may be repeated"
+    )
+    parser.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="only runs with this label; may be repeated"
+    )
     parser.add_argument("--since", metavar="TIME", help="only runs started since: 2h ago, or a date such as 2026-11-23")
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N; 50 where it is not given")
     parser.add_argument("--metric", metavar="NAME", help="compare the runs that logged this metric")
     parser.add_argument(
-        "--sort", nargs="?", const="last", choices=("last", "min", "max"), help="with --metric: by the last, smallest or largest value"
+        "--sort",
+        nargs="?",
+        const="last",
+        choices=("last", "min", "max"),
+        help="with --metric: by the last, smallest or largest value",
     )
     parser.add_argument("--reverse", action="store_true", help="with --sort: the smallest first")
     add_output_option(parser)
@@ -46,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.times import parse_moment
 
     if (arguments.sort and not arguments.metric) or (arguments.reverse and not arguments.sort):
-        raise UsageError("--sort goes with --metric, and --reverse with --sort", next="fairlead ps --metric NAME --sort")
+        raise UsageError(
+            "--sort goes with --metric, and --reverse with --sort", next="fairlead ps --metric NAME --sort"
+        )
     wanted = Wanted(
         flow=arguments.flow,
         status=tuple(arguments.status),
@@ -69,18 +79,27 @@ def _listed(arguments: argparse.Namespace, wanted: Wanted) -> list[Any]:
     else:
         print_table(("RUN", "FLOW", "STATUS", "STARTED", "TIME", "PARAMS", "METRICS"), [_row(each) for each in found])
         if not found:
-            _say("no run fits" if arguments.all or wanted.status else "no run is under way; those that have ended: fairlead ps -a")
+            _say(
+                "no run fits"
+                if arguments.all or wanted.status
+                else "no run is under way; those that have ended: fairlead ps -a"
+            )
     return found
 
 
 def _compared(arguments: argparse.Namespace, wanted: Wanted) -> list[Any]:
     from fairlead.runs.listing import compare_metric
 
-    found = compare_metric(arguments.metric, wanted, sort=arguments.sort, descending=not arguments.reverse, late=_say_late)
+    found = compare_metric(
+        arguments.metric, wanted, sort=arguments.sort, descending=not arguments.reverse, late=_say_late
+    )
     if arguments.output != "table":
         print_document(found, arguments.output)
     else:
-        print_table(("RUN", "FLOW", "STATUS", arguments.metric.upper(), "MIN", "MAX", "STEP", "PARAMS"), [_metric_row(each) for each in found])
+        print_table(
+            ("RUN", "FLOW", "STATUS", arguments.metric.upper(), "MIN", "MAX", "STEP", "PARAMS"),
+            [_metric_row(each) for each in found],
+        )
         if not found:
             _say(f"no run has logged {arguments.metric!r}")
     return found

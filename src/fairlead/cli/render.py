@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.launching import load_flow
 
     if not arguments.spec:
-        raise UsageError("fairlead render needs to be told what to print", next=f"fairlead render {arguments.file} --spec")
+        raise UsageError(
+            "fairlead render needs to be told what to print", next=f"fairlead render {arguments.file} --spec"
+        )
     _, flow = load_flow(*split_target(arguments.file))
     print_document(flow.trace(flow.read_flags(arguments.flags)).graph, arguments.output)
     return 0

@@ -1,6 +1,6 @@
 """Go on with a run that has not succeeded. What has succeeded in it is not executed again.
 
-    fairlead resume RUN [--with-current-code]
+fairlead resume RUN [--with-current-code]
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="use the project's files as they are now, not as recorded; steps whose cache key changed run again",
     )
     parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
-    parser.add_argument("--relax", action="store_true", help="run steps that ask for more than this machine has on what it has")
+    parser.add_argument(
+        "--relax", action="store_true", help="run steps that ask for more than this machine has on what it has"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_output_option(parser)
 

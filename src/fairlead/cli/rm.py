@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("runs", nargs="*", metavar="RUN", help="a run's id, a unique part of it, or 'latest'")
-    parser.add_argument("--before", metavar="DATE", help="all runs started before: 30d ago, or a date such as 2026-11-23")
+    parser.add_argument(
+        "--before", metavar="DATE", help="all runs started before: 30d ago, or a date such as 2026-11-23"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask; with --before")
 
 
@@ -33,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.settings import open_store
 
     if bool(arguments.runs) == (arguments.before is not None):
-        raise UsageError("fairlead rm takes runs, or --before DATE", next="fairlead rm RUN   or   fairlead rm --before 30d")
+        raise UsageError(
+            "fairlead rm takes runs, or --before DATE", next="fairlead rm RUN   or   fairlead rm --before 30d"
+        )
     store = open_store()
     if arguments.before is None:
         chosen = removable(store, [find_run(store.backend, each) for each in arguments.runs])

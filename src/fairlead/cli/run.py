@@ -27,10 +27,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several")
     parser.add_argument("--on", default="local", metavar="CONTEXT", help="where to run; local where it is not given")
     parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
-    parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated")
+    parser.add_argument(
+        "--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated"
+    )
     parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
-    parser.add_argument("--relax", action="store_true", help="run steps that ask for more than this machine has on what it has")
-    parser.add_argument("--inline", action="store_true", help="run steps in this process, one after another, for a debugger")
+    parser.add_argument(
+        "--relax", action="store_true", help="run steps that ask for more than this machine has on what it has"
+    )
+    parser.add_argument(
+        "--inline", action="store_true", help="run steps in this process, one after another, for a debugger"
+    )
     parser.add_argument("--detach", action="store_true", help="return at once; needs a cluster")
     parser.add_argument("--store", metavar="URL", help="the artifact store, where it is not the configured one")
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
@@ -50,7 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.launching import Options, launch, launch_traced, load_flow, load_graph
 
     if arguments.detach:
-        raise UsageError("--detach needs a cluster", why="a local run ends with the process that drives it", next="leave --detach away, or start it with nohup … &")
+        raise UsageError(
+            "--detach needs a cluster",
+            why="a local run ends with the process that drives it",
+            next="leave --detach away, or start it with nohup … &",
+        )
     file, name = split_target(arguments.file)
     display = open_display(quiet=arguments.quiet, form=arguments.output)
     options = Options(
@@ -65,7 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     with display:
         if file.endswith((".yaml", ".yml", ".json")):
             if arguments.flags:
-                raise UsageError(f"{file} takes no --{next(iter(arguments.flags))}", why="a spec has its parameters in it")
+                raise UsageError(
+                    f"{file} takes no --{next(iter(arguments.flags))}", why="a spec has its parameters in it"
+                )
             done = launch_traced(*load_graph(file), options, display)
         else:
             project, flow = load_flow(file, name)

@@ -58,17 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _rebuild(store: Store, form: str) -> int:
     from fairlead.runs.reporting import read_report
     from fairlead.runs.settings import home, settings
+    from fairlead.store.catalog import runs_by_start
     from fairlead.store.index.opening import open_index  # lazy: sqlalchemy, 150 ms
 
     with open_index(settings()["index"].value, home(), discard_damaged=True) as index:
         index.rebuild(store, lambda run_id: read_report(store.backend, run_id))
-        tables = {name: len(rows) for name, rows in index.dump().items()}
         shown = index.address.shown
-    document = {"index": shown, "runs": tables.get("runs", 0), "steps": tables.get("steps", 0)}
+    document = {"index": shown, "runs": len(runs_by_start(store.backend))}
     if form != "table":
         print_document(document, form)
     else:
-        print(f"rebuilt {shown}: {document['runs']} runs, {document['steps']} steps")
+        print(f"rebuilt {shown}: {document['runs']} runs")
     return 0
 
 
@@ -137,6 +137,8 @@ def _collect(store: Store, form: str, grace: str, *, yes: bool) -> int:
 
 
 def _grace_s(text: str) -> float:
+    if text in ("0", "0s"):  # no duration elsewhere
+        return 0.0
     try:
         return parse_duration(text)
     except ValueError as error:

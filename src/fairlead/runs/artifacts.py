@@ -65,7 +65,10 @@ def find_artifact(report: RunReport, target: Target, output: int | None = None) 
         UsageError: The step has several indices or outputs, and none is named.
     """
     if target.step is None:
-        raise UsageError("an artifact is named as RUN/STEP or RUN/STEP/INDEX", next=f"see what there is: fairlead artifacts ls {target.run}")
+        raise UsageError(
+            "an artifact is named as RUN/STEP or RUN/STEP/INDEX",
+            next=f"see what there is: fairlead artifacts ls {target.run}",
+        )
     steps = list(_steps(report, target))
     if len(steps) > 1:
         indices = sorted(step.index for step in steps)
@@ -76,13 +79,19 @@ def find_artifact(report: RunReport, target: Target, output: int | None = None) 
     step = steps[0]
     place = f"{target.run}/{step.name}/{step.index}"
     if not step.artifacts:
-        raise NotFoundError(f"{place} has no value", why=f"the step is {step.status}", next=f"fairlead get {target.run}")
+        raise NotFoundError(
+            f"{place} has no value", why=f"the step is {step.status}", next=f"fairlead get {target.run}"
+        )
     count = len(step.artifacts)
     if output is None and count > 1:
         raise UsageError(f"{place} has {count} outputs", next=f"name one with --output-number, from 0 to {count - 1}")
     number = output or 0
     if not 0 <= number < count:
-        raise NotFoundError(f"{place} has no output {number}", why=f"it has {count}, counted from 0", next=f"fairlead artifacts ls {target.run}")
+        raise NotFoundError(
+            f"{place} has no output {number}",
+            why=f"it has {count}, counted from 0",
+            next=f"fairlead artifacts ls {target.run}",
+        )
     return step, number, step.artifacts[number]
 
 
@@ -93,7 +102,9 @@ def text_of(store: Store, ref: Ref, place: str) -> str:
         UsageError: The value is too large to print, or is no text.
     """
     if ref.size_bytes > SHOWN_MAX:
-        raise _unprintable(place, f"it is {human_bytes(ref.size_bytes)}, more than the {human_bytes(SHOWN_MAX)} that are printed")
+        raise _unprintable(
+            place, f"it is {human_bytes(ref.size_bytes)}, more than the {human_bytes(SHOWN_MAX)} that are printed"
+        )
     if ref.format == "folder":
         raise _unprintable(place, f"it is the folder {ref.name!r}")
     if ref.format in ("file", "bytes"):
@@ -116,7 +127,9 @@ def plain_value(store: Store, ref: Ref, place: str) -> Any:
     """
     if ref.format != "json":
         raise UsageError(
-            f"{place} is no JSON", why=f"it is a {ref.type}, stored as {ref.format}", next=f"fairlead artifacts get {place} --to PATH"
+            f"{place} is no JSON",
+            why=f"it is a {ref.type}, stored as {ref.format}",
+            next=f"fairlead artifacts get {place} --to PATH",
         )
     return store.values.load(ref)
 
@@ -153,7 +166,9 @@ def write_to(store: Store, step: StepReport, number: int, ref: Ref, to: str) -> 
         else:
             _copy(source, target)
     except OSError as error:
-        raise UsageError(f"cannot write {target}", why=error.strerror or str(error), next="choose another path") from error
+        raise UsageError(
+            f"cannot write {target}", why=error.strerror or str(error), next="choose another path"
+        ) from error
     return target
 
 
@@ -192,11 +207,17 @@ def _steps(report: RunReport, target: Target) -> Iterator[StepReport]:
     named = [step for step in report.steps if target.step in (None, step.name)]
     if not named and target.step is not None:
         known = {step.name for step in report.steps}
-        raise NotFoundError(f"run {report.run} has no step {target.step!r}", where=f"flow {report.flow}", next=nearest(target.step, known))
+        raise NotFoundError(
+            f"run {report.run} has no step {target.step!r}",
+            where=f"flow {report.flow}",
+            next=nearest(target.step, known),
+        )
     found = [step for step in named if target.index in (None, step.index)]
     if not found and target.index is not None:
         last = max(step.index for step in named)
-        raise NotFoundError(f"step {target.step} of run {report.run} has no index {target.index}", why=f"its last is {last}")
+        raise NotFoundError(
+            f"step {target.step} of run {report.run} has no index {target.index}", why=f"its last is {last}"
+        )
     yield from found
 
 
@@ -214,4 +235,6 @@ def _json(value: Any) -> str:
 
 
 def _unprintable(place: str, why: str) -> UsageError:
-    return UsageError(f"{place} is not printed", why=why, next=f"write it to a file: fairlead artifacts get {place} --to PATH")
+    return UsageError(
+        f"{place} is not printed", why=why, next=f"write it to a file: fairlead artifacts get {place} --to PATH"
+    )

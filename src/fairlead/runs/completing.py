@@ -31,7 +31,9 @@ def complete_step(backend: Backend, text: str) -> list[str]:
     """Return the steps of ``RUN/`` whose names begin as what follows, with the run as it was written."""
     run, _, begun = text.partition("/")
     try:
-        names: Iterable[str] = dict.fromkeys(node.title for node in read_spec(backend, find_run(backend, run)).graph.nodes)
+        names: Iterable[str] = dict.fromkeys(
+            node.title for node in read_spec(backend, find_run(backend, run)).graph.nodes
+        )
     except FairleadError:
         return []
     return [f"{run}/{name}" for name in names if name.startswith(begun)]

@@ -15,7 +15,7 @@ class Target(NamedTuple):
 
     run: str
     step: str | None = None
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # a field, not the method of tuples
     rank: int | None = None
 
 
@@ -34,7 +34,9 @@ def find_run(backend: Backend, text: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise NotFoundError(f"{len(found)} runs have {text!r} in their id", next=f"write more of it: {', '.join(found[:5])}")
+        raise NotFoundError(
+            f"{len(found)} runs have {text!r} in their id", next=f"write more of it: {', '.join(found[:5])}"
+        )
     raise NotFoundError(f"there is no run {text!r}", where=f"store {backend.url}", next="fairlead ps -a")
 
 
@@ -47,10 +49,12 @@ def find_target(backend: Backend, text: str) -> Target:
     """
     run, *rest = text.split("/")
     if len(rest) > 3:
-        raise UsageError(f"{text!r} has too many parts", next="write RUN, RUN/STEP, RUN/STEP/INDEX or RUN/STEP/INDEX/RANK")
+        raise UsageError(
+            f"{text!r} has too many parts", next="write RUN, RUN/STEP, RUN/STEP/INDEX or RUN/STEP/INDEX/RANK"
+        )
     numbers = []
     for part in rest[1:]:
         if not part.isdigit():
             raise UsageError(f"{part!r} in {text!r} is no index", next="write RUN/STEP/INDEX, with an index from 0")
         numbers.append(int(part))
-    return Target(find_run(backend, run), *rest[:1], *numbers)
+    return Target(find_run(backend, run), rest[0] if rest else None, *numbers)

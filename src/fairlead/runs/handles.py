@@ -44,7 +44,11 @@ class Run:
         """
         step = self.step(name, index)
         if not step.artifacts:
-            raise RunFailed(f"step {name}/{index} of run {self.id} has no value", why=f"it is {step.status}", next=f"fairlead get {self.id}")
+            raise RunFailed(
+                f"step {name}/{index} of run {self.id} has no value",
+                why=f"it is {step.status}",
+                next=f"fairlead get {self.id}",
+            )
         return self._store.values.load(step.artifacts[output])
 
     def result(self) -> Any:
@@ -56,8 +60,16 @@ class Run:
         from fairlead.runs.results import flow_result  # lazy: reads the run's records
 
         if self.status != "succeeded":
-            raise RunFailed(f"run {self.id} {self.status}", why=self.report.reason or "", next=f"fairlead get {self.id}")
+            raise RunFailed(
+                f"run {self.id} {self.status}", why=self.report.reason or "", next=f"fairlead get {self.id}"
+            )
         return flow_result(self._store, self.id)
 
     def __repr__(self) -> str:
         return f"<run {self.id} {self.status}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from importlib import import_module
+
+        bundle: dict[str, str] = import_module("fairlead.notebook.running").bundle_of(self)  # a layer above: by name
+        return bundle

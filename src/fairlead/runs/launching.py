@@ -40,6 +40,9 @@ from fairlead.store.records import Claim, Code, RunSpec, encode
 from fairlead.worker.running import find_function, save_items
 from fairlead.worker.tasks import ProjectCode
 
+_NOTEBOOK = "fairlead.notebook.running"
+"""What runs flows where IPython is at work: a layer above this one, so it is known by name alone."""
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a run is to be driven.
@@ -84,12 +87,18 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
     """
     project = find_project(Path(file))
     module = import_project(project)
-    flows = {each.name: each for each in vars(module).values() if isinstance(each, Flow) and each.__module__ == module.__name__}
+    flows = {
+        each.name: each
+        for each in vars(module).values()
+        if isinstance(each, Flow) and each.__module__ == module.__name__
+    }
     by_function = {each.function.__name__: each for each in flows.values()}
     if name is not None:
         found = flows.get(name) or by_function.get(name)
         if found is None:
-            raise UsageError(f"{file} has no flow {name!r}", next=nearest(name, flows) or "decorate a function with @flow")
+            raise UsageError(
+                f"{file} has no flow {name!r}", next=nearest(name, flows) or "decorate a function with @flow"
+            )
         return project, found
     if len(flows) != 1:
         listed = ", ".join(flows)
@@ -143,15 +152,21 @@ def _constant_faults(graph: graphs.Graph) -> Iterator[Fault]:
 
 def run_flow(flow: Flow[..., Any], parameters: Mapping[str, Any], options: Options | None = None) -> Run:
     """Run a flow object here, and return the finished run."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        run: Run = import_module(_NOTEBOOK).run_in_cell(shell, flow, parameters, options or Options())
+        return run
+    project, flow = locate(flow)
+    return launch(project, flow, parameters, options or Options(), Silent())
+
+
+def locate(flow: Flow[..., Any]) -> tuple[Project, Flow[..., Any]]:
+    """Return a flow's project, and the flow as its module is imported by workers."""
     module = sys.modules[flow.function.__module__]
     file = getattr(module, "__file__", None)
     if file is None:
         raise UsageError(f"flow {flow.name!r} is in no file", next="write it in a file, or in a notebook cell")
-    if flow.function.__module__ == "__main__":
-        project, flow = load_flow(file, flow.name)
-    else:
-        project = find_project(Path(file))
-    return launch(project, flow, parameters, options or Options(), Silent())
+    return load_flow(file, flow.name) if flow.function.__module__ == "__main__" else (find_project(Path(file)), flow)
 
 
 def launch(
@@ -233,7 +248,9 @@ def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
     project, flow = load_flow(spec.code.file, spec.graph.flow)
     traced = flow.trace(spec.graph.parameters)
     fresh = _specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
-    revised = msgspec.structs.replace(fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin)
+    revised = msgspec.structs.replace(
+        fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin
+    )
     store.backend.create(spec_key(spec.run, revised.revision), encode(revised))
     return revised
 
@@ -241,7 +258,9 @@ def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
 def _engine(store: Store, options: Options) -> LocalEngine:
     if options.on != "local":
         raise UsageError(
-            f"there is no context {options.on!r}", why="this installation knows the context 'local' only", next="leave --on away"
+            f"there is no context {options.on!r}",
+            why="this installation knows the context 'local' only",
+            next="leave --on away",
         )
     configured = settings()["parallel"].value
     slots = options.parallel or (int(configured) if configured else None)
@@ -270,9 +289,7 @@ def _specify(
         code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
         constants={name: store.values.save(value) for name, value in traced.constants.items()},
         items={
-            name: save_items(store.values, iter(value))
-            for name, value in traced.constants.items()
-            if name in mapped
+            name: save_items(store.values, iter(value)) for name, value in traced.constants.items() if name in mapped
         },
         sources=_sources(project, traced),
         python=f"{sys.version_info.major}.{sys.version_info.minor}",
@@ -331,9 +348,7 @@ def _drive(
 ) -> Run:
     """Drive a run under a claim, and write down how it ended.
 
-    Args:
-        resume: Whether the run has been driven before.
-        before: The spec it had then, where that is another one.
+    With `resume` the run has been driven before; `before` is the spec it had then, where that is another one.
     """
     backend, run, flow = store.backend, spec.run, spec.graph.flow
     note_transition(backend, run, flow, "running", now=utc_now())
@@ -341,7 +356,9 @@ def _drive(
     is_kept = store.values.exists if resume else None
     progress = read_progress(backend, spec, resume=resume, hold=keys is not None, is_kept=is_kept)
     try:
-        status = engine.drive(spec, progress, observer, claim=claim, code=_local_package(store, spec), settled=keys or {})
+        status = engine.drive(
+            spec, progress, observer, claim=claim, code=_local_package(store, spec), settled=keys or {}
+        )
         compact(backend, run, claim, read_observations(backend, run))
         note_transition(backend, run, flow, status, now=utc_now())
         claims.release(backend, run, claim)

@@ -19,7 +19,9 @@ def line_pattern(text: str) -> re.Pattern[bytes]:
     try:
         return re.compile(text.encode(errors="surrogateescape"))
     except re.error as error:
-        raise UsageError(f"{text!r} is no regular expression", why=str(error), next="escape what is meant as it is with a backslash") from error
+        raise UsageError(
+            f"{text!r} is no regular expression", why=str(error), next="escape what is meant as it is with a backslash"
+        ) from error
 
 
 class Lines:

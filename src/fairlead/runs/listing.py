@@ -74,7 +74,12 @@ def list_runs(wanted: Wanted, *, ended: bool, late: Callable[[], None]) -> list[
 
 
 def compare_metric(
-    metric: str, wanted: Wanted, *, sort: Literal["last", "min", "max"] | None, descending: bool, late: Callable[[], None]
+    metric: str,
+    wanted: Wanted,
+    *,
+    sort: Literal["last", "min", "max"] | None,
+    descending: bool,
+    late: Callable[[], None],
 ) -> list[MetricReport]:
     """Return the runs that logged a metric, ended ones included.
 

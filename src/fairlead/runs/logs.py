@@ -149,7 +149,9 @@ def select(store: Store, target: Target, attempt: int | None = None, *, required
     chosen.sort(key=lambda task: (places.get((task.step, task.index), len(places)), in_order(task)))
     written = {(task.step, task.index) for task in chosen}
     silent = [each for each in steps if (each.name, each.index) not in written]
-    return Selection([Log(store, target.run, task) for task in chosen], list(_notes(store, target, silent, waiting=not required)))
+    return Selection(
+        [Log(store, target.run, task) for task in chosen], list(_notes(store, target, silent, waiting=not required))
+    )
 
 
 def _wanted_steps(report: RunReport, target: Target) -> list[StepReport]:
@@ -157,7 +159,9 @@ def _wanted_steps(report: RunReport, target: Target) -> list[StepReport]:
     if not named:
         known = {each.name for each in report.steps}
         raise NotFoundError(
-            f"run {report.run} has no step {target.step!r}", where=f"flow {report.flow}", next=nearest(str(target.step), known)
+            f"run {report.run} has no step {target.step!r}",
+            where=f"flow {report.flow}",
+            next=nearest(str(target.step), known),
         )
     found = [each for each in named if target.index in (None, each.index)]
     if not found:
@@ -176,7 +180,9 @@ def _refuse_missing(target: Target, attempt: int | None, tasks: list[Task], step
     place = "/".join(str(each) for each in target if each is not None)
     if target.rank is not None and not tasks:
         whole, _, _ = place.rpartition("/")
-        raise NotFoundError(f"there is no log of rank {target.rank}", where=place, next=f"see what there is: fairlead logs {whole}")
+        raise NotFoundError(
+            f"there is no log of rank {target.rank}", where=place, next=f"see what there is: fairlead logs {whole}"
+        )
     if attempt is None:
         return
     known = sorted({task.number for task in tasks} | {tried.number for step in steps for tried in step.attempts})
@@ -197,7 +203,8 @@ def _notes(store: Store, target: Target, silent: list[StepReport], *, waiting: b
             found = progress.instances[each.name, each.index].cached
             if found is not None:
                 entry = found.entry
-                yield f"{each.name}/{each.index} was found in the cache; what it wrote: fairlead logs {entry.run}/{entry.step}/{entry.index}"
+                there = f"{entry.run}/{entry.step}/{entry.index}"
+                yield f"{each.name}/{each.index} was found in the cache; what it wrote: fairlead logs {there}"
         if len(cached) > _NOTES_MAX:
             yield f"{len(cached) - _NOTES_MAX} more were found in the cache: fairlead events {target.run}"
     if target.step is None or waiting:

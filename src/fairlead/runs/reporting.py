@@ -105,11 +105,13 @@ def _step_report(instance: Instance, run_status: RunStatus) -> StepReport:
     newest = outcome or (instance.attempts[max(instance.attempts)].outcome if instance.attempts else None)
     status = instance.status
     if not instance.ended and run_status in ("lost", "cancelled"):
-        status = {"lost": "lost" if instance.running else "pending", "cancelled": "cancelled"}[run_status]  # type: ignore[assignment]  # statuses
+        status = {"lost": "lost" if instance.running else "pending", "cancelled": "cancelled"}[run_status]
     attempts = [_attempt_report(each) for _, each in sorted(instance.attempts.items())]
     if instance.running is not None:
         number, started = instance.running
-        attempts.append(AttemptReport(number=number, status="lost" if run_status == "lost" else "running", started=_time(started)))
+        attempts.append(
+            AttemptReport(number=number, status="lost" if run_status == "lost" else "running", started=_time(started))
+        )
     return StepReport(
         name=instance.name,
         index=instance.index,

@@ -19,6 +19,9 @@ SETTINGS = {
 """Every setting: its name in config.toml, in upper case after FAIRLEAD_ in the environment, and its meaning."""
 
 
+_MEANING_OF_HOME = "the folder of all state; from FAIRLEAD_HOME only"
+
+
 class Setting(NamedTuple):
     """A setting's value, and where it comes from."""
 
@@ -60,9 +63,11 @@ def describe_settings() -> list[SettingReport]:
     """Return every setting with its meaning, and the folder of all state first; passwords are left out."""
     variable = "FAIRLEAD_HOME"
     origin = f"the environment variable {variable}" if os.environ.get(variable) else "the default"
-    place = SettingReport(name="home", value=str(home()), origin=origin, meaning="the folder of all state; only from FAIRLEAD_HOME")
+    place = SettingReport(name="home", value=str(home()), origin=origin, meaning=_MEANING_OF_HOME)
     others = [
-        SettingReport(name=each.name, value=_without_password(each.value), origin=each.origin, meaning=SETTINGS[each.name])
+        SettingReport(
+            name=each.name, value=_without_password(each.value), origin=each.origin, meaning=SETTINGS[each.name]
+        )
         for each in settings().values()
     ]
     return [place, *others]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from fairlead.quantities import human_duration
 from fairlead.runs.times import iso_time
@@ -30,7 +31,8 @@ def read_timeline(backend: Backend, run: str) -> list[EventReport]:
     return [moment.report() for moment in sorted(moments, key=lambda each: (each.time, each.rank))]
 
 
-class _Moment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Moment:
     """A fact: its time, its place among facts of the same time, and what tells it from others."""
 
     time: float
@@ -74,12 +76,13 @@ def _sightings(observations: Iterable[Observation]) -> Iterator[tuple[str, int, 
 def _moment(observation: Observation, begun: dict[tuple[str, int], float]) -> _Moment:
     match observation:
         case Started(step=step, index=index, number=number, time=time):
-            identity = ("started", step, index, number, time)
-            return _Moment(time, 2, identity, "started", step, index, number, "running", f"attempt {number} started")
+            text = f"attempt {number} started"
+            return _Moment(
+                time, 2, ("started", step, index, number, time), "started", step, index, number, "running", text
+            )
         case Ended(record=record):
-            identity = ("ended", record.step, record.index, record.number)
-            about = (record.step, record.index, record.number, record.status)
-            return _Moment(record.finished, 3, identity, "ended", *about, _ending(observation))
+            key = (record.step, record.index, record.number)
+            return _Moment(record.finished, 3, ("ended", *key), "ended", *key, record.status, _ending(observation))
         case Cached(step=step, index=index, entry=entry, time=time):
             text = f"found in the cache; computed by {entry.run}/{entry.step}/{entry.index}"
             return _Moment(time, 2, ("cached", step, index, time), "cached", step, index, None, "succeeded", text)
@@ -90,7 +93,8 @@ def _moment(observation: Observation, begun: dict[tuple[str, int], float]) -> _M
             return _Moment(time, 1, ("superseded", step, index, time), "superseded", step, index, message=text)
         case RunStatusChanged(status=status, time=time, reason=reason):
             text = f"the run is {status}" + (f": {reason}" if reason else "")
-            return _Moment(time, 0 if status == "running" else 4, ("run", status, time), "run", status=status, message=text)
+            rank = 0 if status == "running" else 4
+            return _Moment(time, rank, ("run", status, time), "run", status=status, message=text)
 
 
 def _ending(ended: Ended) -> str:

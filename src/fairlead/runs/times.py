@@ -40,5 +40,6 @@ def parse_moment(text: str, now: datetime, *, option: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(
-            f"{option} takes a time ago or a date, got {text!r}", next="write 2h, 1d12h, 2026-11-23 or 2026-11-23T14:00:00Z"
+            f"{option} takes a time ago or a date, got {text!r}",
+            next="write 2h, 1d12h, 2026-11-23 or 2026-11-23T14:00:00Z",
         ) from error

@@ -1,0 +1,1 @@
+"""What is to run: frozen, typed, versioned specs, as Python objects and as files."""

@@ -72,11 +72,7 @@ def accelerator_models() -> dict[str, AcceleratorModel]:
 
 @cache
 def _by_any_name() -> dict[str, AcceleratorModel]:
-    return {
-        name.lower(): model
-        for model in accelerator_models().values()
-        for name in (model.name, *model.aliases)
-    }
+    return {name.lower(): model for model in accelerator_models().values() for name in (model.name, *model.aliases)}
 
 
 def parse_accelerator(text: str) -> AcceleratorRequest:
@@ -87,7 +83,9 @@ def parse_accelerator(text: str) -> AcceleratorRequest:
     """
     found = _REQUEST.fullmatch(str(text).strip())
     if found is None:
-        raise ValueError(f"{text!r} is no accelerator request: write MODEL:COUNT, MODEL-MIG-PROFILE:COUNT or tpu-v4:2x2x1")
+        raise ValueError(
+            f"{text!r} is no accelerator request: write MODEL:COUNT, MODEL-MIG-PROFILE:COUNT or tpu-v4:2x2x1"
+        )
     model = _by_any_name().get(found["model"].lower())
     if model is None:
         raise ValueError(f"unknown accelerator {found['model']!r}; {nearest(found['model'], accelerator_models())}")
@@ -118,7 +116,9 @@ def _slice_request(model: AcceleratorModel, amount: str) -> AcceleratorRequest:
     if not model.topologies:
         raise ValueError(f"{model.name} is counted, not sliced: write {model.name}:COUNT, got {amount!r}")
     if not _TOPOLOGY.fullmatch(amount):
-        raise ValueError(f"{model.name} is asked for by topology, for instance {model.name}:{model.topologies[0]}, got {amount!r}")
+        raise ValueError(
+            f"{model.name} is asked for by topology, for instance {model.name}:{model.topologies[0]}, got {amount!r}"
+        )
     if amount not in model.topologies:
         raise ValueError(f"{model.name} offers no topology {amount!r}; it offers {', '.join(model.topologies)}")
     return AcceleratorRequest(model, prod(int(side) for side in amount.split("x")), topology=amount)

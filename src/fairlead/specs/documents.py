@@ -44,7 +44,9 @@ def parse(text: bytes | str, *, source: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SpecError(source, [Fault(place, f"is neither YAML nor JSON: {getattr(error, 'problem', error)}")]) from error
+        raise SpecError(
+            source, [Fault(place, f"is neither YAML nor JSON: {getattr(error, 'problem', error)}")]
+        ) from error
 
 
 def convert(raw: Any, form: type[T], *, source: str) -> T:

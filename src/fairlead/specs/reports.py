@@ -93,7 +93,8 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         time: When, ISO 8601 in UTC; for a call, which carries no time, when its step came up.
-        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, ``superseded``, or what was asked: ``cancel``, ``label``, ``pin``.
+        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, ``superseded``, or what was asked for:
+            ``cancel``, ``label``, ``pin``.
         status: What the run or the attempt became.
         message: The same in words.
     """

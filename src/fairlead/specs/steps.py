@@ -222,8 +222,8 @@ def _dimension_faults(dimension: Dimension) -> Iterator[str]:
 
 def step_faults(step: Step) -> Iterator[Fault]:
     """Yield everything wrong with a step, with paths below it."""
-    if fault := name_fault(step.name):
-        yield Fault("name", fault)
+    if unfit := name_fault(step.name):
+        yield Fault("name", unfit)
     if isinstance(step, FunctionStep | DriverStep) and not _FUNCTION.fullmatch(step.function):
         yield Fault("function", f"must be module:qualified.name, got {step.function!r}")
     if isinstance(step, ContainerStep) and not step.command:
@@ -277,7 +277,9 @@ def _label_faults(labels: dict[str, str]) -> Iterator[Fault]:
         if not _LABEL_KEY.fullmatch(key):
             yield Fault(f"labels.{key}", "is no Kubernetes label key")
         if not _LABEL_VALUE.fullmatch(value):
-            yield Fault(f"labels.{key}", f"{value!r} is no Kubernetes label value: at most 63 of letters, digits, '-', '_', '.'")
+            yield Fault(
+                f"labels.{key}", f"{value!r} is no Kubernetes label value: at most 63 of letters, digits, '-', '_', '.'"
+            )
 
 
 def _volume_faults(volumes: tuple[Volume, ...]) -> Iterator[Fault]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -61,7 +60,8 @@ def new_claim(number: int, *, now: float) -> Claim:
 
 def newest_claim(backend: Backend, run: str) -> Claim | None:
     """Return the claim that holds a run, or the last one that did."""
-    keys = [entry.key for entry in list_all(backend, run_prefix(run) + "claims/") if not entry.key.endswith((".beat", ".end"))]
+    entries = list_all(backend, run_prefix(run) + "claims/")
+    keys = [entry.key for entry in entries if _is_claim(entry.key)]
     if not keys:
         return None
     try:
@@ -72,7 +72,8 @@ def newest_claim(backend: Backend, run: str) -> Claim | None:
 
 def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
     """Say whether the process that made a claim is alive, and has not given the run back."""
-    beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(_claim_key(run, claim.number))]
+    own = _claim_key(run, claim.number)
+    beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(own)]
     if any(entry.key.endswith(".end") for entry in beats):
         return False
     return maker_lives(claim, max((entry.modified for entry in beats), default=claim.time))
@@ -102,8 +103,12 @@ def release(backend: Backend, run: str, claim: Claim) -> None:
 
 def is_fenced(backend: Backend, run: str, claim: Claim) -> bool:
     """Say whether a later claim has taken the run away."""
-    prefix = run_prefix(run) + "claims/"
-    return any(not entry.key.endswith((".beat", ".end")) for entry in backend.list_after(prefix, _claim_key(run, claim.number) + ".zzz"))
+    later = backend.list_after(run_prefix(run) + "claims/", _claim_key(run, claim.number) + ".end")
+    return any(_is_claim(entry.key) for entry in later)
+
+
+def _is_claim(key: str) -> bool:
+    return not key.endswith((".beat", ".end"))
 
 
 def _claim_key(run: str, number: int) -> str:
@@ -133,7 +138,7 @@ def boot_id() -> str:
 
 def process_started(pid: int) -> str | None:
     """Return when a process began, in the system's own words, or None where there is no such process."""
-    if sys.platform == "linux":
+    if Path("/proc/self/stat").exists():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:

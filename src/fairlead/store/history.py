@@ -32,10 +32,13 @@ def read_spec(backend: Backend, run: str) -> RunSpec:
         NotFoundError: There is no such run.
         DamagedError: The record can't be read.
     """
-    keys = [entry.key for entry in backend.list_after(run_prefix(run), spec_key(run)[:-1]) if entry.key.startswith(spec_key(run))]
+    first = spec_key(run)
+    keys = [entry.key for entry in backend.list_after(run_prefix(run), first[:-1]) if entry.key.startswith(first)]
     if not keys:
         known = nearest(run, latest_by_run(backend)) or "no runs yet"
-        raise NotFoundError(f"there is no run {run!r}", where=f"store {backend.url}", next=f"fairlead ps -a   ({known})")
+        raise NotFoundError(
+            f"there is no run {run!r}", where=f"store {backend.url}", next=f"fairlead ps -a   ({known})"
+        )
     return decode(backend.get(keys[-1]), RunSpec, key=keys[-1])
 
 

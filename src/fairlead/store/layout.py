@@ -34,7 +34,7 @@ class Task(NamedTuple):
     """One attempt of one instance of a step, or one rank of it."""
 
     step: str
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple's method of that name is not wanted here
     number: int
     rank: int | None = None
 

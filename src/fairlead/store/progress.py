@@ -42,8 +42,21 @@ class Instance:
     """
 
     __slots__ = (
-        "attempts", "cached", "held", "finished", "index", "item", "name", "node", "outcome", "reason", "running",
-        "status", "step", "waiting", "call",
+        "attempts",
+        "cached",
+        "call",
+        "finished",
+        "held",
+        "index",
+        "item",
+        "name",
+        "node",
+        "outcome",
+        "reason",
+        "running",
+        "status",
+        "step",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, name: str, index: int, step: Step, *, node: int = -1, item: int | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -51,6 +51,16 @@ def frame(message: Any) -> bytes:
     """Return a message as it is sent."""
     body = _encoder.encode(message)
     return _HEADER.pack(len(body)) + body
+
+
+class Talk(Protocol):
+    """A task's end of the channel."""
+
+    def send(self, message: Any) -> None:
+        """Send a message to the driver."""
+
+    def receive(self) -> ToWorker | None:
+        """Wait for the next message; None when the driver is gone."""
 
 
 class Connection:

@@ -36,10 +36,15 @@ def contained(task: WorkerTask) -> Callable[..., Path]:
         words = command_line(step, engine_path(), folder, task.variables)
         done = subprocess.run(words, stdout=sys.stdout.fileno(), stderr=sys.stderr.fileno(), check=False)
         if done.returncode:
-            raise ContainerFailed(f"the command of {step.name!r} ended with exit code {done.returncode}", where=f"image {step.image}")
+            raise ContainerFailed(
+                f"the command of {step.name!r} ended with exit code {done.returncode}", where=f"image {step.image}"
+            )
         output = folder / "output"
         if not output.exists():
-            raise ContainerFailed(f"the command of {step.name!r} left nothing at {{output}}", next="have the command write its result there")
+            raise ContainerFailed(
+                f"the command of {step.name!r} left nothing at {{output}}",
+                next="have the command write its result there",
+            )
         return output
 
     return run
@@ -60,7 +65,10 @@ def engine_path() -> str:
 def command_line(step: ContainerStep, engine: str, folder: Path, variables: dict[str, str]) -> list[str]:
     """Return the words that run a step's container, with `folder` mounted for its inputs and its output."""
     known = {parameter.name for parameter in step.parameters} | {"output"}
-    command = [_PLACE.sub(lambda found: f"{_MOUNT}/{found[1]}" if found[1] in known else found[0], word) for word in step.command]
+    command = [
+        _PLACE.sub(lambda found: f"{_MOUNT}/{found[1]}" if found[1] in known else found[0], word)
+        for word in step.command
+    ]
     environment = [word for name, value in sorted(variables.items()) for word in ("--env", f"{name}={value}")]
     limits = ["--cpus", str(step.resources.cpu_millis / 1000)]
     if step.resources.memory_bytes:
@@ -83,4 +91,8 @@ def _write_input(path: Path, value: Any) -> None:
         try:
             path.write_text(json.dumps(value), "utf-8")
         except (TypeError, ValueError) as error:
-            raise FairleadError(f"the input {path.name!r} can't be given to a container", why=str(error), next="give a Path, a text or JSON") from error
+            raise FairleadError(
+                f"the input {path.name!r} can't be given to a container",
+                why=str(error),
+                next="give a Path, a text or JSON",
+            ) from error

@@ -27,7 +27,7 @@ from fairlead.packaging.sources import source_parts
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
-from fairlead.worker.channel import Connection
+from fairlead.worker.channel import Talk
 from fairlead.worker.keys import input_parts
 from fairlead.worker.tasks import Answer, Call, Definition, Given, Input, Stored, WorkerTask
 
@@ -36,7 +36,7 @@ class StepFailed(FairleadError):
     """A step that a dynamic flow called did not succeed."""
 
 
-def driven(task: WorkerTask, function: Callable[..., Any], connection: Connection, project: Project) -> Callable[..., Any]:
+def driven(task: WorkerTask, function: Callable[..., Any], connection: Talk, project: Project) -> Callable[..., Any]:
     """Return the flow's body as a function that runs as the driver."""
 
     @functools.wraps(function)
@@ -50,7 +50,7 @@ def driven(task: WorkerTask, function: Callable[..., Any], connection: Connectio
 class Driver:
     """The scope in which a call of a step is submitted; see `fairlead.authoring.scopes.Scope`."""
 
-    def __init__(self, task: WorkerTask, connection: Connection, project: Project) -> None:
+    def __init__(self, task: WorkerTask, connection: Talk, project: Project) -> None:
         self._task = task
         self._connection = connection
         self._project = project
@@ -139,7 +139,11 @@ class Driver:
                 next="start a new run; what has not changed is taken from the cache",
             )
         if answer.status != "succeeded":
-            raise StepFailed(f"step {step.name!r} {answer.status}", why=answer.reason, next="catch this where the flow can go on without it")
+            raise StepFailed(
+                f"step {step.name!r} {answer.status}",
+                why=answer.reason,
+                next="catch this where the flow can go on without it",
+            )
         values = tuple(map(self._values.load, answer.outputs))
         return values if len(step.spec.outputs) > 1 else values[0]
 

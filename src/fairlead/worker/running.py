@@ -35,7 +35,9 @@ class WrongResult(FairleadError):
     """A step returned what it must not."""
 
 
-def run_task(task: WorkerTask, function: Callable[..., Any], backend: Backend, send: Callable[[Any], None], root: str) -> bool:
+def run_task(
+    task: WorkerTask, function: Callable[..., Any], backend: Backend, send: Callable[[Any], None], root: str
+) -> bool:
     """Run a task in this process and write its record; True where it succeeded.
 
     Args:
@@ -154,7 +156,9 @@ def _scalar(task: WorkerTask, export: Export, outputs: tuple[Any, ...]) -> Any:
     try:
         value = _at(outputs[export.output], export.path)
     except (LookupError, TypeError) as error:
-        raise _wrong(task, f"has no {keys} in its result, which a condition reads ({type(error).__name__}: {error})") from None
+        raise _wrong(
+            task, f"has no {keys} in its result, which a condition reads ({type(error).__name__}: {error})"
+        ) from None
     value = value.item() if hasattr(value, "item") else value
     if value is not None and not isinstance(value, str | int | float | bool):
         raise _wrong(task, f"has a {type(value).__name__} at {keys or 'its result'}, where a condition needs a scalar")
@@ -216,7 +220,8 @@ def find_function(step: specs.Step, modules: Callable[[str], Any]) -> Callable[.
                 f"module {module_name!r} has no {qualified!r}, which is the step {step.name!r}",
                 next="define the step at the top level of the module, and keep its name",
             ) from None
-    return getattr(found, "function", found)
+    function: Callable[..., Any] = getattr(found, "function", found)
+    return function
 
 
 def seed_of(task: WorkerTask) -> int:

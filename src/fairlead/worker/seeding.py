@@ -29,7 +29,7 @@ class _SeedNumPy:
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "numpy.random":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]  # a finder by its methods
+        sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
             _seed_after(spec.loader, self._seed)

@@ -18,7 +18,7 @@ from fairlead.specs.steps import Dimension, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
-from fairlead.worker.channel import Connection
+from fairlead.worker.channel import Talk
 from fairlead.worker.keys import input_parts
 from fairlead.worker.running import Kept
 from fairlead.worker.tasks import Answer, Call, Followed, Given, Input, Stop, WorkerTask
@@ -36,7 +36,7 @@ except ImportError as error:  # shown as the attempt's error
     raise MissingExtra("optuna", "sweeps", "a sweep") from error
 
 
-def swept(task: WorkerTask, connection: Connection) -> Callable[..., Kept]:
+def swept(task: WorkerTask, connection: Talk) -> Callable[..., Kept]:
     """Return the function that runs a sweep; its inputs are not loaded but handed on to the trials."""
     sweep = Sweeping(task, connection)
 
@@ -49,7 +49,7 @@ def swept(task: WorkerTask, connection: Connection) -> Callable[..., Kept]:
 class Sweeping:
     """A sweep under way."""
 
-    def __init__(self, task: WorkerTask, connection: Connection) -> None:
+    def __init__(self, task: WorkerTask, connection: Talk) -> None:
         assert isinstance(task.step, SweepStep)
         self._task = task
         self._spec: SweepStep = task.step
@@ -83,7 +83,9 @@ class Sweeping:
                 self._call(past.position, self._study.ask(self._space))
                 continue
             score = self._score(past.metrics) if past.status == "succeeded" else None
-            state = {"succeeded": TrialState.COMPLETE, "failed": TrialState.FAIL, "cancelled": TrialState.FAIL}[past.status]
+            state = {"succeeded": TrialState.COMPLETE, "failed": TrialState.FAIL, "cancelled": TrialState.FAIL}[
+                past.status
+            ]
             trial = optuna.trial.create_trial(params=values, distributions=self._space, value=score, state=state)
             self._study.add_trial(trial)
             if score is not None:
@@ -151,13 +153,16 @@ class Sweeping:
         return {"last": last, "min": lowest, "max": highest}[self._spec.best_of]
 
     def _best(self) -> Kept:
-        complete = [trial for trial in self._study.trials if trial.number in self._outputs]
+        scores = {trial.number: trial.value for trial in self._study.trials if trial.number in self._outputs}
+        complete = {number: score for number, score in scores.items() if score is not None}
         if not complete:
-            raise FairleadError(f"no trial of {self._spec.trial!r} succeeded", why=next(filter(None, self._reasons), ""))
+            reason = next(filter(None, self._reasons), "")
+            raise FairleadError(f"no trial of {self._spec.trial!r} succeeded", why=reason)
         pick = max if self._spec.direction == "maximize" else min
-        best = pick(complete, key=lambda trial: trial.value)
+        best = pick(complete, key=lambda number: complete[number])
+        parameters = dict(self._study.trials[best].params)
         values = Values(open_backend(self._task.store), Path(self._task.host))
-        return Kept((self._outputs[best.number], values.save(dict(best.params)), values.save(float(best.value))))
+        return Kept((self._outputs[best], values.save(parameters), values.save(complete[best])))
 
     def _sampler(self) -> Any:
         seed = self._spec.seed
@@ -215,7 +220,11 @@ def grid_values(name: str, dimension: Dimension) -> list[Any]:
         return list(dimension.choices)
     step = dimension.step or (1 if dimension.type == "int" else None)
     if step is None or dimension.low is None or dimension.high is None:
-        raise FairleadError(f"dimension {name!r} has no grid", why="a range of floats has no steps", next="give choices, or uniform(low, high, step=…)")
+        raise FairleadError(
+            f"dimension {name!r} has no grid",
+            why="a range of floats has no steps",
+            next="give choices, or uniform(low, high, step=…)",
+        )
     count = int((dimension.high - dimension.low) / step + 1e-9) + 1
     return [dimension.low + position * step for position in range(count)]
 

@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -38,14 +39,19 @@ from fairlead.worker.tasks import (
     ProjectCode,
     Ready,
     Signal,
-    WorkerTask,
     Work,
+    WorkerTask,
 )
 
 NOT_FORKABLE = ("jax", "tensorflow", "ray", "grpc", "cupy", "pyspark", "mlx")
 """Libraries that do not work in a process forked after their import, whatever its threads."""
 
-_EVERY_TASK_USES = ("fairlead.worker.seeding", "fairlead.store.formats.plain", "fairlead.store.formats.pickles", "pickle")
+_EVERY_TASK_USES = (
+    "fairlead.worker.seeding",
+    "fairlead.store.formats.plain",
+    "fairlead.store.formats.pickles",
+    "pickle",
+)
 """Modules that are imported lazily elsewhere: a process that is forked after their import need not import them."""
 
 _decoder = msgspec.msgpack.Decoder(WorkerTask)
@@ -246,6 +252,7 @@ class Modules:
         self.root = str(project.root)
 
     def __call__(self, name: str) -> Any:
+        """Import a module."""
         return import_module(self.project.module if name == "__main__" else name)
 
 
@@ -317,10 +324,8 @@ def _subreaper() -> None:
 
 
 def _signal_group(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _drain(descriptor: int) -> None:

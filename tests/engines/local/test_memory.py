@@ -63,7 +63,7 @@ def run(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., AttemptReport]]:
     monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(engine, "MemoryLimits", lambda: MemoryLimits(use_groups=request.param))
+    monkeypatch.setattr(engine, "MemoryLimits", lambda **_: MemoryLimits(use_groups=request.param))
 
     def do(body: str = "", *, flow: str = "alone", nodes: int = 1, each: int = 2) -> AttemptReport:
         file = tmp_path / f"flow_{tmp_path.name.replace('-', '_')}.py"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from fairlead.engines.local.processes import Processes
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.store.journal import Journal
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import Called, RunSpec
 from fairlead.worker.context import LoggedLine
 from fairlead.worker.tasks import Answer, Call, Followed, PastCall
+
+
+class Sender(Protocol):
+    """Sends messages to tasks."""
+
+    def send(self, identity: int, message: Any) -> None:
+        """Send a message to a task; nothing happens where it is gone."""
 
 
 class Calls:
@@ -23,7 +29,7 @@ class Calls:
         unwritten: Whether calls were noted that the journal has not written.
     """
 
-    def __init__(self, spec: RunSpec, progress: Progress, journal: Journal, processes: Processes) -> None:
+    def __init__(self, spec: RunSpec, progress: Progress, journal: Journal, processes: Sender) -> None:
         self._progress = progress
         self._journal = journal
         self._processes = processes

@@ -44,7 +44,11 @@ def _gpus() -> tuple[int, str]:
         return 0, ""
     try:
         found = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True, timeout=10, check=False
+            ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return 0, ""
@@ -74,16 +78,22 @@ def lacking(graph: Graph, machine: Machine) -> Iterator[Fault]:
     for key, step in graph.steps.items():
         wanted, total = demand(step, machine), machine.total
         path = f"step {key}"
-        if isinstance(step.runtime, Single | RankRuntime):
-            pass
-        else:
-            yield Fault(path, f"the runtime {kind_of(step.runtime)!r} does not run locally; the engine runs single, torch, jax, tensorflow and mpi")
+        if not isinstance(step.runtime, Single | RankRuntime):
+            yield Fault(
+                path,
+                f"the runtime {kind_of(step.runtime)!r} can't run here; single, torch, jax, tensorflow, mpi can",
+            )
         if isinstance(step, ContainerStep) and not (shutil.which("podman") or shutil.which("docker")):
             yield Fault(path, "is a container; running it here needs podman or docker, and neither is installed")
         if wanted.cpu_millis > total.cpu_millis:
-            yield Fault(path, f"asks for {format_cpu(wanted.cpu_millis)} CPU, this machine has {format_cpu(total.cpu_millis)}")
+            yield Fault(
+                path, f"asks for {format_cpu(wanted.cpu_millis)} CPU, this machine has {format_cpu(total.cpu_millis)}"
+            )
         if wanted.memory_bytes > total.memory_bytes:
-            yield Fault(path, f"asks for {human_bytes(wanted.memory_bytes)} of memory, this machine has {human_bytes(total.memory_bytes)}")
+            yield Fault(
+                path,
+                f"asks for {human_bytes(wanted.memory_bytes)} memory, this machine has {human_bytes(total.memory_bytes)}",
+            )
         if wanted.gpus > total.gpus:
             yield Fault(path, f"asks for {step.resources.gpus}, this machine has {total.gpus or 'no'} GPUs")
 
@@ -101,7 +111,9 @@ class Capacity:
         """Take an amount; returns the GPUs that are given, or None where it does not fit now."""
         clamped = Amount(*map(min, wanted, self.machine.total))
         needs_slot = wanted != Amount(0, 0, 0)
-        if any(have < want for have, want in zip(self._free, clamped, strict=True)) or (needs_slot and self._slots == 0):
+        if any(have < want for have, want in zip(self._free, clamped, strict=True)) or (
+            needs_slot and self._slots == 0
+        ):
             return None
         self._free = Amount(*(have - want for have, want in zip(self._free, clamped, strict=True)))
         if self._slots is not None and needs_slot:

@@ -49,7 +49,7 @@ from fairlead.store.records import (
 from fairlead.worker.context import LoggedLine, extended
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import Resolver
-from fairlead.worker.tasks import Call, Definition, Exited, Logged, ProjectCode, Progressed, Rank, Stop, WorkerTask
+from fairlead.worker.tasks import Call, Definition, Exited, Logged, Progressed, ProjectCode, Rank, Stop, WorkerTask
 
 FLUSH_S = 0.5
 """How old an observation may grow before it is written: what another process sees of a run is no older."""
@@ -141,7 +141,7 @@ class _Drive:
         self._code = code
         self._journal = Journal(store.backend, spec.run, claim)
         self._processes = InlineProcesses(code, self._turn) if inline else Processes(code)
-        self._memory = MemoryLimits()
+        self._memory = MemoryLimits(use_groups=not inline)
         self._resolver = resolver_of(store, spec, progress)
         self._calls = Calls(spec, progress, self._journal, self._processes)
         self._attempts: dict[int, Attempt] = {}
@@ -221,7 +221,10 @@ class _Drive:
         for attempt in self._running.values():
             if not attempt.stopping and self._memory.enforce(attempt.processes, self._processes.pids):
                 self._stop(attempt, "memory", at_once=True)
-        if any(event.kind == "cancel" and event.time >= self._claim.time for event in read_events(self._backend, self._spec.run)):
+        if any(
+            event.kind == "cancel" and event.time >= self._claim.time
+            for event in read_events(self._backend, self._spec.run)
+        ):
             self._cancel()
         if now - self._beat_at >= claims.BEAT_S:
             self._beat_at = now
@@ -507,13 +510,19 @@ class _Drive:
         key = attempt_key(self._spec.run, task)
         try:
             record = decode(self._backend.get(key), AttemptRecord, key=key)
-            if exited.status != 0 and attempt.stopping and (attempt.stopping == "memory" or record.status == "succeeded"):
+            if (
+                exited.status != 0
+                and attempt.stopping
+                and (attempt.stopping == "memory" or record.status == "succeeded")
+            ):
                 raise NotFoundError("stopped while it was leaving")
         except NotFoundError:
             log = attempt.logs[list(attempt.processes).index(identity)]
             record = record_of_death(attempt, exited, log, host=claims.host_name())
             if attempt.history:
-                self._backend.put(metrics_key(self._spec.run, task), b"".join(encode(line) + b"\n" for line in attempt.history))
+                self._backend.put(
+                    metrics_key(self._spec.run, task), b"".join(encode(line) + b"\n" for line in attempt.history)
+                )
             self._backend.put(key, encode(record))
         return msgspec.structs.replace(record, peak_memory_bytes=exited.peak_memory_bytes, cpu_s=exited.cpu_s)
 
@@ -577,7 +586,9 @@ class _Drive:
         """First: cancel, and say how to go on. Second: kill."""
         self._interrupts += 1
         if self._interrupts == 1:
-            self._observer.noted(f"cancelling; interrupt again to kill. Go on later with: fairlead resume {self._spec.run}")
+            self._observer.noted(
+                f"cancelling; interrupt again to kill. Go on later with: fairlead resume {self._spec.run}"
+            )
             self._cancel()
         else:
             for attempt in list(self._running.values()):

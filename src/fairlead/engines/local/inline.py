@@ -15,9 +15,8 @@ from typing import Any
 
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
-from fairlead.worker.running import environment_of, find_function, run_task
+from fairlead.worker.running import environment_of, find_function, run_task, seed_of
 from fairlead.worker.seeding import seed_everything
-from fairlead.worker.running import seed_of
 from fairlead.worker.tasks import Exited, FromWorker, ProjectCode, WorkerTask
 from fairlead.worker.template import Modules, load_project
 
@@ -78,7 +77,9 @@ class InlineProcesses:
         os.environ.update(environment_of(task))
         seed_everything(seed_of(task))
         try:
-            done = run_task(task, self._function(task), open_backend(task.store), self._events.append, self._modules.root)
+            done = run_task(
+                task, self._function(task), open_backend(task.store), self._events.append, self._modules.root
+            )
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -92,7 +93,9 @@ class InlineProcesses:
             case specs.DriverStep():
                 from fairlead.worker.driving import driven  # lazy: used by dynamic flows only
 
-                return driven(task, find_function(task.step, self._modules), _Inbox(self, task.id), self._modules.project)
+                return driven(
+                    task, find_function(task.step, self._modules), _Inbox(self, task.id), self._modules.project
+                )
             case specs.SweepStep():
                 from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
 

@@ -28,11 +28,13 @@ from fairlead.worker.tasks import (
     ProjectCode,
     Ready,
     Signal,
-    WorkerTask,
     Work,
+    WorkerTask,
 )
 
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")}
+_ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+}
 
 
 class _Peer:
@@ -143,7 +145,11 @@ class Processes:
         while self._ready is None:
             self._events.extend(self._receive(0.2))
             if self._process is not None and self._process.poll() is not None and self._ready is None:
-                raise FairleadError("the worker template could not start", why=self._template_log(), next="report this, with the lines above")
+                raise FairleadError(
+                    "the worker template could not start",
+                    why=self._template_log(),
+                    next="report this, with the lines above",
+                )
             if time.monotonic() > deadline:
                 raise FairleadError("the worker template did not answer in 10 minutes", why=self._template_log())
 
@@ -270,7 +276,11 @@ class Processes:
         dead = sorted(self._alive)
         self._alive.clear()
         self._tasks.clear()
-        lost = [Exited(id=each, status=9, peak_memory_bytes=0, cpu_s=0.0, template_died=True) for each in dead if each not in self._waiting]
+        lost = [
+            Exited(id=each, status=9, peak_memory_bytes=0, cpu_s=0.0, template_died=True)
+            for each in dead
+            if each not in self._waiting
+        ]
         self._waiting.clear()
         self._spawn()
         return list(lost)

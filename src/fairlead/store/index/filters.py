@@ -8,7 +8,7 @@ where both are large, their common part is assumed to be found soon.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -62,35 +62,60 @@ def select_filtered(connection: sa.Connection, table: sa.Table, wanted: Filter) 
     Returns:
         The query, and the table whose index it walks: by the columns created and run of this one it is to be ordered.
     """
-    own = _conditions(table, wanted)
-    query = sa.select(table)
     if not wanted.labels:
-        return query.where(*own, *_times(table, wanted)), table
+        return sa.select(table).where(*_conditions(table, wanted), *times(table, wanted)), table
     counts = {key: _count_label(connection, key, value) for key, value in wanted.labels.items()}
     driver = min(counts, key=lambda key: counts[key])
+    if count_own(connection, table, wanted) <= min(FEW, counts[driver]):
+        query = sa.select(table).where(*_conditions(table, wanted), *times(table, wanted))
+        return query.where(*with_labels(table, wanted.labels)), table
+    query = sa.select(table).join_from(LABELS, table, LABELS.c.run == table.c.run)
+    query = query.where(LABELS.c.key == driver, LABELS.c.value == wanted.labels[driver], *times(LABELS, wanted))
     rest = {key: value for key, value in wanted.labels.items() if key != driver}
-    if own and _count(connection, sa.select(table.c.run).where(*own)) <= min(FEW, counts[driver]):
-        query = query.where(*own, *_times(table, wanted))
-        return _with_labels(query, table, wanted.labels), table
-    query = query.join_from(LABELS, table, LABELS.c.run == table.c.run)
-    query = query.where(LABELS.c.key == driver, LABELS.c.value == wanted.labels[driver])
-    return _with_labels(query.where(*own, *_times(LABELS, wanted)), table, rest), LABELS
+    return query.where(*checked(table, wanted), *with_labels(table, rest)), LABELS
 
 
-def _conditions(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+def is_rare(connection: sa.Connection, table: sa.Table, wanted: Filter) -> bool:
+    """Say whether one part of a filter lets few rows through."""
+    labels = wanted.labels.items()
+    return count_own(connection, table, wanted) <= FEW or any(_count_label(connection, *each) <= FEW for each in labels)
+
+
+def checked(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions on flow, status and name for rows that are reached by another table."""
+    return _conditions(table, wanted, hide)
+
+
+def hide(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """Return a column so that no index serves it: SQLite walks the one that looks best for it, and sorts all it finds."""
+    return sa.func.coalesce(column, column)
+
+
+def count_own(connection: sa.Connection, table: sa.Table, wanted: Filter) -> int:
+    """Count the rows of a flow, status or name up to a few; without any of these there are many."""
+    own = _conditions(table, wanted)
+    return count(connection, sa.select(table.c.run).where(*own)) if own else FEW + 1
+
+
+def _conditions(
+    table: sa.Table,
+    wanted: Filter,
+    form: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]] = lambda column: column,
+) -> list[sa.ColumnElement[bool]]:
     found = []
     if wanted.flow is not None:
-        found.append(table.c.flow == wanted.flow)
+        found.append(form(table.c.flow) == wanted.flow)
     if wanted.name is not None:
-        found.append(table.c.name == wanted.name)
+        found.append(form(table.c.name) == wanted.name)
     if len(wanted.statuses) == 1:
-        found.append(table.c.status == wanted.statuses[0])
+        found.append(form(table.c.status) == wanted.statuses[0])
     elif wanted.statuses:
-        found.append(table.c.status.in_(wanted.statuses))
+        found.append(form(table.c.status).in_(wanted.statuses))
     return found
 
 
-def _times(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+def times(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions on the time a run was created."""
     found = []
     if wanted.since is not None:
         found.append(table.c.created >= wanted.since.timestamp())
@@ -99,17 +124,19 @@ def _times(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
     return found
 
 
-def _with_labels(query: sa.Select[Any], table: sa.Table, labels: Mapping[str, str]) -> sa.Select[Any]:
+def with_labels(table: sa.Table, labels: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions that a row's run has these labels."""
+    found = []
     for key, value in labels.items():
         other = LABELS.alias()
-        query = query.where(sa.exists().where(other.c.run == table.c.run, other.c.key == key, other.c.value == value))
-    return query
+        found.append(sa.exists().where(other.c.run == table.c.run, other.c.key == key, other.c.value == value))
+    return found
 
 
 def _count_label(connection: sa.Connection, key: str, value: str) -> int:
-    return _count(connection, sa.select(LABELS.c.run).where(LABELS.c.key == key, LABELS.c.value == value))
+    return count(connection, sa.select(LABELS.c.run).where(LABELS.c.key == key, LABELS.c.value == value))
 
 
-def _count(connection: sa.Connection, query: sa.Select[Any]) -> int:
+def count(connection: sa.Connection, query: sa.Select[Any]) -> int:
     """Count the rows of a query, as far as one more than a few."""
     return connection.scalar(sa.select(sa.func.count()).select_from(query.limit(FEW + 1).subquery())) or 0

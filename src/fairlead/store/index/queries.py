@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from fairlead.errors import NotFoundError
 from fairlead.naming import format_time
 from fairlead.specs.reports import RunSummary
+from fairlead.store.index import filters
 from fairlead.store.index.filters import Filter, select_filtered
 from fairlead.store.index.tables import LABELS, METRICS, RUNS, STEPS
 from fairlead.store.index.writing import in_groups
@@ -107,16 +108,20 @@ def read_metric(
     connection: sa.Connection, metric: str, wanted: Filter, sort: MetricSort | None, descending: bool, limit: int
 ) -> list[MetricRow]:
     """Return runs that logged a metric, sorted by it, or newest first."""
-    query, order = select_filtered(connection, RUNS, wanted)
-    columns = [METRICS.c[name].label(f"of_{name}") for name in ("step", "index", "last", "min", "max")]
-    query = query.add_columns(*columns).join(METRICS, METRICS.c.run == RUNS.c.run)
-    query = query.where(METRICS.c.name == metric, METRICS.c.of_run.is_(sa.true()))
-    newest = (order.c.created.desc(), order.c.run.desc())
-    if sort is None:
-        query = query.order_by(*newest)
+    of_metric = (METRICS.c.name == metric, METRICS.c.of_run.is_(sa.true()))
+    few = filters.count(connection, sa.select(METRICS.c.run).where(*of_metric)) <= filters.FEW
+    if few or (sort is not None and not filters.is_rare(connection, RUNS, wanted)):
+        # Walk the metric's values, and look each one's run up.
+        query = sa.select(RUNS).join_from(METRICS, RUNS, RUNS.c.run == METRICS.c.run).where(*of_metric)
+        query = query.where(*filters.checked(RUNS, wanted), *filters.with_labels(RUNS, wanted.labels))
+        query, order = query.where(*filters.times(RUNS, wanted)), RUNS
     else:
-        value = METRICS.c[sort]
-        query = query.order_by((value.desc() if descending else value.asc()).nulls_last(), *newest)
+        query, order = select_filtered(connection, RUNS, wanted)
+        query = query.join(METRICS, METRICS.c.run == RUNS.c.run)
+        query = query.where(filters.hide(METRICS.c.name) == metric, METRICS.c.of_run.is_(sa.true()))
+    columns = [METRICS.c[name].label(f"of_{name}") for name in ("step", "index", "last", "min", "max")]
+    by_value = [] if sort is None else [(METRICS.c[sort].desc() if descending else METRICS.c[sort].asc()).nulls_last()]
+    query = query.add_columns(*columns).order_by(*by_value, order.c.created.desc(), order.c.run.desc())
     rows = connection.execute(query.limit(limit)).all()
     return [
         MetricRow(run, row.of_step, row.of_index, *(map(_value, (row.of_last, row.of_min, row.of_max))))
