@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,46 +119,49 @@ def cases(index: Index, source: random.Random) -> dict[str, Callable[[], Query]]
 
     def following(status: str | None) -> Query:
         page = index.steps(until=moment(), status=status, limit=1)
-        return lambda: index.steps(status=status, after=page[0] if page else None)
+        return partial(index.steps, status=status, after=page[0] if page else None)
+
+    def days() -> dict[str, datetime]:
+        day = moment()
+        return {"since": day, "until": day + timedelta(days=1)}
 
     steps, runs, metric = index.steps, index.runs, index.metric_table
+    prod, release = {"env": "prod"}, {"release": "yes"}
     return {
-        "steps": lambda: lambda: steps(),
-        "steps of a flow": lambda: lambda name=flow(): steps(flow=name),
-        "steps of a rare flow": lambda: lambda: steps(flow="rare"),
-        "steps of a flow that is not there": lambda: lambda: steps(flow="none"),
-        "steps failed": lambda: lambda: steps(status="failed"),
-        "steps lost": lambda: lambda: steps(status="lost"),
-        "steps failed or lost": lambda: lambda: steps(status=("failed", "lost")),
-        "steps failed of a flow": lambda: lambda name=flow(): steps(flow=name, status="failed"),
-        "steps lost of a flow": lambda: lambda name=flow(): steps(flow=name, status="lost"),
-        "steps by name": lambda: lambda: steps(name="fit"),
-        "steps by name, lost": lambda: lambda: steps(name="load", status="lost"),
-        "steps of a day": lambda: lambda day=moment(): steps(since=day, until=day + timedelta(days=1)),
-        "steps failed before a day": lambda: lambda day=moment(): steps(status="failed", until=day),
+        "steps": lambda: steps,
+        "steps of a flow": lambda: partial(steps, flow=flow()),
+        "steps of a rare flow": lambda: partial(steps, flow="rare"),
+        "steps of a flow that is not there": lambda: partial(steps, flow="none"),
+        "steps failed": lambda: partial(steps, status="failed"),
+        "steps lost": lambda: partial(steps, status="lost"),
+        "steps failed or lost": lambda: partial(steps, status=("failed", "lost")),
+        "steps failed of a flow": lambda: partial(steps, flow=flow(), status="failed"),
+        "steps lost of a flow": lambda: partial(steps, flow=flow(), status="lost"),
+        "steps by name": lambda: partial(steps, name="fit"),
+        "steps by name, lost": lambda: partial(steps, name="load", status="lost"),
+        "steps of a day": lambda: partial(steps, **days()),
+        "steps failed before a day": lambda: partial(steps, status="failed", until=moment()),
         "steps, a later page": lambda: following(None),
         "steps failed, a later page": lambda: following("failed"),
-        "steps by common label": lambda: lambda: steps(labels={"env": "prod"}),
-        "steps by label": lambda: lambda some=experiment(): steps(labels=some),
-        "steps by rare label": lambda: lambda: steps(labels={"release": "yes"}),
-        "steps failed by label": lambda: lambda some=experiment(): steps(labels=some, status="failed"),
-        "steps lost by common label": lambda: lambda: steps(labels={"env": "prod"}, status="lost"),
-        "steps failed by two labels": lambda: lambda some=experiment(): steps(labels={**some, "env": "prod"}, status="failed"),
-        "steps of a flow, label and time": lambda: lambda name=flow(), some=experiment(), day=moment(): steps(
-            flow=name, labels=some, until=day
+        "steps by common label": lambda: partial(steps, labels=prod),
+        "steps by label": lambda: partial(steps, labels=experiment()),
+        "steps by rare label": lambda: partial(steps, labels=release),
+        "steps failed by label": lambda: partial(steps, labels=experiment(), status="failed"),
+        "steps lost by common label": lambda: partial(steps, labels=prod, status="lost"),
+        "steps failed by two labels": lambda: partial(steps, labels={**experiment(), **prod}, status="failed"),
+        "steps of a flow, label, time": lambda: partial(steps, flow=flow(), labels=experiment(), until=moment()),
+        "runs": lambda: partial(runs, all=True),
+        "runs under way": lambda: runs,
+        "runs failed of a flow": lambda: partial(runs, flow=flow(), status="failed"),
+        "runs by label": lambda: partial(runs, all=True, labels=experiment()),
+        "runs of a rare flow by common label": lambda: partial(runs, flow="rare", all=True, labels=prod),
+        "runs of a flow, label, time": lambda: partial(
+            runs, flow=flow(), all=True, labels=experiment(), until=moment()
         ),
-        "runs": lambda: lambda: runs(all=True),
-        "runs under way": lambda: lambda: runs(),
-        "runs failed of a flow": lambda: lambda name=flow(): runs(flow=name, status="failed"),
-        "runs by label": lambda: lambda some=experiment(): runs(all=True, labels=some),
-        "runs of a rare flow by common label": lambda: lambda: runs(flow="rare", all=True, labels={"env": "prod"}),
-        "runs of a flow by label, before a day": lambda: lambda name=flow(), some=experiment(), day=moment(): runs(
-            flow=name, all=True, labels=some, until=day
-        ),
-        "runs by accuracy": lambda: lambda: metric("accuracy", sort="last"),
-        "runs of a flow by accuracy": lambda: lambda name=flow(): metric("accuracy", flow=name, sort="last"),
-        "runs with accuracy": lambda: lambda: metric("accuracy"),
-    }  # fmt: skip
+        "runs by accuracy": lambda: partial(metric, "accuracy", sort="last"),
+        "runs of a flow by accuracy": lambda: partial(metric, "accuracy", flow=flow(), sort="last"),
+        "runs with accuracy": lambda: partial(metric, "accuracy"),
+    }
 
 
 def measure(index: Index, repetitions: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ FLOW = """
 
     @step
     def broken(rows: int) -> int:
-        raise ValueError("no rows" * (rows > 0))
+        raise ValueError("no rows")
 
     @step
     def after(x: int) -> int:

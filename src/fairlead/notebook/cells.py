@@ -112,7 +112,11 @@ def _magic_bodies(source: str) -> Iterator[tuple[int, str]]:
     for node in _parse(source):
         match node:
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr="run_cell_magic"), args=[name, _, body])):
-                if isinstance(name, ast.Constant) and name.value in _TRANSPARENT_MAGICS and isinstance(body, ast.Constant):
+                if (
+                    isinstance(name, ast.Constant)
+                    and name.value in _TRANSPARENT_MAGICS
+                    and isinstance(body, ast.Constant)
+                ):
                     yield node.lineno, str(body.value)
             case _:
                 pass

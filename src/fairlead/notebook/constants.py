@@ -56,7 +56,9 @@ def pickled(value: Any, adopt: Callable[[Any], None]) -> str:
 def _container(value: Any, kind: type) -> str | None:
     if kind is dict:
         pairs = [(literal(key), literal(each)) for key, each in value.items()]
-        return None if any(None in pair for pair in pairs) else f"{{{', '.join(f'{key}: {each}' for key, each in pairs)}}}"
+        return (
+            None if any(None in pair for pair in pairs) else f"{{{', '.join(f'{key}: {each}' for key, each in pairs)}}}"
+        )
     if kind not in (list, tuple, set, frozenset):
         return None
     items = [literal(each) for each in value]

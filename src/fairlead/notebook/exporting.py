@@ -25,7 +25,9 @@ from fairlead.notebook.constants import CONSTANT_BYTES_MAX, NotExportable, liter
 from fairlead.packaging.trees import facts_of
 from fairlead.packaging.values import is_code
 
-_HEAD = '"""Cells of a notebook, as the steps of its flows need them. Made by Fairlead; an edit here changes nothing."""'
+_HEAD = (
+    '"""Cells of a notebook, as the steps of its flows need them. Made by Fairlead; an edit here changes nothing."""'
+)
 _FUTURE_ANNOTATIONS = 0x1000000  # __future__.annotations.compiler_flag, which does not change any more
 _REPLAYED = (functools.partial, typing.TypeVar, typing.ParamSpec, typing.NewType)
 """Values that are code in disguise: the statement that made them is exported, as for functions."""
@@ -188,7 +190,9 @@ class _Walk:
             try:
                 text = pickled(value, lambda code: self._adopt_used(code, name))
             except NotExportable as error:
-                self._refuse(name, user, f"is {_kind(value)} that {error}", f"give it to {user} as a parameter", binding)
+                self._refuse(
+                    name, user, f"is {_kind(value)} that {error}", f"give it to {user} as a parameter", binding
+                )
                 return
             self._imports |= {"import base64", "import pickle"}
         elif len(text) > CONSTANT_BYTES_MAX:

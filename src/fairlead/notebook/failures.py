@@ -30,7 +30,12 @@ class Failure(NamedTuple):
 
     def lines(self) -> list[str]:
         """Return it as lines: what failed, where, and what to do next."""
-        labelled = [*(("at", frame) for frame in self.frames), ("line", self.line), ("log", self.log), ("also", self.also)]
+        labelled = [
+            *(("at", frame) for frame in self.frames),
+            ("line", self.line),
+            ("log", self.log),
+            ("also", self.also),
+        ]
         return [self.head, *(f"  {label:<6} {said}" for label, said in (*labelled, ("next", self.next)) if said)]
 
 
@@ -67,7 +72,9 @@ def _of_step(report: RunReport, failed: list[StepReport]) -> Failure:
     counts = ((len(failed) - 1, "more failed"), (blocked, "blocked"))
     also = ", ".join(f"{count} {word}" for count, word in counts if count)
     if error is None:
-        return Failure(f"step {name} failed: {step.reason or 'no attempt was made'}", also=also, next=f"fairlead get {report.run}")
+        return Failure(
+            f"step {name} failed: {step.reason or 'no attempt was made'}", also=also, next=f"fairlead get {report.run}"
+        )
     tries = f" after {len(step.attempts)} attempts" if len(step.attempts) > 1 else ""
     message = error.message.splitlines() or [""]
     said = f"{error.type}: {message[0]}" if message[0] not in ("", error.type) else error.type

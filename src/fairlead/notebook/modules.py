@@ -47,7 +47,9 @@ class CellFlow(Flow[..., Any]):
         return self._traced
 
 
-def export_flow(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> tuple[Project, Flow[..., Any], Exported]:
+def export_flow(
+    shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]
+) -> tuple[Project, Flow[..., Any], Exported]:
     """Make a module of what a flow's steps need of the cells.
 
     Raises:
@@ -173,7 +175,9 @@ def _keep_copy(project: Project, data: bytes) -> None:
         temporary.replace(path)
 
 
-def _take_classes(module: ModuleType, exported: frozenset[str], names: Mapping[str, Any], adopt: Callable[[Any], None]) -> None:
+def _take_classes(
+    module: ModuleType, exported: frozenset[str], names: Mapping[str, Any], adopt: Callable[[Any], None]
+) -> None:
     """Let the kernel's own classes be the module's, those of earlier exports included."""
     for name in exported:
         if isinstance(names.get(name), type):

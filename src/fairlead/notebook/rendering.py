@@ -24,6 +24,7 @@ _COLOURS = {
     "blocked": "#b36ad0",
 }
 _GREY = "#8a8a8a"
+_COLUMNS = ("step", "status", "time", "")
 _CELL = "text-align:left;padding:3px 14px 3px 0;vertical-align:top"
 _DIM = "opacity:.65"
 _CHARACTERS_MAX = 200
@@ -92,7 +93,8 @@ def text(view: View) -> str:
     lines = ["   ".join(filter(None, (f"run {view.run}", f"flow {view.flow}", view.status, view.took)))]
     if view.params:
         lines.append("params " + "  ".join(f"{name}={_cut(repr(value))}" for name, value in view.params.items()))
-    cells = [("STEP", "STATUS", "TIME", ""), *((row.name, _words(row), row.took, _cut(row.note)) for row in _shown(view.rows))]
+    cells = [tuple(map(str.upper, _COLUMNS))]
+    cells += [(row.name, _words(row), row.took, _cut(row.note)) for row in _shown(view.rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     lines += ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     lines += view.notes
@@ -121,13 +123,16 @@ def _took(step: StepReport) -> float | None:
 
 
 def _table(rows: tuple[Row, ...]) -> str:
-    heads = "".join(f'<th style="{_CELL};{_DIM};font-weight:normal">{each}</th>' for each in ("step", "status", "time", ""))
-    lines = "".join(
-        f'<tr style="background:transparent"><td style="{_CELL}">{_short(row.name)}</td><td style="{_CELL}">{_statuses(row)}</td>'
-        f'<td style="{_CELL}">{_short(row.took)}</td><td style="{_CELL};{_DIM}">{_short(row.note)}</td></tr>'
-        for row in _shown(rows)
-    )
-    return f'<table style="border-collapse:collapse;margin:6px 0"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
+    heads = "".join(f'<th style="{_CELL};{_DIM};font-weight:normal">{each}</th>' for each in _COLUMNS)
+    lines = "".join(map(_row_html, _shown(rows)))
+    style = "border-collapse:collapse;margin:6px 0"
+    return f'<table style="{style}"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
+
+
+def _row_html(row: Row) -> str:
+    plain, dim = f'<td style="{_CELL}">', f'<td style="{_CELL};{_DIM}">'
+    cells = f"{plain}{_short(row.name)}</td>{plain}{_statuses(row)}</td>{plain}{_short(row.took)}</td>"
+    return f'<tr style="background:transparent">{cells}{dim}{_short(row.note)}</td></tr>'
 
 
 def _shown(rows: tuple[Row, ...]) -> Iterable[Row]:
@@ -158,14 +163,16 @@ def _failure_html(failure: Failure) -> str:
     colour = _COLOURS["cancelled" if failure.is_cancelled else "failed"]
     parts = [f'<div style="border-left:3px solid {colour};padding-left:10px;margin-top:6px">{_short(head)}']
     if rest:
-        lines = "\n".join(_short(each) for each in rest)
-        parts.append(f'<pre style="margin:2px 0;white-space:pre-wrap;background:transparent;color:inherit">{lines}</pre>')
+        parts.append(_pre("\n".join(map(_cut, rest))))
     if failure.traceback:
-        parts.append(
-            f'<details><summary style="{_DIM};cursor:pointer">traceback</summary>'
-            f'<pre style="margin:2px 0;background:transparent;color:inherit">{escape(failure.traceback)}</pre></details>'
-        )
+        summary = f'<summary style="{_DIM};cursor:pointer">traceback</summary>'
+        parts.append(f"<details>{summary}{_pre(failure.traceback)}</details>")
     return "".join(parts) + "</div>"
+
+
+def _pre(lines: str) -> str:
+    style = "margin:2px 0;white-space:pre-wrap;background:transparent;color:inherit;font-size:12px"
+    return f'<pre style="{style}">{escape(lines)}</pre>'
 
 
 def _short(value: str) -> str:

@@ -55,18 +55,22 @@ def run_in_cell(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any],
     _shown[run.id] = shell.execution_count
     following.close(_view(run.report))
     if run.status == "cancelled" and following.interrupted:
-        raise _without_traceback(KeyboardInterrupt(f"run {run.id} was cancelled; go on with it: fairlead resume {run.id}"))
+        said = f"run {run.id} was cancelled; go on with it: fairlead resume {run.id}"
+        raise _without_traceback(KeyboardInterrupt(said))
     return run
 
 
 def bundle_of(run: Run) -> dict[str, str]:
     """Return what a notebook shows of a run: its table, or its name in the cell that has the table already."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    has_table = getattr(shell, "kernel", None) is not None and _shown.get(run.id) == shell.execution_count
+    cell = shell.execution_count if shell is not None and getattr(shell, "kernel", None) is not None else -1
+    has_table = _shown.get(run.id) == cell
     return {"text/plain": repr(run)} if has_table else bundle(_view(run.report))
 
 
-def _prepared(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> tuple[Project, Flow[..., Any], Exported | None]:
+def _prepared(
+    shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]
+) -> tuple[Project, Flow[..., Any], Exported | None]:
     return export_flow(shell, flow, parameters) if is_of_cells(flow) else (*locate(flow), None)
 
 

@@ -132,7 +132,10 @@ class LiveTable:
         with self._lock:
             self._changed = False
             assert self._spec is not None
-            rows = (Row(name, dict(counts) or {"pending": 1}, note=self._last.get(name, "")) for name, counts in self._counts.items())
+            rows = (
+                Row(name, dict(counts) or {"pending": 1}, note=self._last.get(name, ""))
+                for name, counts in self._counts.items()
+            )
             return View(
                 run=self._spec.run,
                 flow=self._spec.graph.flow,

@@ -27,9 +27,11 @@ forgotten one is guarded there by the grace period only, which must not be short
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -284,7 +286,7 @@ class _Survey:
     def _checkpoints(self) -> Iterator[tuple[Path, int]]:
         for folder in map(self._store.checkpoints, self._done):
             if folder.is_dir():
-                yield folder, sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+                yield folder, _size_of(folder)
 
     def _digest(self, entry: Entry) -> str:
         return entry.key.removeprefix(OBJECTS)
@@ -296,6 +298,15 @@ def parts_of(store: Store, ref: Ref) -> list[Ref]:
         return store.values.parts(ref)
     except DamagedError:
         return []
+
+
+def _size_of(folder: Path) -> int:
+    total = 0
+    for path, _, files in os.walk(folder):
+        for name in files:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(path, name)).st_size
+    return total
 
 
 def _remove_copy(path: Path) -> None:

@@ -385,7 +385,7 @@ class Progress:
         for other in self._item_sources(instance):
             if other.status != "succeeded":
                 instance.reason = f"{other.name}/{other.index} is {other.status}"
-                self._end(instance, "skipped" if other.status == "skipped" else "blocked")
+                self._end(instance, other.status if other.status in ("skipped", "cancelled") else "blocked")
                 return
         self._ready.append(instance)
 
@@ -402,7 +402,7 @@ class Progress:
         for need in graphs.needs(node) - self._streamed[number]:
             status = self._node_status(need)
             if status not in ("succeeded", "skipped"):
-                return "blocked", f"{self.graph.nodes[need].title} {status}"
+                return "cancelled" if status == "cancelled" else "blocked", f"{self.graph.nodes[need].title} {status}"
         for name, binding in node.inputs.items():
             if isinstance(binding, graphs.Literally):
                 continue

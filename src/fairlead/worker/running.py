@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -52,6 +53,7 @@ def run_task(
     context.set_current(attempt)
     started = time.time()
     error = None
+    code = 0
     outcome = Outcome()
     try:
         inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
@@ -60,6 +62,7 @@ def run_task(
             outcome = _keep(task, function, values, returned)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
+        code = _exit_code(caught)
         sys.stderr.write(error.traceback)
     finally:
         context.set_current(None)
@@ -73,11 +76,17 @@ def run_task(
         outcome = _with_metrics(Outcome(), attempt)
     _write(task, backend, attempt, AttemptRecord(
         step=task.step.name, index=task.index, number=task.number,
-        status="failed" if error else "succeeded", exit_code=1 if error else 0, error=error, outcome=outcome,
+        status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
         started=started, finished=time.time(), unstable=unstable, host=host_name(),
         rank=task.rank.rank if task.rank else None,
     ))  # fmt: skip
     return error is None
+
+
+def _exit_code(error: BaseException) -> int:
+    """Return what Python would exit with: the user's own code after ``sys.exit(3)``, which is a failure in any case."""
+    code = error.code if isinstance(error, SystemExit) else 1
+    return code if isinstance(code, int) and code else 1
 
 
 def load_input(values: Values, given: Input) -> Any:
@@ -259,6 +268,9 @@ def _rank_environment(task: WorkerTask) -> dict[str, str]:
         "MASTER_ADDR": rank.master_address,
         "MASTER_PORT": str(rank.master_port),
     }
+    if rank.kind == "tensorflow":
+        place = {"type": "worker", "index": rank.rank}
+        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": rank.workers}, "task": place})
     if rank.kind == "mpi":
         environment |= {
             "OMPI_COMM_WORLD_RANK": str(rank.rank),

@@ -6,6 +6,8 @@ Source: Optuna's ask-and-tell interface, https://optuna.readthedocs.io/en/stable
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,7 @@ class Sweeping:
         self._outputs: dict[int, Ref] = {}
         self._reasons: list[str] = []
         self._made = 0
+        self._grid = _grid(self._spec, self._seed()) if self._spec.sampler == "grid" else []
 
     def run(self) -> Kept:
         """Run trials until there are as many as were asked for, and return the best one's value."""
@@ -94,6 +97,8 @@ class Sweeping:
     def _start(self) -> None:
         position = self._made
         self._made += 1
+        if self._grid:
+            self._study.enqueue_trial(self._grid[position % len(self._grid)])
         self._call(position, self._study.ask(self._space))
 
     def _call(self, position: int, trial: optuna.Trial) -> None:
@@ -164,14 +169,16 @@ class Sweeping:
         values = Values(open_backend(self._task.store), Path(self._task.host))
         return Kept((self._outputs[best], values.save(parameters), values.save(complete[best])))
 
+    def _seed(self) -> int:
+        if self._spec.seed is not None:
+            return self._spec.seed
+        # The same sweep of the same data tries the same, so that its trials are found in the cache.
+        identity = msgspec.json.encode([self._spec.space, input_parts(self._task.inputs)], order="deterministic")
+        return int(digest_bytes(identity)[:8], 16)
+
     def _sampler(self) -> Any:
-        seed = self._spec.seed
-        if seed is None:  # the same sweep of the same data tries the same, so that its trials are found in the cache
-            identity = msgspec.json.encode([self._spec.space, input_parts(self._task.inputs)], order="deterministic")
-            seed = int(digest_bytes(identity)[:8], 16)
-        if self._task.past:
-            seed += len(self._task.past)  # or it would propose again what it proposed at first
-        return _sampler(self._spec, seed)
+        # One that goes on would propose again what it proposed at first.
+        return _sampler(self._spec, self._seed() + len(self._task.past))
 
 
 def _value(given: Input) -> Any:
@@ -200,7 +207,7 @@ def _sampler(spec: SweepStep, seed: int) -> Any:
         case "random":
             return samplers.RandomSampler(seed=seed)
         case "grid":
-            return samplers.GridSampler({name: grid_values(name, each) for name, each in spec.space.items()}, seed=seed)
+            return samplers.RandomSampler(seed=seed)  # never asked: each point of the grid is given, see `_grid`
         case "cmaes":
             return samplers.CmaEsSampler(seed=seed)
         case "qmc":
@@ -208,6 +215,18 @@ def _sampler(spec: SweepStep, seed: int) -> Any:
         case "gp":
             return samplers.GPSampler(seed=seed)
     raise AssertionError(spec.sampler)
+
+
+def _grid(spec: SweepStep, seed: int) -> list[dict[str, Any]]:
+    """Return the points of the grid in the order they are tried, which a sweep that goes on finds again.
+
+    Optuna's own sampler marks the points it has tried in its study, which is not kept here, and ends a study by a
+    call that is allowed within its own loop only.
+    """
+    axes = [grid_values(name, each) for name, each in spec.space.items()]
+    points = [dict(zip(spec.space, point, strict=True)) for point in itertools.product(*axes)]
+    random.Random(seed).shuffle(points)
+    return points
 
 
 def grid_values(name: str, dimension: Dimension) -> list[Any]:

@@ -45,7 +45,11 @@ Input = Given | Stored | ListInput | DictInput
 
 
 class Rank(msgspec.Struct, frozen=True):
-    """The place of a process in its gang, in torchrun's words."""
+    """The place of a process in its gang, in torchrun's words.
+
+    Attributes:
+        workers: For TensorFlow: the address of each rank's own server, by rank.
+    """
 
     rank: int
     world_size: int
@@ -56,6 +60,7 @@ class Rank(msgspec.Struct, frozen=True):
     master_address: str
     master_port: int
     kind: str
+    workers: tuple[str, ...] = ()
 
 
 class ProjectCode(msgspec.Struct, frozen=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from engines.local.driving import LocalLaunch
 
-from fairlead.testing.engines import EngineContract
+pytest.register_assert_rewrite("fairlead.testing.engines")
+from fairlead.testing.engines import EngineContract  # noqa: E402  # rewritten first
+
+from engines.local.driving import LocalLaunch  # noqa: E402
 
 
 class TestLocalEngine(EngineContract):

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
@@ -59,11 +60,10 @@ class Attempt:
 
 
 def ranks_of(runtime: RankRuntime) -> list[Rank]:
-    """Return the ranks of a gang on this machine, joined over a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    """Return the ranks of a gang on this machine, joined over ports that are free now."""
+    kind = kind_of(runtime)
     each = runtime.processes_per_node
+    port, *others = _free_ports(1 + (runtime.world_size if kind == "tensorflow" else 0))
     return [
         Rank(
             rank=node * each + local,
@@ -74,11 +74,21 @@ def ranks_of(runtime: RankRuntime) -> list[Rank]:
             nodes=runtime.nodes,
             master_address="127.0.0.1",
             master_port=port,
-            kind=kind_of(runtime),
+            kind=kind,
+            workers=tuple(f"127.0.0.1:{other}" for other in others),
         )
         for node in range(runtime.nodes)
         for local in range(each)
     ]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return different ports that are free now: all are held until the last one is found."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host: str) -> AttemptRecord:

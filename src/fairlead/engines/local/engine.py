@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import heapq
-import os
 import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fairlead.engines.contract import Observer
-from fairlead.engines.local.attempts import Attempt, ranks_of, record_of_death
+from fairlead.engines.local.attempts import Attempt, ranks_of
 from fairlead.engines.local.calls import Calls
 from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, this_machine
 from fairlead.engines.local.inline import InlineProcesses
@@ -30,7 +28,7 @@ from fairlead.specs.values import Ref
 from fairlead.store import claims
 from fairlead.store.history import read_events, read_items, read_progress
 from fairlead.store.journal import Journal, sync
-from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key
+from fairlead.store.layout import CACHE
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import (
@@ -44,12 +42,11 @@ from fairlead.store.records import (
     Started,
     Superseded,
     decode,
-    encode,
 )
 from fairlead.worker.context import LoggedLine, extended
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import Resolver
-from fairlead.worker.tasks import Call, Definition, Exited, Logged, Progressed, ProjectCode, Rank, Stop, WorkerTask
+from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode, Rank, Stop
 
 FLUSH_S = 0.5
 """How old an observation may grow before it is written: what another process sees of a run is no older."""
@@ -138,7 +135,6 @@ class _Drive:
         self._observer = observer
         self._claim = claim
         self._capacity = capacity
-        self._code = code
         self._journal = Journal(store.backend, spec.run, claim)
         self._processes = InlineProcesses(code, self._turn) if inline else Processes(code)
         self._memory = MemoryLimits(use_groups=not inline)
@@ -151,12 +147,14 @@ class _Drive:
         self._serial = 0
         self._keys = InstanceKeys(spec, progress, self._resolver)
         self._settled = settled
-        self._inline = inline
         self._interrupts = 0
         self._cancelled = False
         self._unsynced: list[str] = []
         self._flushed_at = self._looked_at = self._beat_at = time.monotonic()
-        self._made_folders: set[Path] = set()
+        self._records = Records(store.backend, spec.run)
+        self._maker = TaskMaker(
+            store, spec, progress, code, keys=self._keys, calls=self._calls, memory=self._memory, inline=inline
+        )
 
     # The loop ----------------------------------------------------------------------------------
 
@@ -300,42 +298,9 @@ class _Drive:
         instance, step = attempt.instance, attempt.instance.step
         ranks: list[Rank | None] = list(ranks_of(step.runtime)) if isinstance(step.runtime, RankRuntime) else [None]
         inputs = self._resolver.inputs(instance)
-        node = self._progress.node_of(instance)
         for position, rank in enumerate(ranks):
-            task = Task(instance.name, instance.index, attempt.number, None if rank is None else rank.rank)
-            log = self._store.log_path(self._spec.run, task)
-            if log.parent not in self._made_folders:
-                log.parent.mkdir(parents=True, exist_ok=True)
-                self._made_folders.add(log.parent)
-            attempt.logs[position] = log
-
-            def make(identity: int, rank: Rank | None = rank, log: Path = log) -> WorkerTask:
-                return WorkerTask(
-                    id=identity,
-                    run=self._spec.run,
-                    step=msgspec.structs.replace(step, name=instance.name) if step.name != instance.name else step,
-                    index=instance.index,
-                    number=attempt.number,
-                    code=self._code,
-                    inputs=inputs,
-                    exports=node.exports if node else (),
-                    split=node.split if node else (),
-                    store=self._store.url,
-                    host=str(self._store.host),
-                    log=None if self._inline else str(log),
-                    checkpoints=str(self._checkpoints(instance)),
-                    cache_key=None if rank is not None and rank.rank else self._cache_key(instance),
-                    threads=max(1, step.resources.cpu_millis // 1000 // (rank.local_world_size if rank else 1)),
-                    variables=self._variables(attempt, rank),
-                    rank=rank,
-                    memory_group=self._memory.admit(
-                        identity, (attempt, rank.node_rank if rank else 0), step.resources.memory_bytes
-                    ),
-                    definitions=self._definitions(instance),
-                    past=self._calls.past(instance) if isinstance(step, SweepStep) else (),
-                )
-
-            identity = self._processes.launch(make)
+            attempt.logs[position] = log = self._maker.log(attempt, rank)
+            identity = self._processes.launch(self._maker.maker(attempt, inputs, rank, log))
             attempt.processes[identity] = None if rank is None else rank.rank
             self._attempts[identity] = attempt
         self._running[instance.key] = attempt
@@ -347,37 +312,6 @@ class _Drive:
         self._journal.add(started)
         self._progress.apply(started)
         self._observer.changed(instance)
-
-    def _definitions(self, instance: Instance) -> dict[str, Definition]:
-        """Return the definitions a sweep refers to."""
-        if not isinstance(instance.step, SweepStep):
-            return {}
-        if instance.call is not None:
-            called: dict[str, Definition] = instance.call.definitions
-            return called
-        trial = instance.step.trial
-        return {trial: Definition(self._spec.graph.steps[trial], self._spec.sources.get(trial, {}))}
-
-    def _variables(self, attempt: Attempt, rank: Rank | None) -> dict[str, str]:
-        variables = dict(attempt.instance.step.environment.variables)
-        for secret in attempt.instance.step.environment.secrets:
-            value = os.environ.get(secret.variable)
-            if value is not None:
-                variables[secret.variable] = value
-        if self._capacity.machine.total.gpus:
-            share = attempt.gpus
-            if rank is not None and share and len(share) % rank.world_size == 0:
-                each = len(share) // rank.world_size
-                share = share[rank.rank * each : (rank.rank + 1) * each]
-            variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, share))
-        return variables
-
-    def _checkpoints(self, instance: Instance) -> Path:
-        base = instance.step.checkpoint
-        name = f"{instance.name}.{instance.index}"
-        if base is not None:
-            return Path(base).expanduser() / self._spec.run / name
-        return self._store.checkpoints(self._spec.run) / name
 
     # The cache ---------------------------------------------------------------------------------
 
@@ -399,9 +333,6 @@ class _Drive:
         self._observer.changed(instance)
         return True
 
-    def _cache_key(self, instance: Instance) -> str | None:
-        return None if instance.step.cache == "off" else self._keys.of(instance)
-
     def _still_counts(self, instance: Instance) -> bool:
         """Say whether what a step produced with other code counts: if its cache key is the same."""
         if self._settled.get(instance.key) != self._keys.of(instance):
@@ -422,7 +353,7 @@ class _Drive:
         return entry if all(map(self._is_kept, refs)) else None
 
     def _is_kept(self, ref: Ref) -> bool:
-        return self._store.values.exists(ref)
+        return self._store.values.hold(ref)
 
     # What processes say ------------------------------------------------------------------------
 
@@ -472,7 +403,7 @@ class _Drive:
         instance = attempt.instance
         del self._running[instance.key]
         self._capacity.give_back(attempt.amount, attempt.gpus)
-        record = self._record(attempt)
+        record = self._records.of(attempt)
         retry_in = self._retry_in(instance, record)
         if retry_in is not None:
             record = msgspec.structs.replace(record, retry=True)
@@ -497,50 +428,6 @@ class _Drive:
                 self._stop(self._running[child.key], "cancel")
             elif not child.ended:
                 self._progress.cancel(child)
-
-    def _record(self, attempt: Attempt) -> AttemptRecord:
-        """Return the attempt's record: its worker's, or one made from how the process ended."""
-        if attempt.is_gang:
-            return self._gang_record(attempt)
-        (identity, exited), *_ = attempt.exits.items()
-        return self._worker_record(attempt, identity, exited)
-
-    def _worker_record(self, attempt: Attempt, identity: int, exited: Exited) -> AttemptRecord:
-        task = Task(attempt.instance.name, attempt.instance.index, attempt.number, attempt.processes[identity])
-        key = attempt_key(self._spec.run, task)
-        try:
-            record = decode(self._backend.get(key), AttemptRecord, key=key)
-            if (
-                exited.status != 0
-                and attempt.stopping
-                and (attempt.stopping == "memory" or record.status == "succeeded")
-            ):
-                raise NotFoundError("stopped while it was leaving")
-        except NotFoundError:
-            log = attempt.logs[list(attempt.processes).index(identity)]
-            record = record_of_death(attempt, exited, log, host=claims.host_name())
-            if attempt.history:
-                self._backend.put(
-                    metrics_key(self._spec.run, task), b"".join(encode(line) + b"\n" for line in attempt.history)
-                )
-            self._backend.put(key, encode(record))
-        return msgspec.structs.replace(record, peak_memory_bytes=exited.peak_memory_bytes, cpu_s=exited.cpu_s)
-
-    def _gang_record(self, attempt: Attempt) -> AttemptRecord:
-        """Return one record for a gang: rank 0's if all succeeded, else that of the rank that died first."""
-        chosen = attempt.first_exit
-        if chosen is None:
-            chosen = next(identity for identity, rank in attempt.processes.items() if rank == 0)
-        record = self._worker_record(attempt, chosen, attempt.exits[chosen])
-        whole = msgspec.structs.replace(
-            record,
-            rank=attempt.processes[chosen] if record.status != "succeeded" else None,
-            peak_memory_bytes=sum(each.peak_memory_bytes for each in attempt.exits.values()),
-            cpu_s=sum(each.cpu_s for each in attempt.exits.values()),
-        )
-        task = Task(attempt.instance.name, attempt.instance.index, attempt.number)
-        self._backend.create(attempt_key(self._spec.run, task), encode(whole))
-        return whole
 
     def _retry_in(self, instance: Instance, record: AttemptRecord) -> float | None:
         """Return the pause before the next attempt, or None where the budget is spent."""

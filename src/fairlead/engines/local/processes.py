@@ -33,7 +33,9 @@ from fairlead.worker.tasks import (
 )
 
 _ONE_THREAD = {
-    name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    **{name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")},
+    # pandas 3 imports Arrow, whose allocator would start a thread of its own, and the template could not fork
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 
 

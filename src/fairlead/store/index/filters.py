@@ -87,7 +87,7 @@ def checked(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
 
 
 def hide(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Return a column so that no index serves it: SQLite walks the one that looks best for it, and sorts all it finds."""
+    """Return a column that no index serves: SQLite would walk that index, and sort all that it finds."""
     return sa.func.coalesce(column, column)
 
 
@@ -126,7 +126,7 @@ def times(table: sa.Table, wanted: Filter) -> list[sa.ColumnElement[bool]]:
 
 def with_labels(table: sa.Table, labels: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:
     """Return the conditions that a row's run has these labels."""
-    found = []
+    found: list[sa.ColumnElement[bool]] = []
     for key, value in labels.items():
         other = LABELS.alias()
         found.append(sa.exists().where(other.c.run == table.c.run, other.c.key == key, other.c.value == value))

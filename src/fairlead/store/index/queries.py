@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -45,7 +45,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class MetricRow(NamedTuple):
+class MetricRow(msgspec.Struct, frozen=True, kw_only=True):
     """A run, and what its last step that logged a metric logged under that name."""
 
     run: RunSummary
@@ -124,7 +124,14 @@ def read_metric(
     query = query.add_columns(*columns).order_by(*by_value, order.c.created.desc(), order.c.run.desc())
     rows = connection.execute(query.limit(limit)).all()
     return [
-        MetricRow(run, row.of_step, row.of_index, *(map(_value, (row.of_last, row.of_min, row.of_max))))
+        MetricRow(
+            run=run,
+            step=row.of_step,
+            index=row.of_index,
+            last=_value(row.of_last),
+            min=_value(row.of_min),
+            max=_value(row.of_max),
+        )
         for run, row in zip(_summaries(connection, rows), rows, strict=True)
     ]
 

@@ -1,0 +1,131 @@
+"""Making the tasks of an attempt: what its processes are told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from fairlead.engines.local.attempts import Attempt
+from fairlead.engines.local.calls import Calls
+from fairlead.engines.local.memory import MemoryLimits
+from fairlead.specs.steps import SweepStep
+from fairlead.store.layout import Task
+from fairlead.store.opened import Store
+from fairlead.store.progress import Instance, Progress
+from fairlead.store.records import RunSpec
+from fairlead.worker.keys import InstanceKeys
+from fairlead.worker.tasks import Definition, Input, ProjectCode, Rank, WorkerTask
+
+
+class TaskMaker:
+    """Makes the tasks of a run's attempts."""
+
+    def __init__(
+        self,
+        store: Store,
+        spec: RunSpec,
+        progress: Progress,
+        code: ProjectCode,
+        *,
+        keys: InstanceKeys,
+        calls: Calls,
+        memory: MemoryLimits,
+        inline: bool,
+    ) -> None:
+        self._store = store
+        self._spec = spec
+        self._progress = progress
+        self._code = code
+        self._keys = keys
+        self._calls = calls
+        self._memory = memory
+        self._inline = inline
+        self._made: set[Path] = set()
+
+    def log(self, attempt: Attempt, rank: Rank | None) -> Path:
+        """Return the file for the output of an attempt or one of its ranks, its folder made."""
+        instance = attempt.instance
+        task = Task(instance.name, instance.index, attempt.number, None if rank is None else rank.rank)
+        path = self._store.log_path(self._spec.run, task)
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        return path
+
+    def maker(
+        self, attempt: Attempt, inputs: dict[str, Input], rank: Rank | None, log: Path
+    ) -> Callable[[int], WorkerTask]:
+        """Return what makes the task once the number of its process is known."""
+        instance, step = attempt.instance, attempt.instance.step
+        node = self._progress.node_of(instance)
+        ranks_here = rank.local_world_size if rank else 1
+        is_first = rank is None or rank.rank == 0
+
+        def make(identity: int) -> WorkerTask:
+            return WorkerTask(
+                id=identity,
+                run=self._spec.run,
+                step=msgspec.structs.replace(step, name=instance.name) if step.name != instance.name else step,
+                index=instance.index,
+                number=attempt.number,
+                code=self._code,
+                inputs=inputs,
+                exports=node.exports if node else (),
+                split=node.split if node else (),
+                store=self._store.url,
+                host=str(self._store.host),
+                log=None if self._inline else str(log),
+                checkpoints=str(self._checkpoints(instance)),
+                cache_key=self._keys.of(instance) if is_first and step.cache != "off" else None,
+                threads=max(1, step.resources.cpu_millis // 1000 // ranks_here),
+                variables=self._variables(attempt, rank),
+                rank=rank,
+                memory_group=self._memory.admit(
+                    identity, (attempt, rank.node_rank if rank else 0), step.resources.memory_bytes
+                ),
+                definitions=self._definitions(instance),
+                past=self._calls.past(instance) if isinstance(step, SweepStep) else (),
+            )
+
+        return make
+
+    def _definitions(self, instance: Instance) -> dict[str, Definition]:
+        """Return the definitions a sweep refers to."""
+        if not isinstance(instance.step, SweepStep):
+            return {}
+        if instance.call is not None:
+            called: dict[str, Definition] = instance.call.definitions
+            return called
+        trial = instance.step.trial
+        return {trial: Definition(self._spec.graph.steps[trial], self._spec.sources.get(trial, {}))}
+
+    def _variables(self, attempt: Attempt, rank: Rank | None) -> dict[str, str]:
+        environment = attempt.instance.step.environment
+        variables = dict(environment.variables)
+        for secret in environment.secrets:  # on this machine a secret is the user's own variable of that name
+            if secret.variable in os.environ:
+                variables[secret.variable] = os.environ[secret.variable]
+        if attempt.gpus is not None and self._has_gpus:
+            variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, _share(attempt.gpus, rank)))
+        return variables
+
+    @property
+    def _has_gpus(self) -> bool:
+        return os.path.exists("/dev/nvidiactl")
+
+    def _checkpoints(self, instance: Instance) -> Path:
+        name = f"{instance.name}.{instance.index}"
+        if instance.step.checkpoint is not None:
+            return Path(instance.step.checkpoint).expanduser() / self._spec.run / name
+        return self._store.checkpoints(self._spec.run) / name
+
+
+def _share(gpus: tuple[int, ...], rank: Rank | None) -> tuple[int, ...]:
+    """Return the GPUs of one rank: an equal part each, or all of them where they can't be parted."""
+    if rank is None or not gpus or len(gpus) % rank.world_size:
+        return gpus
+    each = len(gpus) // rank.world_size
+    return gpus[rank.rank * each : (rank.rank + 1) * each]
