@@ -25,7 +25,7 @@ env-demo:
 	@tools/environment.sh demo
 
 demo: env-demo  ## run the main example: sweep, distributed training, report, on real data
-	$(BIN)/python tools/demo.py $(DEMO)
+	@$(BIN)/python tools/demo.py $(DEMO)
 
 check: env  ## run every gate: format, lint, types, layers, spelling, sizes, portability
 	$(BIN)/ruff format --check .

@@ -22,10 +22,10 @@ def main(arguments: list[str]) -> int:
     accuracy = next(step["metrics"]["accuracy"] for step in run["steps"] if step["name"] == "evaluate")
     commands = {
         f"get {run['run']}": "this table again",
-        f"logs {run['run']}/fit -f": "what both processes of the training wrote",
+        f"logs {run['run']}/fit": "what both processes of the training wrote",
         f"artifacts ls {run['run']}": "everything the steps returned",
         f"artifacts get {run['run']}/report --to report.html": "the report, with the curve and the confusion matrix",
-        f"run {FLOW}": "again: nothing is executed, all of it is known",
+        " ".join(["run", FLOW, *arguments]): "again: nothing is executed, all of it is known",
         f"run {FLOW} --trials 20": "more trials",
     }
     width = max(map(len, commands))

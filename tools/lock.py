@@ -21,14 +21,14 @@ from pathlib import Path
 
 LOCKS = ("dev", "demo")
 FOLDER = Path("requirements")
-_HEADER = "# Exact versions for the extra `{extra}`, used as constraints. Written by tools/lock.py; `make lock` renews it.\n"
+_HEADER = "# Exact versions for the extra `{extra}`, used as constraints; `make lock` renews them.\n"
 
 
 def resolve(python: str, extra: str, constraints: Path | None) -> dict[str, str]:
     """Ask pip which versions it would install."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
-        command = [python, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", report.name]
-        command += ["--disable-pip-version-check", f".[{extra}]"]
+        command = [python, "-m", "pip", "install", f".[{extra}]", "--report", report.name]
+        command += ["--dry-run", "--ignore-installed", "--quiet", "--disable-pip-version-check"]
         command += ["--constraint", str(constraints)] if constraints else []
         subprocess.run(command, check=True)
         installs = json.loads(Path(report.name).read_text("utf-8"))["install"]

@@ -50,7 +50,8 @@ def main() -> int:
     settings = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["sizes"]
     reasons: dict[str, str] = settings.get("longer", {})
     limits = {name: settings[name] for name in ("module_lines", "function_lines")}
-    found = {each.key: each for path in python_files() for each in too_long(path, Path(path).read_text("utf-8"), **limits)}
+    texts = {path: Path(path).read_text("utf-8") for path in python_files()}
+    found = {each.key: each for path, text in texts.items() for each in too_long(path, text, **limits)}
     faults = [
         f"{each.place} has {each.lines} lines, {each.limit} are allowed: divide it, or list {key!r} with its reason"
         for key, each in found.items()

@@ -59,11 +59,12 @@ def trial(
     import network
 
     settings = network.Settings(hidden, learning_rate, decay)
-    for number, (loss, weights) in enumerate(network.train(**train, settings=settings, epochs=epochs), 1):
-        log(loss=loss, at=number)
+    weights, losses = network.train(
+        **train, settings=settings, epochs=epochs, tell=lambda epoch, loss: log(loss=loss, at=epoch)
+    )
     accuracy = float(np.mean(network.predict(weights, validation["images"]) == validation["labels"]))
     log(accuracy=accuracy)
-    return {"accuracy": accuracy, "loss": loss}
+    return {"accuracy": accuracy, "loss": losses[-1]}
 
 
 @step
@@ -81,14 +82,13 @@ def fit(train: Samples, settings: dict[str, Any], epochs: int) -> tuple[Weights,
     """
     import network
 
+    def tell(epoch: int, loss: float) -> None:
+        log(loss=loss, at=epoch)
+        progress(epoch, epochs)
+
     address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-    losses: list[float] = []
     with network.joined(address, processes=int(os.environ["WORLD_SIZE"]), rank=int(os.environ["RANK"])):
-        for loss, weights in network.train(**train, settings=network.Settings(**settings), epochs=epochs):
-            losses.append(loss)
-            log(loss=loss, at=len(losses))
-            progress(len(losses), epochs)
-    return weights, losses
+        return network.train(**train, settings=network.Settings(**settings), epochs=epochs, tell=tell)
 
 
 @step
@@ -147,7 +147,11 @@ def digits(rows: int = 1797, trials: int = 12, epochs: int = 40) -> dict[str, fl
     train, validation, test = split(load(rows))
     search = sweep(
         trial,
-        over={"hidden": choice([32, 64, 128]), "learning_rate": loguniform(1e-3, 3e-2), "decay": loguniform(1e-6, 1e-3)},
+        over={
+            "hidden": choice([32, 64, 128]),
+            "learning_rate": loguniform(1e-3, 3e-2),
+            "decay": loguniform(1e-6, 1e-3),
+        },
         trials=trials,
         parallel=2,
         maximize="accuracy",

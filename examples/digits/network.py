@@ -5,7 +5,7 @@ Imported inside steps only: importing JAX starts threads, and a process that has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -94,15 +94,22 @@ def joined(address: str, processes: int, rank: int) -> Iterator[None]:
 
 
 def train(
-    images: np.ndarray, labels: np.ndarray, settings: Settings, *, epochs: int, seed: int = 0
-) -> Iterator[tuple[float, Weights]]:
-    """Train on the processes that have joined, and yield after every epoch its mean loss and the weights.
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: Settings,
+    *,
+    epochs: int,
+    tell: Callable[[int, float], None],
+    seed: int = 0,
+) -> tuple[Weights, list[float]]:
+    """Train on the processes that have joined; returns the weights, and the mean loss of every epoch.
 
     Args:
         images: All of them, on every process: [rows, 64] float32 from 0 to 1.
         labels: From 0 to 9: [rows] int32.
         settings: What the sweep chose.
-        epochs: How many.
+        epochs: How often to go through the rows.
+        tell: Called after every epoch with its number, from 1 on, and its loss.
         seed: Of the weights and of the order of the rows; the same on every process.
     """
     mesh = Mesh(np.array(jax.devices()), ("processes",))
@@ -114,11 +121,14 @@ def train(
     batch = share * jax.process_count()
     batches = len(labels) // batch
     mine = slice(share * jax.process_index(), share * (jax.process_index() + 1))
-    for _ in range(epochs):
+    losses: list[float] = []
+    for number in range(1, epochs + 1):
         rows = order.permutation(len(labels))[: batches * batch].reshape(batches, batch)[:, mine]
         local = {"images": images[rows], "labels": labels[rows]}  # this process's part of every batch
         state, value = epoch(state, jax.make_array_from_process_local_data(spread, local), settings)
-        yield float(value), jax.device_get(state.weights)
+        losses.append(float(value))
+        tell(number, losses[-1])
+    return jax.device_get(state.weights), losses
 
 
 def predict(weights: Weights, images: np.ndarray) -> np.ndarray:

@@ -40,9 +40,9 @@ def matrix(confusion: Sequence[Sequence[int]], file: Path) -> Path:
 def page(title: str, facts: Mapping[str, str], pictures: Sequence[Path], file: Path) -> Path:
     """Write an HTML page with a table of facts and the pictures inside it, and return the file."""
     rows = "\n".join(f"<tr><th>{html.escape(name)}<td>{html.escape(value)}" for name, value in facts.items())
+    encoded = {each.stem: base64.b64encode(each.read_bytes()).decode("ascii") for each in pictures}
     images = "\n".join(
-        f'<img alt="{html.escape(each.stem)}" src="data:image/png;base64,{base64.b64encode(each.read_bytes()).decode()}">'
-        for each in pictures
+        f'<img alt="{html.escape(name)}" src="data:image/png;base64,{data}">' for name, data in encoded.items()
     )
     file.write_text(
         f"""<!doctype html>

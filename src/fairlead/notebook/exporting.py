@@ -243,4 +243,4 @@ def _kind(value: Any) -> str:
     name = type(value).__name__
     article = "an" if name[:1].lower() in "aeiou" else "a"
     shape = getattr(value, "shape", None)
-    return f"{article} {name}" + (f" of {' × '.join(map(str, shape))}" if isinstance(shape, tuple) and shape else "")
+    return f"{article} {name}" + (f" of {' by '.join(map(str, shape))}" if isinstance(shape, tuple) and shape else "")

@@ -212,7 +212,7 @@ class EngineContract:
         assert [_step(ended, "behind", index).status for index in range(6)] == ["blocked"] * 5 + ["succeeded"]
         for name in ("segfault", "kill", "os._exit"):
             error = found[name].error
-            assert error is not None and f"about to end by {name}" in error.line
+            assert error is not None and f"about to end by {name}" in error.traceback
 
     def test_an_exception_is_reported_with_the_users_frames(self, launch: Launch, file: Path) -> None:
         """Type, message, the user's frames alone, the line, and Python's traceback; the log has it too."""

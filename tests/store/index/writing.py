@@ -8,7 +8,7 @@ from typing import Any
 
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.reports import ErrorReport
-from fairlead.specs.steps import Step
+from fairlead.specs.steps import FunctionStep
 from fairlead.specs.values import Ref
 from fairlead.store.backends import list_all
 from fairlead.store.catalog import note_transition
@@ -52,7 +52,7 @@ class Runs:
         """Write a run of the steps load and fit under way: load has begun."""
         self.count += 1
         run = f"{self.now:%Y%m%d-%H%M%S}-bcdf{self.count % 10}"
-        steps = {name: Step(name=name, function=f"m:{name}") for name in ("load", "fit")}
+        steps = {name: FunctionStep(name=name, function=f"m:{name}") for name in ("load", "fit")}
         graph = Graph(
             flow=flow, parameters=params, steps=steps, nodes=(Node(step="load"), Node(step="fit", after=(0,)))
         )

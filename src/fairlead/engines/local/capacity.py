@@ -92,7 +92,7 @@ def lacking(graph: Graph, machine: Machine) -> Iterator[Fault]:
         if wanted.memory_bytes > total.memory_bytes:
             yield Fault(
                 path,
-                f"asks for {human_bytes(wanted.memory_bytes)} memory, this machine has {human_bytes(total.memory_bytes)}",
+                f"asks for {human_bytes(wanted.memory_bytes)} memory, there are {human_bytes(total.memory_bytes)} here",
             )
         if wanted.gpus > total.gpus:
             yield Fault(path, f"asks for {step.resources.gpus}, this machine has {total.gpus or 'no'} GPUs")

@@ -17,8 +17,10 @@ from fairlead.engines.local.attempts import Attempt, ranks_of
 from fairlead.engines.local.calls import Calls
 from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, this_machine
 from fairlead.engines.local.inline import InlineProcesses
+from fairlead.engines.local.making import TaskMaker
 from fairlead.engines.local.memory import MemoryLimits
 from fairlead.engines.local.processes import Processes
+from fairlead.engines.local.records import Records
 from fairlead.errors import ClaimedError, Fault, NotFoundError
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import RankRuntime
@@ -153,7 +155,15 @@ class _Drive:
         self._flushed_at = self._looked_at = self._beat_at = time.monotonic()
         self._records = Records(store.backend, spec.run)
         self._maker = TaskMaker(
-            store, spec, progress, code, keys=self._keys, calls=self._calls, memory=self._memory, inline=inline
+            store,
+            spec,
+            progress,
+            code,
+            keys=self._keys,
+            calls=self._calls,
+            memory=self._memory,
+            gpus=bool(capacity.machine.total.gpus),
+            inline=inline,
         )
 
     # The loop ----------------------------------------------------------------------------------

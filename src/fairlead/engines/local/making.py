@@ -21,7 +21,19 @@ from fairlead.worker.tasks import Definition, Input, ProjectCode, Rank, WorkerTa
 
 
 class TaskMaker:
-    """Makes the tasks of a run's attempts."""
+    """Makes the tasks of a run's attempts.
+
+    Args:
+        store: The store.
+        spec: What the run is.
+        progress: How far it is.
+        code: Where its code is.
+        keys: The cache keys of its instances.
+        calls: The calls of its drivers.
+        memory: The memory limits of its processes.
+        gpus: Whether this machine has GPUs, and a process must be told which are its own.
+        inline: Whether steps run in this process, and write where it writes.
+    """
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class TaskMaker:
         keys: InstanceKeys,
         calls: Calls,
         memory: MemoryLimits,
+        gpus: bool,
         inline: bool,
     ) -> None:
         self._store = store
@@ -42,6 +55,7 @@ class TaskMaker:
         self._keys = keys
         self._calls = calls
         self._memory = memory
+        self._gpus = gpus
         self._inline = inline
         self._made: set[Path] = set()
 
@@ -108,13 +122,9 @@ class TaskMaker:
         for secret in environment.secrets:  # on this machine a secret is the user's own variable of that name
             if secret.variable in os.environ:
                 variables[secret.variable] = os.environ[secret.variable]
-        if attempt.gpus is not None and self._has_gpus:
+        if self._gpus:
             variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, _share(attempt.gpus, rank)))
         return variables
-
-    @property
-    def _has_gpus(self) -> bool:
-        return os.path.exists("/dev/nvidiactl")
 
     def _checkpoints(self, instance: Instance) -> Path:
         name = f"{instance.name}.{instance.index}"
