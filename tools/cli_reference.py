@@ -8,7 +8,6 @@ It follows from the parsers, and from what the modules of fairlead.cli say of th
 from __future__ import annotations
 
 import argparse
-import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +43,12 @@ def main() -> int:
 
 def page() -> str:
     """Return the whole page."""
-    parts = [_HEAD, "\n".join(_table(("command", ""), [(f"[{verb}](#fairlead-{verb})", text) for verb, (_, text) in VERBS.items()]))]
+    parts = [
+        _HEAD,
+        "\n".join(
+            _table(("command", ""), [(f"[{verb}](#fairlead-{verb})", text) for verb, (_, text) in VERBS.items()])
+        ),
+    ]
     parts += ["\n".join(_verb(verb)) for verb in VERBS]
     codes = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     parts.append("\n".join(["## Exit codes", "", *_table(("code", "meaning"), codes)]))
@@ -55,7 +59,7 @@ def _verb(verb: str) -> Iterator[str]:
     module, parser = parser_of(verb)
     yield f"## fairlead {verb}"
     yield ""
-    yield inspect.cleandoc(module.__doc__)
+    yield (module.__doc__ or "").strip()
     yield from _arguments(parser)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

@@ -24,6 +24,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     "step": ("A step as a spec: what it runs and what it needs", steps.Step),
     "run": ("A run and its steps: what get, run, resume and rerun print with -o json", reports.RunReport),
     "runs": ("Runs without their steps: what fairlead ps prints with -o json", list[reports.RunSummary]),
+    "comparison": ("Runs by a metric: what fairlead ps --metric prints with -o json", list[reports.MetricReport]),
+    "events": ("What happened in a run: what fairlead events prints with -o json", list[reports.EventReport]),
+    "artifacts": ("What steps returned: what fairlead artifacts ls prints with -o json", list[reports.ArtifactReport]),
+    "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, reports, resources, runtimes, steps, values)
 _FIELD = re.compile(r"^(\w+): (.*(?:\n[ ]{4,}.*)*)", re.MULTILINE)

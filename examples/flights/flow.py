@@ -137,9 +137,7 @@ def flights(months: int = 12, late_minutes: int = 15, first_test_day: int = 22, 
         trees: How many trees the model has.
     """
     departures, weather = load()
-    prepared = prepare.map(
-        list(range(1, months + 1)), flights=departures, weather=weather, late_minutes=late_minutes
-    )
+    prepared = prepare.map(list(range(1, months + 1)), flights=departures, weather=weather, late_minutes=late_minutes)
     training, test = divide(prepared, first_test_day)
     predicted = predict(train(training, trees), test)
     draw(predicted, late_minutes)

@@ -42,7 +42,7 @@ def name_fault(name: str) -> str | None:
     if len(name) > NAME_LENGTH_MAX:
         return f"a name has at most {NAME_LENGTH_MAX} characters, {name!r} has {len(name)}"
     if not _NAME.fullmatch(name):
-        return f"a name is letters, digits, '_' and '-', and begins with a letter: got {name!r}"
+        return f"a name is letters, digits, '_' and '-', and begins with a letter or '_': got {name!r}"
     return None
 
 

@@ -7,12 +7,13 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/q
 from __future__ import annotations
 
 import re
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _SUFFIXES = _BINARY | _DECIMAL
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([A-Za-z]*)", re.ASCII)
+_CORES = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)((?:[eE][-+]?[0-9]{1,2})?|m)", re.ASCII)
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -23,12 +24,11 @@ def parse_cpu(value: str | int | float) -> int:
     Raises:
         ValueError: The value is no positive CPU quantity.
     """
-    text = str(value).strip()
-    try:
-        milli = Decimal(text[:-1]) if text.endswith("m") else Decimal(text) * 1000
-    except InvalidOperation:
-        milli = Decimal(0)
-    if not milli.is_finite() or milli <= 0:
+    found = _CORES.fullmatch(str(value).strip())
+    milli = Decimal(0)
+    if found is not None:
+        milli = Decimal(found[1]) if found[2] == "m" else Decimal(found[0]) * 1000
+    if milli <= 0:
         raise ValueError(f"{value!r} is no CPU quantity: write cores (2, 0.5) or millicores ('500m')")
     return int(milli.to_integral_value(ROUND_CEILING))
 
@@ -66,7 +66,7 @@ def format_bytes(size_bytes: int) -> str:
 def human_bytes(size_bytes: float) -> str:
     """Write bytes for reading, rounded: ``1536`` gives ``"1.5 KiB"``."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size_bytes < 1024 or unit == "TiB":
+        if round(size_bytes, 1) < 1024 or unit == "TiB":
             break
         size_bytes /= 1024
     return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
@@ -86,15 +86,15 @@ def parse_duration(value: str | int | float) -> float:
         matched = "".join(number + unit for number, unit in spans) == text and text
         seconds = sum(float(number) * _SECONDS[unit] for number, unit in spans) if matched else 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"{value!r} is no duration: write seconds or '90s', '15m', '2h', '1h30m'")
+        raise ValueError(f"{value!r} is no duration: write a number of seconds, or '90s', '15m', '2h', '1h30m'")
     return seconds
 
 
 def human_duration(seconds: float) -> str:
     """Write a duration for reading: ``0.0042`` gives ``"4 ms"``, ``3725`` ``"1h 2m"``."""
-    if seconds < 1:
+    if round(seconds, 3) < 1:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
     if seconds < 3600:
         return f"{int(seconds // 60)}m {int(seconds % 60)}s"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from fairlead.errors import nearest
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Dask, Jax, Mpi, Ray, Role, Single, Spark, TensorFlow, Torch
+from fairlead.specs.runtimes import ROLES, Dask, Jax, Mpi, Ray, Role, Single, Spark, TensorFlow, Torch
 
 
 def single() -> Single:
@@ -64,3 +66,9 @@ def dask(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Dask:
 def role(count: int = 1, *, cpu: str | float | None = None, memory: str | None = None, gpus: str | None = None) -> Role:
     """Give a role resources of its own, as in ``spark(roles={"driver": role(memory="8Gi")})``."""
     return Role(count=count, resources=Resources(cpu=cpu, memory=memory, gpus=gpus))
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"there is no runtime {name!r}; {nearest(name, ROLES)}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from finished import FLOW, Called, Command, Finished
-from projects import Project
 
 from fairlead.cli.main import call
+from finished import FLOW, Called, Command, Finished
+from projects import Project
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +19,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 
 @pytest.fixture
-def command(
-    finished: Finished, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Command:
+def command(finished: Finished, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Command:
     """Call ``fairlead`` in this process, on the finished runs or in another home."""
     for name in ("FAIRLEAD_STORE", "FAIRLEAD_INDEX", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from finished import Command, Finished
 
 
 def test_values_are_listed(finished: Finished, command: Command) -> None:
     found = command("artifacts", "ls", finished.first, "-o", "json").document
-    kinds = [(each["step"], each["index"], each["output"], each["type"], each["format"], each["name"]) for each in found]
+    kinds = [
+        (each["step"], each["index"], each["output"], each["type"], each["format"], each["name"]) for each in found
+    ]
     assert kinds == [
         ("load", 0, 0, "list", "json", None),
         ("square", 0, 0, "int", "json", None),
@@ -21,7 +24,11 @@ def test_values_are_listed(finished: Finished, command: Command) -> None:
         ("report", 0, 0, "pathlib.Path", "file", "report.md"),
         ("pages", 0, 0, "pathlib.Path", "folder", "site"),
     ]
-    assert command("artifacts", "ls", f"{finished.first}/square/1").out.splitlines()[1].split()[:3] == ["square/1", "0", "int"]
+    assert command("artifacts", "ls", f"{finished.first}/square/1").out.splitlines()[1].split()[:3] == [
+        "square/1",
+        "0",
+        "int",
+    ]
 
 
 def test_a_small_value_is_printed(finished: Finished, command: Command) -> None:

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from finished import Command, Finished
-from projects import Project
 
 from fairlead.errors import GaveUp
 from fairlead.runs.cancelling import cancel
+from finished import Command, Finished
+from projects import Project
 
 FLOW = """
     import time
@@ -40,7 +40,9 @@ def test_a_running_run_is_cancelled_and_not_removed_before(project: Project, com
         run = project.wait_for_log()
         refused = command("rm", run, home=project.home)
         assert (refused.code, f"fairlead cancel {run}" in refused.err) == (3, True)
-        assert command("rm", "--before", "1ms", "--yes", home=project.home).err.startswith(f"{run} is running, and stays")
+        assert command("rm", "--before", "1ms", "--yes", home=project.home).err.startswith(
+            f"{run} is running, and stays"
+        )
         assert command("cancel", "latest", home=project.home) == (0, f"run {run} cancelled\n", "")
         assert driver.wait(30) == 130
     assert project.document("get", run)["status"] == "cancelled"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from finished import Command
 
 
-def test_settings_are_shown_with_their_origin(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_shown_with_their_origin(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "config.toml").write_text("parallel = 3\n")
     monkeypatch.setenv("FAIRLEAD_STORE", "s3://bucket/team")
     found = {each["name"]: each for each in command("config", "show", "-o", "json", home=tmp_path).document}

@@ -14,7 +14,12 @@ def test_events_are_in_the_order_of_time(finished: Finished, command: Command) -
 def test_attempts_begin_and_end_once_each(finished: Finished, command: Command) -> None:
     found = command("events", finished.first, "-o", "json").document
     flaky = [(each["kind"], each["attempt"], each["status"]) for each in found if each["step"] == "flaky"]
-    assert flaky == [("started", 1, "running"), ("ended", 1, "failed"), ("started", 2, "running"), ("ended", 2, "succeeded")]
+    assert flaky == [
+        ("started", 1, "running"),
+        ("ended", 1, "failed"),
+        ("started", 2, "running"),
+        ("ended", 2, "succeeded"),
+    ]
 
 
 def test_a_failed_attempt_says_why_and_whether_it_is_tried_again(finished: Finished, command: Command) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from finished import Command, Finished
 from projects import Project
 
@@ -69,7 +70,10 @@ def test_a_cached_step_says_where_its_log_is(finished: Finished, command: Comman
 
 
 def test_a_step_that_did_not_run_says_why_it_has_no_log(finished: Finished, command: Command) -> None:
-    assert command("logs", f"{finished.failed}/after").err == "after/0 is blocked (broken failed), and has written nothing\n"
+    assert (
+        command("logs", f"{finished.failed}/after").err
+        == "after/0 is blocked (broken failed), and has written nothing\n"
+    )
 
 
 CASES = {

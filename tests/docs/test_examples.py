@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from docs.pages import PAGES, Code, Command, File, blocks
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -21,9 +22,9 @@ class Workplace:
         self.folder.mkdir()
         programs = folder / "bin"
         programs.mkdir()
-        (programs / "fairlead").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fairlead "$@"\n')
-        (programs / "fairlead").chmod(0o755)
-        (programs / "python").symlink_to(sys.executable)
+        for name, words in {"fairlead": "-m fairlead", "python": ""}.items():
+            (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+            (programs / name).chmod(0o755)
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("FAIRLEAD_")},
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

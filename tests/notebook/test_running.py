@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
+
+from fairlead.store.layout import Task
 
 from .conftest import Notebook
 
@@ -63,16 +64,8 @@ def test_flow_with_tables_classes_and_constants(notebook: Notebook) -> None:
     assert notebook.ok("run").value.startswith("run ")
     run = notebook.report(notebook.ok("print(run.id)").printed.strip())
     assert {each.name: each.status for each in run.report.steps} == {"load": "succeeded", "fit": "succeeded"}
-    (log,) = (notebook.folder / "home").rglob("load*.log") if False else _logs(notebook, run.id, "load")
-    assert log == "only in the log\n"
-
-
-def _logs(notebook: Notebook, run: str, name: str) -> list[str]:
-    return [each.read_text() for each in notebook.folder.rglob("*") if each.is_file() and _is_log(each, run, name)]
-
-
-def _is_log(path: Path, run: str, name: str) -> bool:
-    return run in str(path) and name in str(path) and "log" in str(path).rpartition(run)[2]
+    log = notebook.store.log_path(run.id, Task("load", 0, 1))
+    assert log.read_text() == "only in the log\n"
 
 
 def test_edited_cell_runs_again_and_only_it(notebook: Notebook) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from projects import Project
 
 from fairlead.runs.comparing import RunDifference, compare_runs
 from fairlead.store.opened import Store
+from projects import Project
 
 FLOW = """
     import fairlead

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from projects import Project
 
 from fairlead.errors import NotFoundError
 from fairlead.runs.explaining import InstanceExplanation, explain
 from fairlead.store.opened import Store
+from projects import Project
 
 FLOW = """
     import os

@@ -347,6 +347,6 @@ def test_a_removal_and_a_use_exclude_each_other(tmp_path: Path) -> None:
 
 def test_a_cache_entry_that_cannot_be_read_goes(place: Place) -> None:
     place.store.backend.put(CACHE + "abc", b"{")
-    place.store.backend.put(CACHE + "abd", encode({"not": "an entry"}))
+    place.store.backend.put(CACHE + "abe", encode({"not": "an entry"}))
     time.sleep(0.05)
     assert len(place.collect().of_kind("cache entry")) == 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -23,30 +24,67 @@ def to_yaml(spec: Any) -> str:
     """Write a spec as YAML, keys in the order of the fields."""
     import yaml  # lazy: PyYAML, 15 ms
 
-    text: str = yaml.safe_dump(msgspec.to_builtins(spec), sort_keys=False, allow_unicode=True, width=110)
+    class Dumper(yaml.SafeDumper):
+        """Quotes what a reader of YAML 1.1 or 1.2 would take for something else than a text."""
+
+    for tag, pattern, first in _core_schema():
+        Dumper.add_implicit_resolver(tag, pattern, first)
+    plain = msgspec.to_builtins(spec)
+    text: str = yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
 def parse(text: bytes | str, *, source: str) -> Any:
     """Read YAML or JSON (which is YAML) into plain values.
 
+    Scalars are read as YAML 1.2 has them: ``on`` and ``off`` are texts, ``1e-4`` is a number, and there are no dates.
+
     Raises:
         SpecError: The text is neither, with the line where it breaks.
     """
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         pass
     import yaml  # lazy: PyYAML, 15 ms
 
+    class Loader(yaml.SafeLoader):
+        """Reads scalars by the core schema of YAML 1.2."""
+
+        yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
+
+    for tag, pattern, first in _core_schema():
+        Loader.add_implicit_resolver(tag, pattern, first)
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader)  # noqa: S506  # a SafeLoader with fewer kinds of scalars
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SpecError(
-            source, [Fault(place, f"is neither YAML nor JSON: {getattr(error, 'problem', error)}")]
-        ) from error
+        why = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SpecError(source, [Fault(place, f"is neither YAML nor JSON: {why}")]) from error
+    except RecursionError as error:
+        raise SpecError(source, [Fault("", "is nested too deeply")]) from error
+
+
+def _core_schema() -> tuple[tuple[str, re.Pattern[str], list[str]], ...]:
+    """Return which plain texts are no texts, with the characters they begin with.
+
+    Source: https://yaml.org/spec/1.2.2/#103-core-schema, without octal and hexadecimal integers.
+    """
+    return (
+        ("tag:yaml.org,2002:null", re.compile(r"(~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
+        ("tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")),
+        ("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+\Z"), list("-+0123456789")),
+        (
+            "tag:yaml.org,2002:float",
+            re.compile(
+                r"([-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+                r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z"
+            ),
+            list("-+.0123456789"),
+        ),
+    )
 
 
 def convert(raw: Any, form: type[T], *, source: str) -> T:
@@ -125,8 +163,42 @@ def _leaf_faults(raw: Any, form: inspect.Type, path: str) -> Iterator[Fault]:
     try:
         msgspec.convert(raw, _python_type(form))
     except msgspec.ValidationError as error:
-        message = str(error)
-        yield Fault(path, message[0].lower() + message[1:].split(" - at `")[0])
+        if isinstance(form, inspect.LiteralType):
+            close = nearest(raw, form.values) if isinstance(raw, str) and all(isinstance(each, str) for each in form.values) else ""
+            hint = f"; {close}" if close.startswith("did you mean") and len(form.values) > 1 else ""
+            yield Fault(path, f"must be {' or '.join(map(repr, form.values))}, got {raw!r}{hint}")
+        elif (wanted := _wanted(form)) and type(raw) in _KINDS:
+            yield Fault(path, f"must be {' or '.join(wanted)}, got {_shown(raw)}")
+        else:
+            message = str(error)
+            yield Fault(path, message[0].lower() + message[1:].split(" - at `")[0])
+
+
+def _wanted(form: inspect.Type) -> list[str]:
+    """Return the kinds of value that a form takes, in words; empty where there are none for it."""
+    match form:
+        case inspect.UnionType(types):
+            kinds = [_wanted(each) for each in types if not isinstance(each, inspect.NoneType)]
+            return list(dict.fromkeys(word for kind in kinds for word in kind)) if all(kinds) else []
+        case inspect.StructType(array_like=False) | inspect.DictType():
+            return ["a mapping"]
+        case inspect.StructType() | inspect.VarTupleType() | inspect.ListType():
+            return ["a list"]
+        case inspect.IntType():
+            return ["a whole number"]
+        case inspect.FloatType():
+            return ["a number"]
+        case inspect.StrType():
+            return ["a text"]
+        case inspect.BoolType():
+            return ["true or false"]
+        case _:
+            return []
+
+
+def _shown(raw: Any) -> str:
+    shown = repr(raw)
+    return shown if isinstance(raw, str | int | float) and len(shown) <= 40 else _kind(raw)
 
 
 _PLAIN: dict[type, Any] = {
@@ -160,6 +232,11 @@ def _python_type(form: inspect.Type) -> Any:
             return _PLAIN[type(form)]
 
 
+_KINDS = {
+    dict: "a mapping", list: "a list", tuple: "a list", str: "a text", type(None): "nothing", bool: "a truth value",
+    int: "a number", float: "a number",
+}  # fmt: skip
+
+
 def _kind(raw: Any) -> str:
-    names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing", bool: "a truth value"}
-    return names.get(type(raw), "a number")
+    return _KINDS.get(type(raw), type(raw).__name__)

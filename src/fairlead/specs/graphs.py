@@ -102,7 +102,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.name or self.step
 
 
-class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):  # the version is always written
     """A flow, traced: everything an engine or a target needs to know.
 
     Attributes:
@@ -164,6 +164,8 @@ def graph_faults(graph: Graph) -> Iterator[Fault]:
         for output in outputs_in(graph.result):
             if not 0 <= output.node < len(graph.nodes):
                 yield Fault("result", f"refers to node {output.node}, which does not exist")
+            elif not 0 <= output.output < counts.get(graph.nodes[output.node].step, output.output + 1):
+                yield Fault("result", f"node {output.node} has no output {output.output}")
 
 
 def _node_faults(graph: Graph, counts: dict[str, int], number: int, node: Node) -> Iterator[Fault]:
@@ -186,5 +188,6 @@ def _node_faults(graph: Graph, counts: dict[str, int], number: int, node: Node) 
             yield Fault(path, f"refers to node {other}, which is not before it")
     for name, binding in node.inputs.items():
         for output in () if isinstance(binding, Literally) else outputs_in(binding):
-            if 0 <= output.node < number and output.output >= counts.get(graph.nodes[output.node].step, 1):
+            known = counts.get(graph.nodes[output.node].step) if 0 <= output.node < number else None
+            if known is not None and not 0 <= output.output < known:
                 yield Fault(f"{path}.inputs.{name}", f"node {output.node} has no output {output.output}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -67,7 +68,11 @@ class Retries(_Spec, frozen=True, kw_only=True):
 
     def pause_s(self, retry: int) -> float:
         """Return the pause before retry number `retry` (from 1), in seconds."""
-        return float(min(parse_duration(self.backoff) * self.factor ** (retry - 1), parse_duration(self.backoff_max)))
+        try:
+            grown = parse_duration(self.backoff) * self.factor ** (retry - 1)
+        except OverflowError:  # longer than a float can say, so longer than the longest
+            grown = math.inf
+        return float(min(grown, parse_duration(self.backoff_max)))
 
 
 class Volume(_Spec, frozen=True, kw_only=True):
@@ -194,6 +199,10 @@ def sweep_faults(sweep: SweepStep) -> Iterator[Fault]:
         yield Fault("space", "must have at least one dimension")
     for name, dimension in sweep.space.items():
         yield from (Fault(f"space.{name}", message) for message in _dimension_faults(dimension))
+        if sweep.sampler == "grid" and dimension.type == "float" and dimension.step is None:
+            yield Fault(f"space.{name}", "has no grid: give choices, or uniform(low, high, step=…)")
+    if not sweep.metric:
+        yield Fault("metric", "must be the name under which a trial logs its objective")
     for field in ("trials", "parallel"):
         if getattr(sweep, field) < 1:
             yield Fault(field, f"must be at least 1, got {getattr(sweep, field)}")
@@ -212,11 +221,19 @@ def _dimension_faults(dimension: Dimension) -> Iterator[str]:
     if low is None or high is None:
         yield "needs low and high"
         return
-    if not low <= high:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        yield f"low and high must be finite, got low={low}, high={high}"
+        return
+    if low > high:
         yield f"low must not be above high, got low={low}, high={high}"
+    bounds = (low, high, dimension.step)
+    if dimension.type == "int" and any(each is not None and each != int(each) for each in bounds):
+        yield f"a range of whole numbers has whole bounds and steps, got low={low}, high={high}, step={dimension.step}"
     if dimension.log and low <= 0:
         yield f"a logarithmic range must be above zero, got low={low}"
-    if dimension.step is not None and dimension.step <= 0:
+    if dimension.log and dimension.step is not None:
+        yield "a logarithmic range has no steps"
+    if dimension.step is not None and not 0 < dimension.step < math.inf:
         yield f"step must be above zero, got {dimension.step}"
 
 
@@ -226,8 +243,14 @@ def step_faults(step: Step) -> Iterator[Fault]:
         yield Fault("name", unfit)
     if isinstance(step, FunctionStep | DriverStep) and not _FUNCTION.fullmatch(step.function):
         yield Fault("function", f"must be module:qualified.name, got {step.function!r}")
-    if isinstance(step, ContainerStep) and not step.command:
-        yield Fault("command", "must have at least one word")
+    elif isinstance(step, FunctionStep | DriverStep) and "<locals>" in step.function:
+        outer = step.function.partition(":")[2].partition(".<locals>")[0]
+        yield Fault("function", f"is defined inside {outer}(), where another process can't find it; move it to the top level")
+    if isinstance(step, ContainerStep):
+        yield from _container_faults(step)
+    names = [parameter.name for parameter in step.parameters]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Fault(f"parameters.{name}", "is there twice")
     for prefix, faults in (
         ("resources", resource_faults(step.resources)),
         ("runtime", runtime_faults(step.runtime)),
@@ -244,6 +267,16 @@ def step_faults(step: Step) -> Iterator[Fault]:
     yield from _volume_faults(step.volumes)
 
 
+def _container_faults(step: ContainerStep) -> Iterator[Fault]:
+    if not step.command:
+        yield Fault("command", "must have at least one word")
+    if not step.image:
+        yield Fault("image", "must be given")
+    for parameter in step.parameters:
+        if not parameter.name.isidentifier() or parameter.name == "output":
+            yield Fault(f"parameters.{parameter.name}", "can't name an input: write a Python name other than 'output'")
+
+
 def _parse_fault(path: str, parse: Any, value: Any) -> Iterator[Fault]:
     try:
         parse(value)
@@ -255,7 +288,7 @@ def _retry_faults(retries: Retries) -> Iterator[Fault]:
     for field in ("user", "infrastructure"):
         if getattr(retries, field) < 0:
             yield Fault(field, f"must be 0 or more, got {getattr(retries, field)}")
-    if retries.factor < 1:
+    if not 1 <= retries.factor < math.inf:
         yield Fault("factor", f"must be at least 1, got {retries.factor}")
     yield from _parse_fault("backoff", parse_duration, retries.backoff)
     yield from _parse_fault("backoff_max", parse_duration, retries.backoff_max)

@@ -173,7 +173,10 @@ class Forked(_Message, frozen=True, kw_only=True):
 
 
 class Exited(_Message, frozen=True, kw_only=True):
-    """From a template: a process ended; `status` is as ``waitpid`` gives it."""
+    """From a template: a process ended; `status` is as ``waitpid`` gives it.
+
+    A task that has nothing left to do says it of itself, so that nobody waits for the system to clear it away.
+    """
 
     id: int
     status: int

@@ -12,9 +12,11 @@ import ctypes
 import faulthandler
 import gc
 import os
+import resource
 import select
 import signal
 import sys
+import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +36,7 @@ from fairlead.worker.tasks import (
     Exited,
     Fork,
     Forked,
+    Given,
     Hello,
     Prepare,
     ProjectCode,
@@ -53,6 +56,9 @@ _EVERY_TASK_USES = (
     "pickle",
 )
 """Modules that are imported lazily elsewhere: a process that is forked after their import need not import them."""
+
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+"""The unit in which the system tells the peak memory of a process."""
 
 _decoder = msgspec.msgpack.Decoder(WorkerTask)
 _PR_SET_PDEATHSIG = 1
@@ -176,7 +182,7 @@ class Template:
                 Exited(
                     id=identity,
                     status=status,
-                    peak_memory_bytes=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+                    peak_memory_bytes=usage.ru_maxrss * MAXRSS_BYTES,
                     cpu_s=usage.ru_utime + usage.ru_stime,
                 )
             )
@@ -200,6 +206,7 @@ class Child:
         if encoded is None:
             if self._code is not None:
                 load_project(self._code)
+                self._rehearse(self._code)
             message = self.connection.receive()
             if not isinstance(message, Work):
                 return 0
@@ -208,7 +215,26 @@ class Child:
         set_up_process(task)
         faulthandler.enable(all_threads=False)
         modules = load_project(task.code)
-        return int(not run_task(task, self._function(task, modules), open_backend(task.store), self.send, modules.root))
+        done = run_task(task, self._function(task, modules), open_backend(task.store), self.send, modules.root)
+        if self._connection is not None and leaves_at_once():
+            self.send(_finished(self._id, done))
+        return int(not done)
+
+    def _rehearse(self, code: ProjectCode) -> None:
+        """Run a task that does nothing, beside the store.
+
+        What a process touches for the first time after a fork costs a page fault each, several hundred for a
+        task, and so most of its time. A process that waits for a task has the time for them.
+        """
+        folder = os.path.join(os.path.dirname(self._path), "rehearsal")
+        step = specs.FunctionStep(name="rehearsal", function=f"{__name__}:rehearsal", cache="off")
+        task = WorkerTask(
+            id=0, run="rehearsal", step=step, index=0, number=1, code=code, inputs={"x": Given(0)},
+            store=folder, host=folder, log=os.devnull, checkpoints=folder,
+        )  # fmt: skip
+        task = _decoder.decode(msgspec.msgpack.encode(task))
+        set_up_process(task)
+        run_task(task, rehearsal, open_backend(folder), lambda _: None, folder)
 
     def send(self, message: Any) -> None:
         """Tell the driver something; nothing where it is gone."""
@@ -244,6 +270,27 @@ class Child:
                 return contained(task)
 
 
+def rehearsal(x: int) -> int:
+    """Do nothing."""
+    return x
+
+
+def leaves_at_once() -> bool:
+    """Say whether nothing is left to do in this process after its task: no thread, and no handler of its exit."""
+    return threading.active_count() == 1 and atexit._ncallbacks() == _inherited_exit_handlers
+
+
+def _finished(identity: int, done: bool) -> Exited:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Exited(
+        id=identity,
+        status=0 if done else 1 << 8,
+        peak_memory_bytes=max(usage.ru_maxrss, children.ru_maxrss) * MAXRSS_BYTES,
+        cpu_s=usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
+    )
+
+
 class Modules:
     """Imports the project's modules by name."""
 
@@ -277,8 +324,6 @@ def why_not_forkable() -> str:
     try:
         threads = len(os.listdir("/proc/self/task"))
     except OSError:
-        import threading
-
         threads = threading.active_count()
     return "" if threads == 1 else f"importing the project started {threads - 1} threads"
 

@@ -185,3 +185,62 @@ def driver(home: Path, *arguments: str, **options: Any) -> Iterator[Driver]:
         for pid in marked(started.mark):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+class Bench:
+    """A home, the file of flows, and the file in which steps note that they are executed."""
+
+    def __init__(self, folder: Path, file: Path, launch: LocalLaunch) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.file = file
+        self.launch = launch
+        self._executions = folder / "executions"
+
+    @property
+    def store(self) -> Store:
+        """The store of the home."""
+        return self.launch.store
+
+    def run(self, flow: str, **parameters: Any) -> Ended:
+        """Run a flow in this process."""
+        return self.launch(self.file, flow, parameters)
+
+    def resume(self, run: str) -> Ended:
+        """Go on with a run in this process."""
+        return self.launch.resume(run)
+
+    def drive(self, flow: str, *options: str, **parameters: Any) -> Any:
+        """Start a driver that can be killed."""
+        return driver(
+            self.home, "run", f"{self.file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", *options
+        )
+
+    def go(self) -> None:
+        """Let steps that wait for it go on."""
+        (self.folder / "go").touch()
+
+    def executed(self) -> list[str]:
+        """Return what was noted by steps, in order."""
+        try:
+            return self._executions.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def wait_for_executed(self, count: int, started: Driver | None = None) -> None:
+        """Wait until so many lines were noted, or the driver has ended."""
+        wait_for(lambda: len(self.executed()) >= count or (started is not None and started.process.poll() is not None))
+
+
+def template_of(started: Driver) -> int:
+    """Return the process id of a driver's template."""
+
+    def look() -> int:
+        for pid in marked(started.mark):
+            with suppress(OSError):
+                if int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) == started.process.pid:
+                    return pid
+        return 0
+
+    found: int = wait_for(look)
+    return found

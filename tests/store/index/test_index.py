@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fairlead.errors import NotFoundError
@@ -53,13 +54,21 @@ def test_common_and_rare_filters_give_the_same(
     index: Index, runs: Runs, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(9):
-        runs.add("digits" if number % 2 else "other", "failed" if number % 3 else "succeeded", labels={"k": str(number % 2)})
+        runs.add(
+            "digits" if number % 2 else "other", "failed" if number % 3 else "succeeded", labels={"k": str(number % 2)}
+        )
     index.sync(runs.store, read)
 
     def ask() -> list[object]:
         both = {"labels": {"k": "1"}, "status": "failed"}
         metrics = [index.metric_table("accuracy", sort=sort, **some) for sort in (None, "max") for some in ({}, both)]
-        return [index.runs(**both), index.runs(flow="digits", **both), index.steps(**both), index.steps(name="fit", **both), metrics]
+        return [
+            index.runs(**both),
+            index.runs(flow="digits", **both),
+            index.steps(**both),
+            index.steps(name="fit", **both),
+            metrics,
+        ]
 
     rare = ask()
     monkeypatch.setattr("fairlead.store.index.filters.FEW", 0)
@@ -79,7 +88,12 @@ def test_pages_hold_every_run_and_step_once(index: Index, runs: Runs, read: Read
     while some := index.steps(limit=3, after=last, status=("succeeded", "pending")):
         steps += [(each.run, each.name) for each in some]
         last = some[-1]
-    assert steps == [(run, name) for run in made[::-1] for name in ("load", "fit")]
+    assert steps == [(run, name) for run in made[::-1] for name in ("fit", "load")]
+    labelled, last = [], None
+    while some := index.steps(limit=3, after=last, labels={"k": "v"}):
+        labelled += [(each.run, each.name) for each in some]
+        last = some[-1]
+    assert labelled == steps
     with pytest.raises(NotFoundError, match="first page"):
         index.runs(after="20260101-000000-xxxxx")
 
@@ -98,17 +112,31 @@ def test_steps_are_found_over_all_runs(index: Index, runs: Runs, read: Read) -> 
 
 
 def test_runs_are_compared_by_a_metric(index: Index, runs: Runs, read: Read) -> None:
-    made = [runs.add(accuracy=value) for value in (0.5, 0.9, math.nan, 0.7, math.inf)]
+    made = [runs.add(accuracy=value) for value in (0.5, 0.9, 0.7)]
     runs.start()
     index.sync(runs.store, read)
     table = index.metric_table("accuracy", sort="last")
-    assert [each.run.run for each in table] == [made[number] for number in (4, 1, 3, 0, 2)]
-    assert (table[1].step, table[1].last, table[1].min, table[1].max) == ("fit", 0.9, 0.45, 1.8)
-    assert math.isnan(table[-1].last) and table[0].run.metrics == {"accuracy": math.inf}
+    assert [each.run.run for each in table] == [made[number] for number in (1, 2, 0)]
+    assert (table[0].step, table[0].last, table[0].min, table[0].max) == ("fit", 0.9, 0.45, 1.8)
     lowest = index.metric_table("accuracy", sort="min", descending=False, limit=1)
     assert [each.run.run for each in lowest] == [made[0]]
     assert [each.run.run for each in index.metric_table("accuracy")] == made[::-1]
     assert index.metric_table("loss") == []
+
+
+def test_a_metric_that_is_no_number_comes_last(index: Index, runs: Runs, read: Read) -> None:
+    values = {runs.add(): value for value in (math.nan, math.inf, 0.5)}
+
+    def diverged(run: str) -> RunReport:
+        found, logged = read(run), {"loss": values[run]}
+        steps = (*found.steps[:-1], msgspec.structs.replace(found.steps[-1], metrics=logged))
+        return msgspec.structs.replace(found, metrics=logged, steps=steps)
+
+    index.sync(runs.store, diverged)
+    for descending in (True, False):
+        table = index.metric_table("loss", sort="last", descending=descending)
+        assert math.isnan(table[-1].last) and math.isnan(table[-1].run.metrics["loss"])
+        assert [each.last for each in table[:-1]] == sorted([0.5, math.inf], reverse=descending)
 
 
 def test_a_sync_reads_only_what_changed(index: Index, runs: Runs, read: Read) -> None:
@@ -137,10 +165,8 @@ def test_transitions_of_slow_and_fast_clocks_are_taken_in(index: Index, runs: Ru
     runs.note(third, "digits", "running", runs.now + timedelta(days=400))  # a clock far ahead
     index._now = lambda: runs.now
     index.sync(runs.store, read)
-    runs.claims[second] = runs.claims[second]
+    runs.end(second)
     late = runs.now - timedelta(minutes=5)
-    for run in (second,):
-        runs.end(run)
     runs.note("20260301-115900-bcdfg", "ghost", "running", late)  # a run that is gone when it is read
     index.sync(runs.store, read)
     assert {each.run: each.status for each in index.runs(all=True)} == {

@@ -57,9 +57,7 @@ def test_many_processes_make_one_database(url: str, tmp_path: Path) -> None:
         "with open_index(sys.argv[1], Path(sys.argv[2])) as index: print(len(index.runs(all=True)))"
     )
     command = [sys.executable, "-c", code, url, str(tmp_path)]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
-    ]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     answers = [each.communicate() for each in started]
     assert answers == [("0\n", "")] * 4
 
@@ -166,7 +164,10 @@ def test_a_missing_driver_names_the_extra(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_opening_modules_import_no_database_library() -> None:
-    code = "import sys, fairlead.store.index.opening; print([m for m in ('sqlalchemy', 'alembic', 'sqlite3') if m in sys.modules])"
+    code = (
+        "import sys, fairlead.store.index.opening\n"
+        "print([name for name in ('sqlalchemy', 'alembic', 'sqlite3') if name in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 

@@ -61,7 +61,8 @@ class Runs:
         )
         self.store.backend.create(spec_key(run), encode(spec))
         self.claims[run] = take_claim(self.store.backend, run, now=self.now.timestamp())
-        self._observe(run, Started(step="load", index=0, number=1, time=self.now.timestamp()))
+        begun = RunStatusChanged(status="running", time=self.now.timestamp())
+        self._observe(run, begun, Started(step="load", index=0, number=1, time=self.now.timestamp()))
         self.note(run, flow, "running", self.now)
         return run
 

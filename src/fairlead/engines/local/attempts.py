@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
@@ -18,8 +19,10 @@ from fairlead.store.records import AttemptRecord, Outcome, Summary
 from fairlead.worker.context import LoggedLine
 from fairlead.worker.tasks import Exited, Rank
 
-_TAIL_BYTES = 8192
+_TAIL_BYTES = 16 << 10
 _TAIL_LINES = 20
+_FRAME = re.compile(r'  File "(.+)", line (\d+) in (.+)')
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 
 Stopping = Literal["", "timeout", "cancel", "memory", "gang", "pruned"]
 
@@ -95,7 +98,9 @@ def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host:
     """Describe an attempt whose process ended without leaving a record."""
     number, code = _signal_and_code(exited.status)
     kind, message = _cause(attempt, exited, number, code)
-    tail = _tail(log)
+    lines = _last_lines(log)
+    tail = lines[-_TAIL_LINES:]
+    said, frames = _crash(lines)
     return AttemptRecord(
         step=attempt.instance.name,
         index=attempt.instance.index,
@@ -103,7 +108,9 @@ def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host:
         status="cancelled" if attempt.stopping in ("cancel", "pruned") else "failed",
         exit_code=code,
         signal=number,
-        error=ErrorReport(type=kind, message=message, line=tail[-1] if tail else "", traceback="\n".join(tail)),
+        error=ErrorReport(
+            type=kind, message=message, frames=frames, line=said[-1] if said else "", traceback="\n".join(tail)
+        ),
         outcome=Outcome(metrics=attempt.summaries),
         infrastructure=exited.template_died,
         started=attempt.started,
@@ -153,13 +160,21 @@ def _signal_and_code(status: int) -> tuple[int | None, int | None]:
     return (-code, None) if code < 0 else (None, code)
 
 
-def _tail(log: Path | None) -> list[str]:
+def _last_lines(log: Path | None) -> list[str]:
     if log is None:
         return []
     try:
         with open(log, "rb") as file:
             file.seek(0, os.SEEK_END)
             file.seek(max(0, file.tell() - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+            return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
+
+
+def _crash(lines: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return what was written before Python's fault handler wrote, and the user's frames that it named."""
+    begin = next((number for number, line in enumerate(lines) if line.startswith("Fatal Python error: ")), len(lines))
+    found = filter(None, map(_FRAME.fullmatch, lines[begin:]))
+    own = [f"{each[1]}:{each[2]} in {each[3]}" for each in found if not each[1].startswith((_PACKAGE, "<frozen "))]
+    return [line for line in lines[:begin] if line.strip()], tuple(reversed(own))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import resource
-import sys
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,7 @@ from fairlead.store.opening import open_backend
 from fairlead.worker.running import environment_of, find_function, run_task, seed_of
 from fairlead.worker.seeding import seed_everything
 from fairlead.worker.tasks import Exited, FromWorker, ProjectCode, WorkerTask
-from fairlead.worker.template import Modules, load_project
+from fairlead.worker.template import MAXRSS_BYTES, Modules, load_project
 
 
 class InlineProcesses:
@@ -85,7 +84,7 @@ class InlineProcesses:
             os.environ.update(before)
         after = resource.getrusage(resource.RUSAGE_SELF)
         cpu_s = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
-        peak = after.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peak = after.ru_maxrss * MAXRSS_BYTES
         self._events.append(Exited(id=task.id, status=0 if done else 1 << 8, peak_memory_bytes=peak, cpu_s=cpu_s))
 
     def _function(self, task: WorkerTask) -> Callable[..., Any]:

@@ -76,6 +76,7 @@ class Processes:
         self._ready: Ready | None = None
         self._reason = ""
         self._alive: set[int] = set()
+        self._leaving: set[int] = set()
         self._tasks: dict[int, _Peer] = {}
         self._waiting: deque[int] = deque()  # forked ahead, without a task
         self._assigned: dict[int, bytes] = {}  # their tasks, until they are connected
@@ -228,9 +229,15 @@ class Processes:
                     self._take_ready(message)
                 case Forked(id=identity, pid=pid):
                     self.pids[identity] = pid
+                case Exited(id=identity) if peer.role == "task":
+                    self._leaving.add(identity)  # its template tells of its end once more
+                    found.append(message)
                 case Exited(id=identity):
                     self._alive.discard(identity)
                     self._tasks.pop(identity, None)
+                    if identity in self._leaving:
+                        self._leaving.discard(identity)
+                        continue
                     if identity in self._waiting:
                         self._waiting.remove(identity)
                     else:

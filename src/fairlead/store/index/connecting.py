@@ -20,7 +20,6 @@ SCHEMA = "fairlead"
 
 _PRAGMAS = (
     "busy_timeout = 30000",  # ms that a writer waits for another
-    "journal_mode = WAL",  # readers never wait for a writer
     "synchronous = NORMAL",  # a loss of power may cost the last rows, which are read from the store again
     "cache_size = -32768",  # KiB
     "temp_store = MEMORY",
@@ -39,6 +38,8 @@ def connect(address: Address) -> sa.Engine:
             if address.path is None:
                 _make_schema(engine)
             upgrade(engine, address)
+            if address.path is not None:
+                _write_ahead(engine)
     except BaseException:
         engine.dispose()
         raise
@@ -91,6 +92,15 @@ def _set_up(connection: Any, _: Any) -> None:
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _write_ahead(engine: sa.Engine) -> None:
+    """Have readers never wait for a writer. The file keeps this, so it is not asked of another program's file."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -133,7 +133,7 @@ class Index:
         limit: int = 50,
         after: StepRecord | None = None,
     ) -> list[StepRecord]:
-        """Return steps over all runs, those of the newest run first, in each run in the order of its report.
+        """Return steps over all runs, newest run first and its last step first; of one run in its report's order.
 
         Args:
             run: Of this run.

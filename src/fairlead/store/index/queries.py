@@ -72,13 +72,15 @@ def read_runs(connection: sa.Connection, wanted: Filter, limit: int, after: str 
 def read_steps(
     connection: sa.Connection, wanted: Filter, run: str | None, limit: int, after: StepRecord | None
 ) -> list[StepRecord]:
-    """Return a page of steps that follows the step `after`: newest run first, and in each the order of its report."""
+    """Return a page of steps that follows the step `after`, newest first; those of one run in its report's order."""
     place = None if after is None else (*_place(connection, after.run), after.ordinal)
     rows: list[sa.Row[Any]] = []
     for part in wanted.by_status():
         rows += connection.execute(_steps_query(connection, part, run, place).limit(limit))
-    rows.sort(key=lambda row: row.ordinal)
-    rows.sort(key=lambda row: (row.created, row.run), reverse=True)  # a stable sort: ordinals stay in order
+    if run is None:
+        rows.sort(key=lambda row: (row.created, row.run, row.ordinal), reverse=True)
+    else:
+        rows.sort(key=lambda row: row.ordinal)
     return [_step(row) for row in rows[:limit]]
 
 
@@ -86,15 +88,15 @@ def _steps_query(
     connection: sa.Connection, wanted: Filter, run: str | None, place: tuple[float, str, int] | None
 ) -> sa.Select[Any]:
     query, order = select_filtered(connection, STEPS, wanted)
-    if place is not None:
-        created, last, ordinal = place
-        query = query.where(
-            sa.tuple_(order.c.created, order.c.run) <= sa.tuple_(created, last),
-            sa.not_(sa.and_(order.c.run == last, STEPS.c.ordinal <= ordinal)),
-        )
     if run is not None:  # no order that another index than its own could promise
-        return query.where(STEPS.c.run == run).order_by(STEPS.c.ordinal)
-    return query.order_by(order.c.created.desc(), order.c.run.desc(), STEPS.c.ordinal)
+        later = [] if place is None else [STEPS.c.ordinal > place[-1]]
+        return query.where(STEPS.c.run == run, *later).order_by(STEPS.c.ordinal)
+    columns = (order.c.created, order.c.run, STEPS.c.ordinal)
+    if place is not None:
+        query = query.where(sa.tuple_(*columns) < sa.tuple_(*place))
+        if order is not STEPS:  # of the three only these two are in an index
+            query = query.where(sa.tuple_(*columns[:2]) <= sa.tuple_(*place[:2]))
+    return query.order_by(*(column.desc() for column in columns))
 
 
 def _place(connection: sa.Connection, run: str) -> tuple[float, str]:
@@ -117,7 +119,7 @@ def read_metric(
         query, order = query.where(*filters.times(RUNS, wanted)), RUNS
     else:
         query, order = select_filtered(connection, RUNS, wanted)
-        query = query.join(METRICS, METRICS.c.run == RUNS.c.run)
+        query = query.join(METRICS, METRICS.c.run == filters.hide(RUNS.c.run))  # it is the runs that are walked
         query = query.where(filters.hide(METRICS.c.name) == metric, METRICS.c.of_run.is_(sa.true()))
     columns = [METRICS.c[name].label(f"of_{name}") for name in ("step", "index", "last", "min", "max")]
     by_value = [] if sort is None else [(METRICS.c[sort].desc() if descending else METRICS.c[sort].asc()).nulls_last()]

@@ -1,0 +1,220 @@
+"""Flows of the tests of faults; run as files of a user, and never imported by the tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from fairlead import flow, step
+
+FOREVER_S = 600
+
+
+def note(line: str) -> None:
+    """Append a line to the file that counts executions, in one write."""
+    with open(os.environ["EXECUTIONS"], "ab", buffering=0) as file:
+        file.write(line.encode() + b"\n")
+
+
+def told(name: str) -> bool:
+    """Say whether the test has made a file of this name."""
+    return os.path.exists(os.path.join(os.path.dirname(os.environ["EXECUTIONS"]), name))
+
+
+@step
+def link(number: int) -> int:
+    print(f"begin {number}", flush=True)
+    note(f"begin {number}")
+    print(f"end {number}", flush=True)
+    note(f"end {number}")
+    return number + 1
+
+
+@flow
+def chain(length: int = 30) -> int:
+    number = 0
+    for _ in range(length):
+        number = link(number)
+    return number
+
+
+@step
+def hold(number: int) -> int:
+    note(f"begin {number}")
+    while not told("go"):
+        time.sleep(0.01)
+    return number
+
+
+@flow
+def held(count: int = 1):
+    return hold.map(list(range(count)))
+
+
+@step
+def stubborn(number: int) -> int:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    note(f"begin {number}")
+    time.sleep(FOREVER_S)
+    return number
+
+
+@flow
+def unwilling():
+    return stubborn(0)
+
+
+@step(timeout="1s")
+def parent_of_many() -> None:
+    child = [sys.executable, "-c", f"import time; time.sleep({FOREVER_S})"]
+    subprocess.Popen(child)
+    subprocess.Popen(["sh", "-c", f"sleep {FOREVER_S} & sleep {FOREVER_S}"])
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(FOREVER_S)
+        os._exit(0)
+    note("begin")
+    time.sleep(FOREVER_S)
+
+
+@flow
+def grandchildren():
+    return parent_of_many()
+
+
+@step
+def daemon() -> int:
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    detached = subprocess.Popen(["sleep", str(FOREVER_S)], start_new_session=True, **quiet)
+    note(str(detached.pid))
+    return 1
+
+
+@step
+def after_daemon(number: int) -> int:
+    return number + 1
+
+
+@flow
+def leaves_daemon():
+    return after_daemon(daemon())
+
+
+@step
+def working_parent() -> None:
+    subprocess.Popen(["sleep", str(FOREVER_S)])
+    subprocess.Popen(["sleep", str(FOREVER_S)], start_new_session=True)
+    note("begin")
+    time.sleep(FOREVER_S)
+
+
+@flow
+def working():
+    return working_parent()
+
+
+@step
+def runaway() -> str:
+    def spin() -> None:
+        while True:
+            time.sleep(0.01)
+
+    threading.Thread(target=spin, daemon=False).start()
+    return "returned"
+
+
+@flow
+def threads():
+    return runaway()
+
+
+@step
+def flood(megabytes: int) -> None:
+    block = (b"x" * 99 + b"\n") * 10_000
+    for _ in range(megabytes):
+        os.write(1, block)
+
+
+@flow
+def flooding(megabytes: int = 200):
+    return flood(megabytes)
+
+
+@step
+def read_input() -> str:
+    return repr(sys.stdin.read())
+
+
+@flow
+def reading():
+    return read_input()
+
+
+@step
+def wide(number: int) -> int:
+    note(f"begin {number}")
+    return number
+
+
+@flow
+def many(count: int = 500):
+    return wide.map(list(range(count)))
+
+
+@step
+def timed(number: int) -> int:
+    note(f"begin {number}")
+    time.sleep(0.05)
+    note(f"end {number}")
+    return number
+
+
+@flow
+def bounded(cpu: str = "1", memory: str = "1Mi"):
+    return timed.options(cpu=cpu, memory=memory).map(list(range(8)))
+
+
+@flow
+def impossible():
+    first = link(0)
+    return timed.options(cpu=100_000)(first)
+
+
+@step
+def grow(number: int, megabytes: int) -> bytes:
+    note(f"begin {number}")
+    return bytes([number]) * (megabytes << 20)
+
+
+@step
+def measure(data: bytes) -> int:
+    note(f"measure {data[0]}")
+    return len(data)
+
+
+@flow
+def growing(count: int = 6, megabytes: int = 3):
+    return [measure(grow(number, megabytes)) for number in range(count)]
+
+
+@step
+def make(number: int) -> dict:
+    note(f"make {number}")
+    return {"number": number}
+
+
+@step
+def gate(given: dict) -> dict:
+    note(f"gate {given['number']}")
+    if not told("go"):
+        raise ValueError("not yet")
+    return given
+
+
+@flow
+def gated():
+    return gate(make(7))
