@@ -13,7 +13,7 @@ DEMO ?=
 # What benchmarks/run.py is given: make bench BENCH="chain --peers"
 BENCH ?= start
 
-.PHONY: help env env-demo check test test-slow format demo bench lock clean
+.PHONY: help env env-demo check test test-slow format generated demo bench lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ test-slow: env  ## run the tests of the slow tier
 format: env  ## rewrite the files as make check wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+generated: env  ## renew what is made from the code: the JSON Schemas, the reference of the commands
+	$(BIN)/python tools/schemas.py
+	$(BIN)/python tools/cli_reference.py
 
 bench: env  ## measure, for instance: make bench BENCH="chain --peers"
 	@$(BIN)/python benchmarks/run.py $(BENCH)

@@ -12,10 +12,11 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
+
 from fairlead.runs.handles import Run
 from fairlead.runs.reporting import read_report
 from fairlead.store.opened import Store
-from nbclient import NotebookClient
 
 SOURCE = Path(__file__).parents[2] / "src"
 

@@ -146,6 +146,7 @@ def test_instances_of_classes_of_cells_bring_their_class() -> None:
         "class Config:\n    def __init__(self): self.rate = 2", "CONFIG = Config()", "def work(): return CONFIG.rate"
     )
     module = ModuleType("made_with_classes")
+    vars(module)["__fairlead_cells__"] = True
     sys.modules[module.__name__] = module
 
     def adopt(code: Any) -> None:

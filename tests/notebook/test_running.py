@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 
 from fairlead.store.layout import Task
 
-from .conftest import Notebook
+from .conftest import SOURCE, Notebook
 
 PRELUDE = "from fairlead import flow, log, step"
 
@@ -274,3 +277,77 @@ def test_interrupt_cancels_and_resume_goes_on(notebook: Notebook) -> None:
     assert done.result() == 2
     assert [len(each.attempts) for each in done.report.steps] == [1, 2]
     assert notebook.ok("2 + 2").value == "4"
+
+
+def test_sweep_over_a_step_of_a_cell(notebook: Notebook) -> None:
+    notebook.ok(
+        """
+        from fairlead import flow, log, step, sweep
+        from fairlead.space import uniform
+
+        CENTRE = 0.5
+
+        @step
+        def trial(x: float) -> float:
+            log(loss=(x - CENTRE) ** 2)
+            return x
+
+        @flow
+        def search():
+            best = sweep(trial, over={"x": uniform(0, 1)}, trials=3, minimize="loss")()
+            return best.value
+        """
+    )
+    output = notebook.ok("print(0 <= search.run().result() <= 1)")
+    assert output.printed == "True\n"
+    assert "trial" in output.table
+
+
+def test_step_changed_by_options_and_class_of_a_nested_value(notebook: Notebook) -> None:
+    notebook.ok(
+        """
+        from enum import Enum
+        from fairlead import flow, step
+
+        class Kind(Enum):
+            A = 1
+
+        class Box:
+            def __init__(self, kind):
+                self.kind = kind
+
+        @step
+        def opened(boxes: list) -> str:
+            return boxes[0].kind.name
+
+        opened = opened.options(retries=1)
+
+        @flow
+        def boxing():
+            return opened([Box(Kind.A)])
+        """
+    )
+    assert notebook.ok("print(boxing.run().result())").printed == "A\n"
+    assert notebook.ok("import pickle; type(pickle.loads(pickle.dumps(Box(1)))) is Box").value == "True"
+
+
+def test_terminal_has_lines_and_a_table_of_text(tmp_path: Path) -> None:
+    script = """
+    from IPython.core.interactiveshell import InteractiveShell
+    shell = InteractiveShell.instance()
+    for cell in (
+        "from fairlead import flow, step",
+        "@step\\ndef one() -> int:\\n    return 1",
+        "@flow\\ndef ones():\\n    return one()",
+        "run = ones.run(); run",
+    ):
+        shell.run_cell(cell, store_history=True)
+    """
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "FAIRLEAD_HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path, env=environment,
+    )  # fmt: skip
+    assert "  one/0 succeeded\n" in done.stdout
+    assert re.search(r"Out\[4\]: \n?run \S+   flow ones   succeeded", done.stdout), done.stdout
+    assert done.stderr == ""

@@ -65,7 +65,7 @@ class Done(NamedTuple):
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     project = Project(tmp_path_factory.mktemp("keys"), {"flow.py": FLOW})
-    return Done(project, RunKeys(project.store, project.run()))
+    return Done(project, RunKeys(project.store, project.run(file="flow.py:work")))
 
 
 def test_the_cache_has_a_result_under_each_key(done: Done) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -17,8 +19,50 @@ def hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function)
     except Exception:  # a name that exists only for type checkers: any error may come out of evaluating it
-        plain = getattr(function, "__annotations__", {})
-        return {name: Any if isinstance(each, str) else each for name, each in plain.items()}
+        plain = inspect.unwrap(function)
+        names = _Names(vars(builtins) | getattr(plain, "__globals__", {}))
+        return {name: _evaluated(each, names) for name, each in getattr(plain, "__annotations__", {}).items()}
+
+
+class _NotThere:
+    """Stands for a name that exists only for type checkers, and for whatever is reached through it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _: Any) -> Any:
+        return self
+
+    def __call__(self, *_: Any) -> Any:
+        return self
+
+    def __or__(self, _: Any) -> Any:
+        return self
+
+    __ror__ = __or__
+
+    def __repr__(self) -> str:
+        return "Any"
+
+
+_NOT_THERE = _NotThere()
+
+
+class _Names(dict[str, Any]):
+    def __missing__(self, _: str) -> Any:
+        return _NOT_THERE
+
+
+def _evaluated(annotation: Any, names: _Names) -> Any:
+    """Evaluate an annotation as far as its names are known; the rest of it is open."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, {}, names)  # what get_type_hints does
+    except Exception:  # whatever the user's annotation raises
+        return Any
 
 
 def show(annotation: Any) -> str:
@@ -32,7 +76,7 @@ def show(annotation: Any) -> str:
 
 def is_open(annotation: Any) -> bool:
     """Say whether an annotation excludes nothing."""
-    return annotation is Any or annotation is object or isinstance(annotation, typing.TypeVar)
+    return annotation is Any or annotation is object or isinstance(annotation, typing.TypeVar | _NotThere)
 
 
 def accepts(annotation: Any, value: Any) -> bool:
@@ -192,8 +236,24 @@ def _json_from_text(annotation: Any, text: str) -> Any:
         if is_open(annotation):
             return text
         raise ValueError(f"must be {show(annotation)} written as JSON, got {text!r}") from None
-    if get_origin(annotation) in (tuple, set, frozenset) and isinstance(value, list):
-        value = get_origin(annotation)(value)
+    kind = get_origin(annotation) or annotation
+    if kind in (tuple, set, frozenset) and isinstance(value, list):
+        value = kind(value)
     if not accepts(annotation, value):
         raise ValueError(f"must be {show(annotation)}, got {text!r}")
     return value
+
+
+def sample(annotation: Any) -> str:
+    """Return a text that a flag of an annotation takes, to show how it is written."""
+    if _is_union(annotation):
+        return sample(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return str(get_args(annotation)[0])
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return next((each.name for each in annotation), "NAME")
+    kind = get_origin(annotation) or annotation
+    known = {bool: "true", int: "12", float: "0.5", str: "TEXT", Path: "PATH", type(None): "none"}
+    if isinstance(kind, type) and issubclass(kind, Mapping):
+        return "'{\"key\": 1}'"
+    return known.get(kind, "'[1, 2]'" if kind in (list, tuple, set, frozenset) else "VALUE")

@@ -26,6 +26,84 @@ _COMPUTE = "do this inside a step, or make the flow a driver: @flow(dynamic=True
 _JOIN = "join conditions with & | ~ and .isin([…]) in place of and, or, not and in"
 
 
+class _Unknown:
+    """What has no value while a flow is traced: every use that needs one is refused, with the line and the cure."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        _not_yet("if, while, and, or, not", repr(self), _BRANCH)
+
+    def __iter__(self) -> NoReturn:
+        _not_yet("a loop or unpacking", repr(self), f"{_LOOP}; several outputs follow from -> tuple[A, B]")
+
+    def __reversed__(self) -> NoReturn:
+        _not_yet("reversed()", repr(self), _LOOP)
+
+    def __len__(self) -> int:
+        _not_yet("len()", repr(self), _LOOP)
+
+    def __contains__(self, item: object) -> bool:
+        _not_yet("in", repr(self), _JOIN)
+
+    def __str__(self) -> str:
+        _not_yet("a text or f-string", repr(self), _COMPUTE)
+
+    def __format__(self, form: str) -> str:
+        _not_yet("a text or f-string", repr(self), _COMPUTE)
+
+    def __int__(self) -> int:
+        _not_yet("int()", repr(self), _COMPUTE)
+
+    def __float__(self) -> float:
+        _not_yet("float()", repr(self), _COMPUTE)
+
+    def __complex__(self) -> complex:
+        _not_yet("complex()", repr(self), _COMPUTE)
+
+    def __index__(self) -> int:
+        _not_yet("a number, an index or range()", repr(self), _LOOP)
+
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        _not_yet("a call", repr(self), _COMPUTE)
+
+    def __await__(self) -> NoReturn:
+        _not_yet("await", repr(self), "leave await away: what takes the future waits for it")
+
+    def __enter__(self) -> NoReturn:
+        _not_yet("with", repr(self), _COMPUTE)
+
+    def __exit__(self, *_: object) -> None:
+        """Never reached; Python looks for it before it enters."""
+
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        _not_yet("setting an item", repr(self), _COMPUTE)
+
+    def __delitem__(self, key: Any) -> NoReturn:
+        _not_yet("deleting an item", repr(self), _COMPUTE)
+
+    def _arithmetic(self, *_: Any) -> NoReturn:
+        _not_yet("arithmetic", repr(self), _COMPUTE)
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _arithmetic
+    __divmod__ = __rdivmod__ = __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = __xor__ = __rxor__ = _arithmetic
+    __neg__ = __pos__ = __abs__ = __round__ = __trunc__ = __floor__ = __ceil__ = _arithmetic
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        _not_yet(
+            "a copy, or an object that holds it", repr(self), "give it as an argument, or in a list or dict with text keys"
+        )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in ("__array_ufunc__", "__array_function__", "__array__"):  # NumPy would wrap it, and fail much later
+            _not_yet("NumPy", repr(self), _COMPUTE)
+        if name.startswith("__"):  # a protocol that Python looks for
+            raise AttributeError(name)
+        cure = f"return a mapping and index it: future[{name!r}]; or {_COMPUTE}"
+        _not_yet(f"the attribute .{name}", repr(self), cure)
+
+
 class When:
     """A condition over futures, to be given as ``when=``. Joined with ``&``, ``|`` and ``~``."""
 
@@ -49,7 +127,7 @@ class When:
         _not_yet("if, and, or, not or a chained comparison", "a condition", f"{_BRANCH}; {_JOIN}")
 
 
-class Future:
+class Future(_Unknown):
     """What a step will return. It can be given to other steps, indexed, and compared for ``when=``.
 
     Attributes:
@@ -136,58 +214,25 @@ class Future:
     def __invert__(self) -> When:
         return ~When(as_condition(self))
 
+    __rand__, __ror__ = __and__, __or__
+
     def __hash__(self) -> int:
         return hash((self.node, self.output, self.path))
 
-    def __bool__(self) -> bool:
-        _not_yet("if, while, and, or, not", repr(self), _BRANCH)
 
-    def __iter__(self) -> NoReturn:
-        _not_yet("a loop or unpacking", repr(self), f"{_LOOP}; several outputs follow from -> tuple[A, B]")
-
-    def __len__(self) -> int:
-        _not_yet("len()", repr(self), _LOOP)
-
-    def __contains__(self, item: object) -> bool:
-        _not_yet("in", repr(self), _JOIN)
-
-    def __str__(self) -> str:
-        _not_yet("a text or f-string", repr(self), _COMPUTE)
-
-    def __format__(self, form: str) -> str:
-        _not_yet("a text or f-string", repr(self), _COMPUTE)
-
-    def __int__(self) -> int:
-        _not_yet("int()", repr(self), _COMPUTE)
-
-    def __float__(self) -> float:
-        _not_yet("float()", repr(self), _COMPUTE)
-
-    def __index__(self) -> int:
-        _not_yet("a number, an index or range()", repr(self), _LOOP)
-
-    def __call__(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: there is nothing to call yet."""
-        _not_yet("a call", repr(self), _COMPUTE)
-
-    def _arithmetic(self, _: Any) -> NoReturn:
-        _not_yet("arithmetic", repr(self), _COMPUTE)
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _arithmetic
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _arithmetic
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name.startswith("__"):  # a protocol that Python, copy or pickle looks for
-            raise AttributeError(name)
-        _not_yet(
-            f"the attribute .{name}", repr(self), f"return a mapping and index it: future[{name!r}]; or {_COMPUTE}"
-        )
-
-
-class FirstOf:
+class FirstOf(_Unknown):
     """The first of several futures whose step was not skipped."""
 
     __slots__ = ("options",)
+
+    def __repr__(self) -> str:
+        return f"<first of {', '.join(map(repr, self.options))}>"
+
+    def _whole(self, *_: object) -> NoReturn:
+        _not_yet("a part or a comparison", repr(self), "give the whole to a step, and take the part there")
+
+    __getitem__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __invert__ = _whole  # type: ignore[assignment]  # never returns
+    __hash__ = object.__hash__
 
     def __init__(self, options: tuple[Future, ...]) -> None:
         self.options = options

@@ -89,11 +89,11 @@ class Cells:
                 return each
         return found[-1] if found else None
 
-    def imports(self, name: str) -> Iterator[ast.alias]:
-        """Yield every ``import a.b`` that binds a name, because each makes a submodule available."""
-        for each in self._bindings.get(name, []):
-            if isinstance(each.node, ast.Import):
-                yield from (alias for alias in each.node.names if _alias_name(alias) == name)
+    def imports(self, name: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, ast.alias]]:
+        """Yield every import that binds a name, newest first."""
+        for each in reversed(self._bindings.get(name, [])):
+            if isinstance(each.node, ast.Import | ast.ImportFrom):
+                yield from ((each.node, alias) for alias in each.node.names if _alias_name(alias) == name)
 
 
 def read_cells(shell: Any) -> Iterator[Cell]:

@@ -31,6 +31,7 @@ _HEAD = (
 _FUTURE_ANNOTATIONS = 0x1000000  # __future__.annotations.compiler_flag, which does not change any more
 _REPLAYED = (functools.partial, typing.TypeVar, typing.ParamSpec, typing.NewType)
 """Values that are code in disguise: the statement that made them is exported, as for functions."""
+_IMPORTS = (ast.Import, ast.ImportFrom)
 _MISSING = object()
 
 
@@ -131,12 +132,9 @@ class _Walk:
 
     def _import(self, name: str, value: Any, binding: Binding | None) -> bool:
         """Export a name as an import where that gives this value; says whether it does."""
-        node = None if binding is None else binding.node
-        if isinstance(node, ast.Import):
-            self._imports |= {ast.unparse(ast.Import([alias])) for alias in self._cells.imports(name)}
-        elif isinstance(node, ast.ImportFrom):
-            aliases = [each for each in node.names if (each.asname or each.name) == name]
-            self._imports.add(ast.unparse(ast.ImportFrom(node.module, aliases, node.level)))
+        written = self._written_imports(name, value) if binding and isinstance(binding.node, _IMPORTS) else set()
+        if written:
+            self._imports |= written
         elif isinstance(value, ModuleType):
             self._imports.add(f"import {value.__name__}" + (f" as {name}" if value.__name__ != name else ""))
         else:
@@ -147,6 +145,19 @@ class _Walk:
             own = own if getattr(sys.modules[module], own, None) is value else name
             self._imports.add(f"from {module} import {own}" + (f" as {name}" if own != name else ""))
         return True
+
+    def _written_imports(self, name: str, value: Any) -> set[str]:
+        """Return the cells' imports that give this value: the newest, and each that makes a submodule available."""
+        found: set[str] = set()
+        for node, alias in self._cells.imports(name):
+            if isinstance(node, ast.ImportFrom):
+                origin = sys.modules.get(node.module or "")
+                if getattr(origin, alias.name, _MISSING) is value and not found:
+                    return {ast.unparse(ast.ImportFrom(node.module, [alias], node.level))}
+            elif sys.modules.get(alias.name if alias.asname else name) is value and alias.name in sys.modules:
+                if alias.asname is None or not found:
+                    found.add(ast.unparse(ast.Import([alias])))
+        return found
 
     def _home(self, name: str, value: Any) -> str | None:
         """Return the module that a function or class of none of the cells can be imported from."""

@@ -63,7 +63,7 @@ def export_flow(
     needed = {each.__qualname__ for each in functions.values()}
     for kind in _classes_in([*traced.constants.values()]):
         adopt(kind)
-        needed.add(kind.__qualname__)
+        needed.add(kind.__qualname__.partition(".")[0])
     cells, names = Cells(read_cells(shell)), shell.user_ns
     exported = export({*needed, flow.function.__name__}, cells, names, adopt)
     if exported.faults:  # the flow itself is in the module for readers; steps alone may do without what it uses
@@ -106,7 +106,7 @@ def _fresh_module(project: Project) -> ModuleType:
 
 def _adopter(module: ModuleType) -> Callable[[Any], None]:
     def adopt(code: Any) -> None:
-        if code.__module__ not in (_MAIN, module.__name__) or "<locals>" in code.__qualname__:
+        if not _is_own(code) or "<locals>" in code.__qualname__:
             return
         code.__module__ = module.__name__
         name = code.__qualname__
@@ -115,6 +115,11 @@ def _adopter(module: ModuleType) -> Callable[[Any], None]:
             _adopted[name] = code
 
     return adopt
+
+
+def _is_own(code: Any) -> bool:
+    """Say whether a function or class is of a cell, under the name it was made with or the module's."""
+    return code.__module__ == _MAIN or _adopted.get(code.__qualname__.partition(".")[0]) is code
 
 
 def _is_of_cells(function: Any, project: Project) -> bool:
@@ -133,7 +138,7 @@ def _classes_in(values: list[Any]) -> Iterator[type]:
             values.extend(value)
         elif isinstance(value, dict):
             values += [*value, *value.values()]
-        elif type(value).__module__ in (_MAIN, getattr(_adopted.get(type(value).__qualname__), "__module__", _MAIN)):
+        elif _is_own(type(value)):
             yield type(value)
             values.extend(getattr(value, "__dict__", {}).values())
 

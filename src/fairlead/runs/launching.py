@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ from fairlead.specs.reports import RunReport
 from fairlead.specs.steps import DriverStep, FunctionStep, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
+from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import compact, read_observations, read_progress, read_spec
+from fairlead.store.history import cancel_requests, compact, read_observations, read_progress, read_spec
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
@@ -357,7 +359,13 @@ def _drive(
     progress = read_progress(backend, spec, resume=resume, hold=keys is not None, is_kept=is_kept)
     try:
         status = engine.drive(
-            spec, progress, observer, claim=claim, code=_local_package(store, spec), settled=keys or {}
+            spec,
+            progress,
+            observer,
+            claim=claim,
+            code=_local_package(store, spec),
+            settled=keys or {},
+            cancels_before=cancel_requests(backend, run) if resume else 0,
         )
         compact(backend, run, claim, read_observations(backend, run))
         note_transition(backend, run, flow, status, now=utc_now())
@@ -365,8 +373,17 @@ def _drive(
     except ClaimedError:
         raise
     except StoreError as error:
+        _release_if_possible(backend, run, claim)
         return Run(store, run, _failed_by_store(spec, progress, error))
+    except BaseException:  # this process may live on, in a notebook for instance, and must not hold the run
+        _release_if_possible(backend, run, claim)
+        raise
     return Run(store, run, read_report(backend, run))
+
+
+def _release_if_possible(backend: Backend, run: str, claim: Claim) -> None:
+    with suppress(StoreError):
+        claims.release(backend, run, claim)
 
 
 def _failed_by_store(spec: RunSpec, progress: Progress, error: StoreError) -> RunReport:

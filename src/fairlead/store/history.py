@@ -97,6 +97,11 @@ def read_events(backend: Backend, run: str) -> Iterator[Event]:
         yield decode(backend.get(entry.key), Event, key=entry.key)
 
 
+def cancel_requests(backend: Backend, run: str) -> int:
+    """Return how often somebody has asked to cancel a run: a count, because clocks of machines differ."""
+    return sum(entry.key.endswith(".cancel") for entry in list_all(backend, run_prefix(run) + "events/"))
+
+
 def write_event(backend: Backend, run: str, event: Event) -> None:
     """Ask something of a run."""
     backend.create(f"{run_prefix(run)}events/{event.time:017.6f}.{event.kind}", encode(event))

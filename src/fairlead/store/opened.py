@@ -45,6 +45,7 @@ class Store:
             log.unlink()
         elif not isinstance(self.backend, Folder):
             self.backend.put_file(str(log.relative_to(self.host / "spool")), log)
+            log.unlink(missing_ok=True)
 
     def checkpoints(self, run: str) -> Path:
         """Return the folder of a run's checkpoints on this machine."""

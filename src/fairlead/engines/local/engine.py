@@ -28,7 +28,7 @@ from fairlead.specs.status import RunStatus
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
-from fairlead.store.history import read_events, read_items, read_progress
+from fairlead.store.history import cancel_requests, read_items, read_progress
 from fairlead.store.journal import Journal, sync
 from fairlead.store.layout import CACHE
 from fairlead.store.opened import Store
@@ -87,6 +87,7 @@ class LocalEngine:
         claim: Claim,
         code: ProjectCode,
         settled: Mapping[tuple[str, int], str],
+        cancels_before: int,
     ) -> RunStatus:
         """Run what is left of a run, under a claim on it.
 
@@ -97,9 +98,12 @@ class LocalEngine:
             claim: The claim that this process holds.
             code: Where its code is.
             settled: After a resume with other code: the cache keys of what had succeeded before.
+            cancels_before: How often somebody had asked to cancel the run before it was claimed.
         """
         capacity = Capacity(self._machine, self._slots)
-        drive = _Drive(self._store, spec, progress, observer, claim, capacity, code, settled, self._inline)
+        drive = _Drive(
+            self._store, spec, progress, observer, claim, capacity, code, settled, cancels_before, self._inline
+        )
         return drive.run()
 
 
@@ -128,6 +132,7 @@ class _Drive:
         capacity: Capacity,
         code: ProjectCode,
         settled: Mapping[tuple[str, int], str],
+        cancels_before: int,
         inline: bool,
     ) -> None:
         self._store = store
@@ -151,6 +156,7 @@ class _Drive:
         self._settled = settled
         self._interrupts = 0
         self._cancelled = False
+        self._cancels_before = cancels_before
         self._unsynced: list[str] = []
         self._flushed_at = self._looked_at = self._beat_at = time.monotonic()
         self._records = Records(store.backend, spec.run)
@@ -229,10 +235,7 @@ class _Drive:
         for attempt in self._running.values():
             if not attempt.stopping and self._memory.enforce(attempt.processes, self._processes.pids):
                 self._stop(attempt, "memory", at_once=True)
-        if any(
-            event.kind == "cancel" and event.time >= self._claim.time
-            for event in read_events(self._backend, self._spec.run)
-        ):
+        if cancel_requests(self._backend, self._spec.run) > self._cancels_before:
             self._cancel()
         if now - self._beat_at >= claims.BEAT_S:
             self._beat_at = now
