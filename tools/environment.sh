@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.."
 extra=$1
 venv=.venv
 made=$venv/.made-by-fairlead
+system=${SYSTEM_PYTHON-/usr/bin/python3} # what apt-get install python3 gives
 
 fail() {
     printf '%s\n' "$@" >&2
@@ -30,7 +31,7 @@ version_of() {
 }
 
 venv_package() { # Debian has python3-venv for its own python3, and python3.X-venv for the others
-    if [ "$(version_of /usr/bin/python3)" = "$1" ]; then echo python3-venv; else echo "python$1-venv"; fi
+    if [ "$(version_of "$system")" = "$1" ]; then echo python3-venv; else echo "python$1-venv"; fi
 }
 
 python_packages() { # the newest Python that fits, as far as apt knows one
@@ -46,7 +47,7 @@ python_packages() { # the newest Python that fits, as far as apt knows one
 
 find_python() { # prints an interpreter; one that could make an environment is preferred to one that could not
     local candidate fitting=
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 /usr/bin/python3}; do
+    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 $system}; do
         fits "$candidate" || continue
         if has_venv "$candidate"; then
             echo "$candidate"

@@ -83,8 +83,10 @@ class SpecError(FairleadError):
 
     exit_code = 2
 
-    def __init__(self, subject: str, faults: Sequence[Fault], *, next: str = "") -> None:
-        super().__init__(f"{subject} is not valid", next=next)
+    def __init__(
+        self, subject: str, faults: Sequence[Fault], *, verdict: str = "is not valid", next: str = ""
+    ) -> None:
+        super().__init__(f"{subject} {verdict}", next=next)
         self.faults = tuple(faults)
 
     def __str__(self) -> str:

@@ -99,3 +99,8 @@ def human_duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)}m {int(seconds % 60)}s"
     return f"{int(seconds // 3600)}h {int(seconds % 3600 // 60)}m"
+
+
+def human_number(value: float | None) -> str:
+    """Write a metric for reading: four significant digits, ``-`` for what was no finite number."""
+    return "-" if value is None else f"{value:.4g}"

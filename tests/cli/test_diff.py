@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from projects import Project
 
 FLOW = """
@@ -56,3 +57,10 @@ def test_a_run_that_does_not_exist_is_named(project: Project) -> None:
     project.run()
     shown = project.call("diff", "nothing", "latest")
     assert (shown.returncode, "there is no run 'nothing'" in shown.stderr) == (4, True)
+
+
+def test_many_items_of_a_step_are_counted_together(project: Project) -> None:
+    project.edit("flow.py", "    return fit(lr)", "    return fit.map([lr * each for each in range(20)])")
+    first, second = project.run(), project.run()
+    assert "fit/0…19  20 succeeded" in project.call("diff", first, second).stdout
+    assert "20 cached" in project.call("diff", first, second).stdout

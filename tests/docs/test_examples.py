@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.pages import PAGES, Code, Command, File, blocks
+from docs.pages import FOLDER, PAGES, Code, Command, File, blocks
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -40,7 +40,12 @@ class Workplace:
         assert done.returncode == code, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+ELSEWHERE = ("notebooks",)
+"""Pages whose blocks are cells: tests/notebook executes them in a kernel."""
+TRIED = [page for page in (*PAGES, FOLDER.parent / "README.md") if page.stem not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("page", TRIED, ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     workplace = Workplace(tmp_path)
     found = list(blocks(page))

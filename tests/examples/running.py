@@ -42,7 +42,5 @@ class Example:
 
 def step(document: dict[str, Any], name: str, index: int = 0) -> dict[str, Any]:
     """Return one step of a run's document."""
-    found: dict[str, Any] = next(
-        each for each in document["steps"] if (each["name"], each["index"]) == (name, index)
-    )
+    found: dict[str, Any] = next(each for each in document["steps"] if (each["name"], each["index"]) == (name, index))
     return found

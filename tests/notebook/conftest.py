@@ -60,10 +60,19 @@ class Output:
         return next((each.ename for each in self._outputs if each.output_type == "error"), None)
 
 
+class Client(NotebookClient):
+    """Remembers what was shown in the place of something else, which outputs do not keep."""
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        if msg["msg_type"] == "update_display_data":
+            self.__dict__.setdefault("updates", []).append(msg["content"]["data"]["text/plain"])
+        return super().process_message(msg, cell, cell_index)
+
+
 class Notebook:
     """Cells, executed one after the other by one kernel."""
 
-    def __init__(self, client: NotebookClient, folder: Path) -> None:
+    def __init__(self, client: Client, folder: Path) -> None:
         self._client = client
         self.folder = folder
         self.store = Store(str(folder / "home"), folder / "home" / "host")
@@ -98,6 +107,12 @@ class Notebook:
             over.set()
             thread.join()
 
+    @property
+    def updates(self) -> list[str]:
+        """The tables that were replaced by others, and those that replaced them."""
+        updates: list[str] = self._client.__dict__.setdefault("updates", [])
+        return updates
+
     def report(self, run: str) -> Run:
         return Run(self.store, run, read_report(self.store.backend, run))
 
@@ -109,7 +124,7 @@ def open_notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Not
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
     monkeypatch.setenv("JPY_SESSION_NAME", str(folder / "work" / "explore.ipynb"))
     (folder / "work").mkdir()
-    client = NotebookClient(
+    client = Client(
         nbformat.v4.new_notebook(),
         timeout=60,
         allow_errors=True,

@@ -128,8 +128,8 @@ def test_all_that_cannot_go_is_named_with_its_user_and_cell() -> None:
     )
     assert [str(each) for each in made.faults] == [
         "work uses huge (Cell In[1], line 3): it is a str that is larger than 64 KiB; give it to work as a parameter",
-        "inner uses lock (Cell In[1], line 2): it is a lock that can't be pickled (cannot pickle '_thread.lock' object); "
-        "give it to inner as a parameter",
+        "inner uses lock (Cell In[1], line 2): it is a lock that can't be pickled (cannot pickle '_thread.lock' "
+        "object); give it to inner as a parameter",
     ]
 
 

@@ -98,7 +98,7 @@ def test_instances_of_a_step_share_a_row() -> None:
         "digits",
     ]
     shown = read(html(view)).text
-    assert "3 succeeded 1 running" in shown
+    assert "3 succeeded, 1 running" in shown
     assert "sum 2" in shown
 
 

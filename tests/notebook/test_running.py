@@ -215,9 +215,8 @@ def test_cells_in_any_order_with_magics_and_dynamic_flows(notebook: Notebook) ->
 
 
 def test_flow_of_a_file_is_shown_too_and_the_kernel_stays_as_it_was(notebook: Notebook) -> None:
-    (notebook.folder / "work" / "filed.py").write_text(
-        "from fairlead import flow, step\n\n@step\ndef one() -> int:\n    return 1\n\n@flow\ndef filed():\n    return one()\n"
-    )
+    text = "@step\ndef one() -> int:\n    return 1\n\n@flow\ndef filed():\n    return one()\n"
+    (notebook.folder / "work" / "filed.py").write_text(f"{PRELUDE}\n\n{text}")
     before = "import os, signal, threading\n"
     before += (
         "state = lambda: (signal.getsignal(signal.SIGINT), dict(os.environ), threading.active_count())\nwas = state()"
@@ -351,3 +350,74 @@ def test_terminal_has_lines_and_a_table_of_text(tmp_path: Path) -> None:
     assert "  one/0 succeeded\n" in done.stdout
     assert re.search(r"Out\[4\]: \n?run \S+   flow ones   succeeded", done.stdout), done.stdout
     assert done.stderr == ""
+
+
+def test_flow_that_cannot_be_traced_names_the_cell(notebook: Notebook) -> None:
+    defined = notebook.ok(
+        """
+        from fairlead import flow, step
+
+        @step
+        def score() -> float:
+            return 0.5
+
+        @flow
+        def wrong():
+            if score() > 0.4:
+                score()
+        """
+    )
+    output = notebook.run("wrong.run()")
+    assert f"Cell In[{defined.number}], line 9: if score() > 0.4:" in (output.error or "")
+    assert "ipykernel" not in (output.error or "")
+    assert "frame" not in (output.error or "")
+
+
+def test_table_is_kept_up_to_date_while_the_cell_runs(notebook: Notebook) -> None:
+    notebook.ok(
+        """
+        import time
+        from fairlead import flow, log, progress, step
+
+        @step
+        def ticking(n: int):
+            for number in range(100):
+                progress(number + 1, 100)
+                time.sleep(0.01)
+
+        @flow
+        def watched():
+            ticking.map([1, 2])
+        """
+    )
+    notebook.updates.clear()
+    notebook.ok("watched.run()")
+    assert 3 <= len(notebook.updates) <= 20
+    assert any("2 running" in each and "/ 100" in each for each in notebook.updates)
+    assert "2 succeeded" in notebook.updates[-1]
+
+
+def test_class_stays_picklable_when_a_run_is_refused_or_the_class_is_redefined(notebook: Notebook) -> None:
+    notebook.ok(
+        """
+        import pickle
+        from fairlead import flow, step
+
+        class Kept:
+            pass
+
+        @step
+        def keep(kept: Kept | None, others: list[Kept]) -> Kept:
+            return kept
+
+        @flow
+        def keeping():
+            return keep(Kept(), [Kept()])
+        """
+    )
+    assert notebook.ok("print(type(keeping.run().result()) is Kept)").printed == "True\n"
+    notebook.ok("import threading\nheld = threading.Lock()\n@step\ndef holds(): held\n@flow\ndef holding(): holds()")
+    assert "holds uses held" in (notebook.run("holding.run()").error or "")
+    assert notebook.ok("print(type(pickle.loads(pickle.dumps(Kept()))) is Kept)").printed == "True\n"
+    notebook.ok("class Kept:\n    anew = 1")
+    assert notebook.ok("print(keeping.run().result().anew)").printed == "1\n"

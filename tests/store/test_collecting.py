@@ -320,9 +320,9 @@ def test_collecting_again_and_again_harms_no_flow_that_runs(place: Place, tmp_pa
     counts = [outcome(runner) for runner in runners]
     stop.touch()
     rounds, removed = outcome(collector)
-    assert min(count for count, _ in counts) >= 3
+    assert min(count for count, _ in counts) >= 2
     assert sum(hits for _, hits in counts) > 0, "nothing came from the cache"
-    assert rounds >= 5 and removed > 0, "no garbage went"
+    assert rounds >= 3 and removed > 0, "no garbage went"
     assert not check(place.store).faults
 
 

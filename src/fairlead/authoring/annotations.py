@@ -179,6 +179,12 @@ def item_annotation(annotation: Any) -> Any:
     return arguments[0] if len(arguments) == 1 else Any
 
 
+def value_annotation(annotation: Any) -> Any:
+    """Return the annotation of the values of a mapping's annotation, or Any."""
+    arguments = get_args(annotation)
+    return arguments[1] if not _is_union(annotation) and len(arguments) == 2 else Any
+
+
 def is_iterable(annotation: Any) -> bool:
     """Say whether values of an annotation may be mapped over; doubt says yes."""
     plain = get_origin(annotation) or annotation

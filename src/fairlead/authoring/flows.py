@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from fairlead.authoring.annotations import accepts, from_text, show
-from fairlead.authoring.places import user_line
+from fairlead.authoring.annotations import accepts, from_text, output_annotations, sample, show
+from fairlead.authoring.places import line_raised, user_line
 from fairlead.authoring.scopes import current_scope, entered
-from fairlead.authoring.steps import Step, _signature, parameters_of
+from fairlead.authoring.steps import Step, _signature, both, parameters_of, refuse_unusual
 from fairlead.authoring.tracing import Traced, Tracer
-from fairlead.errors import Fault, SpecError, UsageError, nearest
+from fairlead.errors import FairleadError, Fault, SpecError, UsageError, nearest
 from fairlead.naming import name_fault
 from fairlead.specs import steps as specs
 
@@ -24,8 +24,8 @@ R = TypeVar("R")
 
 RESERVED_FLAGS = frozenset(
     {
-        "on", "detach", "inline", "output", "o", "help", "h", "name", "label", "no_cache",
-        "parallel", "relax", "store", "quiet", "q", "yes", "version", "resume", "timeout",
+        "on", "detach", "inline", "output", "o", "help", "h", "label", "no_cache",
+        "parallel", "relax", "store", "quiet", "q",
     }
 )  # fmt: skip
 """Options of ``fairlead run``, which no parameter of a flow may be called."""
@@ -51,14 +51,19 @@ class Flow(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Inside a flow: become a part of it. Elsewhere: run the body with the steps as plain functions."""
+        when = kwargs.pop("when", None)
+        called = self if when is None else self.options(when=when)
         scope = current_scope()
-        if scope is None:
-            return self.function(*args, **kwargs)
-        return cast(R, scope.enter_flow(self, args, kwargs))
+        if scope is not None:
+            return cast(R, scope.enter_flow(called, args, kwargs))
+        if called.condition is not None and not called.condition:
+            return cast(R, None)
+        return self.function(*args, **kwargs)
 
     def options(self, *, when: Any = None) -> Flow[P, R]:
         """Return a copy that runs under a condition, for use inside another flow."""
-        return Flow(self.function, name=self.name, dynamic=self.dynamic, when=when)
+        condition = self.condition if when is None else both(self.condition, when)
+        return Flow(self.function, name=self.name, dynamic=self.dynamic, when=condition)
 
     def trace(self, parameters: Mapping[str, Any] | None = None) -> Traced:
         """Trace the flow into a graph; needs no engine, cluster or store.
@@ -73,8 +78,21 @@ class Flow(Generic[P, R]):
         bound = self.bind(parameters or {})
         tracer = Tracer(self.name)
         with entered(tracer):
-            result = tracer.enter_flow(self, (), bound) if self.dynamic else self.function(**bound)  # type: ignore[call-arg]  # by name
+            result = tracer.enter_flow(self, (), bound) if self.dynamic else self._body(bound)
         return tracer.finish(result, bound)
+
+    def _body(self, bound: dict[str, Any]) -> Any:
+        try:
+            return self.function(**bound)  # type: ignore[call-arg]  # bound by name above
+        except FairleadError:  # these say what to do themselves
+            raise
+        except Exception as error:  # the edge of the user's code
+            raise UsageError(
+                f"flow {self.name!r} can't be traced",
+                where=line_raised(error) or _line_of(self.function),
+                why=f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
+                next="correct the line; a flow's body is run once before anything starts, with futures for values",
+            ) from error
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Run:
         """Run the flow here and now, and return the finished run.
@@ -116,7 +134,10 @@ class Flow(Generic[P, R]):
                 self._refuse(f"needs the parameter {name!r} ({show(parameter.annotation)})", f"give --{name} VALUE")
             bound[name] = given.get(name, parameter.default)
             if name in given and not accepts(parameter.annotation, bound[name]):
-                self._refuse(f"takes {show(parameter.annotation)} for {name!r}, got {bound[name]!r}", "")
+                self._refuse(
+                    f"takes {show(parameter.annotation)} for {name!r}, got {bound[name]!r}",
+                    f"give another value, or change the annotation of {name!r}",
+                )
         return bound
 
     def read_flags(self, flags: Mapping[str, str | None]) -> dict[str, Any]:
@@ -130,16 +151,23 @@ class Flow(Generic[P, R]):
         for flag, text in flags.items():
             name = flag.replace("-", "_")
             if name not in known:
-                self._refuse(f"has no parameter {flag!r}", nearest(name, known) or "it has no parameters")
+                option = nearest(name, RESERVED_FLAGS)
+                advice = nearest(name, known) or "it has no parameters"
+                if not advice.startswith("did you mean") and option.startswith("did you mean"):
+                    advice = f"{option}; of the parameters, {advice}"
+                self._refuse(f"has no parameter {flag!r}", advice)
             annotation = _effective(known[name])
             try:
-                values[name] = from_text(annotation, "true" if text is None and annotation is bool else text or "")
+                if text is None and annotation is not bool:
+                    raise ValueError(f"must be {show(annotation)}, and no value was given")
+                values[name] = from_text(annotation, "true" if text is None else text)
             except ValueError as error:
                 why = str(error) if "must be" in str(error) else f"must be {show(annotation)}, got {text!r}"
                 raise UsageError(
                     f"flow {self.name!r} can't take --{flag} {text or ''}".rstrip(),
-                    why=why,
-                    next=f"give --{flag} {show(annotation).upper()}",
+                    where=_line_of(self.function),
+                    why=f"{name} {why}",
+                    next=f"give for instance --{flag} {sample(annotation)}",
                 ) from None
         return values
 
@@ -166,7 +194,7 @@ def _driver(function: Callable[..., Any], name: str) -> Step[..., Any]:
         function=f"{function.__module__}:{function.__qualname__}",
         parameters=parameters_of(function),
         cache="off",
-        outputs=(show(_signature(function).return_annotation),),
+        outputs=tuple(map(show, output_annotations(_signature(function).return_annotation))),
     )
     return Step(function, spec)
 
@@ -204,6 +232,7 @@ def flow(function: Callable[P, R] | None = None, /, *, name: str | None = None, 
 
 
 def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, R]:
+    refuse_unusual(function, "flow")
     title = name or function.__name__
     faults = [Fault("name", fault)] if (fault := name_fault(title)) else []
     for parameter in inspect.signature(function).parameters.values():
@@ -214,7 +243,9 @@ def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, 
                     f"is an option of fairlead run; rename the parameter, for instance {parameter.name}_",
                 )
             )
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if parameter.name == "when":
+            faults.append(Fault("when", "in a call inside a flow is the condition under which it runs; rename the parameter"))
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             faults.append(Fault(parameter.name, "a flow's parameters are named, so that they can be given as flags"))
     if faults:
         raise SpecError(f"flow {title!r}", faults, next=f"edit {user_line()}")

@@ -20,9 +20,21 @@ def user_frame() -> FrameType | None:
 def user_line() -> str:
     """Return the user's file and line that led here, with its text: ``flow.py:14: if score > 1:``."""
     frame = user_frame()
-    if frame is None:
-        return ""
+    return "" if frame is None else _shown(frame, frame.f_lineno)
+
+
+def line_raised(error: BaseException) -> str:
+    """Return the user's line in the body of a flow from which an error came, with its text."""
+    trace = error.__traceback__
+    while trace is not None:
+        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            return _shown(trace.tb_frame, trace.tb_lineno)
+        trace = trace.tb_next
+    return ""
+
+
+def _shown(frame: FrameType, line: int) -> str:
     import linecache  # lazy: linecache, 3 ms; only on the way to an error
 
-    text = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals).strip()
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" + (f": {text}" if text else "")
+    text = linecache.getline(frame.f_code.co_filename, line, frame.f_globals).strip()
+    return f"{frame.f_code.co_filename}:{line}" + (f": {text}" if text else "")

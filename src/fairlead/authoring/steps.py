@@ -26,6 +26,7 @@ _RESOURCES = ("cpu", "memory", "gpus", "disk", "shared_memory")
 _ENVIRONMENT = ("image", "packages", "variables", "secrets")
 _PLAIN = ("timeout", "spot", "queue", "priority", "labels", "checkpoint", "runtime")
 _LISTS = ("volumes", "overlays")
+_CACHE: dict[bool, Literal["on", "off"]] = {True: "on", False: "off"}
 RESERVED_PARAMETERS = frozenset({"when"})
 """Names that a step's parameters can't have, because a call inside a flow uses them."""
 
@@ -107,33 +108,41 @@ class Step(Generic[P, R]):
 
     @functools.cached_property
     def signature(self) -> inspect.Signature:
-        """The function's signature, annotations resolved."""
-        assert self.function is not None
+        """The function's signature, annotations resolved; a container's inputs are of any type."""
+        if self.function is None:
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            return inspect.Signature([inspect.Parameter(each.name, kind) for each in self.spec.parameters])
         return _signature(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Add a node while a flow is traced, submit the step in a dynamic flow, else run the function."""
+        when = kwargs.pop("when", None)
+        called = self if when is None else self.options(when=when)
         scope = current_scope()
         if scope is not None:
-            when = kwargs.pop("when", None)
-            called = self if when is None else self.options(when=when)
             return cast(R, scope.call(called, args, kwargs))
         if self.function is None:
             raise UsageError(f"the container step {self.name!r} runs inside a flow only", where=user_line())
+        if called.condition is not None and not called.condition:  # a plain value here: what first_of() passes over
+            return cast(R, None if len(self.spec.outputs) == 1 else (None,) * len(self.spec.outputs))
         return self.function(*args, **kwargs)
 
     def map(self, *args: Any, **kwargs: Any) -> Any:
         """Call the step once for each item; positional arguments are mapped together, keyword ones given whole."""
+        when = kwargs.pop("when", None)
+        called = self if when is None else self.options(when=when)
         scope = current_scope()
         if scope is not None:
-            return scope.map(self, args, kwargs)
+            return scope.map(called, args, kwargs)
+        if called.condition is not None and not called.condition:
+            return []
         return [self(*items, **kwargs) for items in zip(*args, strict=True)]
 
     def options(self, **changes: Unpack[Options]) -> Step[P, R]:
         """Return a copy with other options; what is not named stays as it was."""
         when = changes.pop("when", None)
         spec = _changed(self.spec, changes)
-        condition = self.condition if when is None else _both(self.condition, when)
+        condition = self.condition if when is None else both(self.condition, when)
         return Step(self.function, spec, when=condition, after=self.predecessors)
 
     def after(self, *futures: Any) -> Step[P, R]:
@@ -145,7 +154,8 @@ class Step(Generic[P, R]):
         return f"<step {self.name}>"
 
 
-def _both(first: Any, second: Any) -> Any:
+def both(first: Any, second: Any) -> Any:
+    """Join two conditions, the first of which may be missing."""
     if first is None:
         return second
     return first & second
@@ -179,9 +189,9 @@ def step(function: Callable[P, R] | None = None, /, **options: Unpack[Options]) 
 
 
 def _make(function: Callable[P, R], options: Options) -> Step[P, R]:
-    if not inspect.isfunction(function):
-        raise UsageError(f"@step is for functions, got {function!r}", where=user_line())
-    _refuse_unusual(function)
+    refuse_unusual(function, "step")
+    for parameter in inspect.signature(function).parameters.values():
+        _refuse_parameter(function, parameter)
     base = specs.FunctionStep(
         name=function.__name__,
         function=f"{function.__module__}:{function.__qualname__}",
@@ -191,31 +201,49 @@ def _make(function: Callable[P, R], options: Options) -> Step[P, R]:
     return Step(function, _changed(base, options))
 
 
-def _refuse_unusual(function: Callable[..., Any]) -> None:
-    kinds = {inspect.iscoroutinefunction: "async", inspect.isgeneratorfunction: "a generator"}
-    for test, word in kinds.items():
+def refuse_unusual(function: Callable[..., Any], kind: str) -> None:
+    """Refuse what is no plain function, before it is made a step or a flow."""
+    if not inspect.isfunction(function):
+        raise UsageError(
+            f"@{kind} is for functions, got {function!r}",
+            where=user_line(),
+            next=f"write def name(…): … below @{kind}",
+        )
+    tests = {inspect.iscoroutinefunction: "async", inspect.isasyncgenfunction: "async", inspect.isgeneratorfunction: "a generator"}
+    for test, word in tests.items():
         if test(function):
             raise UsageError(
-                f"step {function.__name__!r} is {word}",
+                f"{kind} {function.__name__!r} is {word}",
                 where=user_line(),
-                why="a step returns its value once, when it ends",
+                why=f"a {kind} returns its value once, when it ends",
                 next="return the value, for instance list(items) or asyncio.run(work())",
             )
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise UsageError(
-                f"step {function.__name__!r} takes *{parameter.name}",
-                where=user_line(),
-                why="the parameters of a step are named, so that a graph can be checked and stored",
-                next=f"take one list or mapping: {parameter.name}: list[…]",
-            )
-        if parameter.name in RESERVED_PARAMETERS:
-            raise UsageError(
-                f"step {function.__name__!r} has a parameter {parameter.name!r}",
-                where=user_line(),
-                why=f"{parameter.name}= in a call inside a flow is the condition under which the step runs",
-                next="rename the parameter",
-            )
+
+
+def _refuse_parameter(function: Callable[..., Any], parameter: inspect.Parameter) -> None:
+    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind)
+    if stars is not None:
+        form = f"{parameter.name}: " + ("list[…]" if stars == "*" else "dict[str, …]")
+        raise UsageError(
+            f"step {function.__name__!r} takes {stars}{parameter.name}",
+            where=user_line(),
+            why="the parameters of a step are named, so that a graph can be checked and stored",
+            next=f"take one list or mapping: {form}",
+        )
+    if parameter.kind is parameter.POSITIONAL_ONLY:
+        raise UsageError(
+            f"step {function.__name__!r} has a parameter {parameter.name!r} before '/'",
+            where=user_line(),
+            why="a step is given its inputs by name",
+            next="leave the '/' away",
+        )
+    if parameter.name in RESERVED_PARAMETERS:
+        raise UsageError(
+            f"step {function.__name__!r} has a parameter {parameter.name!r}",
+            where=user_line(),
+            why=f"{parameter.name}= in a call inside a flow is the condition under which the step runs",
+            next="rename the parameter",
+        )
 
 
 @functools.cache
@@ -244,7 +272,7 @@ def _changed(spec: specs.Step, options: Mapping[str, Any]) -> Any:
     if environment := {name: options[name] for name in _ENVIRONMENT if name in options}:
         changes["environment"] = _replaced(spec.environment, environment)
     changes |= {name: options[name] for name in _PLAIN if name in options}
-    changes |= {name: tuple(options[name]) for name in _LISTS if name in options}
+    changes |= {name: _listed(options[name]) for name in _LISTS if name in options}
     if "name" in options:
         changes["name"] = options["name"]
     if "retries" in options:
@@ -253,9 +281,9 @@ def _changed(spec: specs.Step, options: Mapping[str, Any]) -> Any:
             msgspec.structs.replace(spec.retries, user=retries) if isinstance(retries, int) else retries
         )
     if "cache" in options:
-        changes["cache"] = {True: "on", False: "off"}.get(options["cache"], options["cache"])
+        changes["cache"] = _CACHE[options["cache"]] if isinstance(options["cache"], bool) else options["cache"]
     changed = msgspec.structs.replace(spec, **changes)
-    faults += _type_faults(changed)
+    faults += type_faults(changed)
     if not faults:
         faults += specs.step_faults(changed)
     if faults:
@@ -265,11 +293,15 @@ def _changed(spec: specs.Step, options: Mapping[str, Any]) -> Any:
 
 def _replaced(part: Resources | Environment, changes: Mapping[str, Any]) -> Any:
     return msgspec.structs.replace(
-        part, **{name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+        part, **{name: value if isinstance(value, Mapping) else _listed(value) for name, value in changes.items()}
     )
 
 
-def _type_faults(spec: specs.Step) -> list[Fault]:
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | set | frozenset) else value
+
+
+def type_faults(spec: specs.Step) -> list[Fault]:
     """Check the types of the fields as if the spec had come from a file."""
     from fairlead.specs import documents  # lazy: msgspec.inspect, 6 ms; only where options are given
 
@@ -312,11 +344,7 @@ def container(
         parameters=tuple(specs.Parameter(name=each) for each in parameters),
         outputs=("Path",),
     )
-    made: Step[..., Any] = Step(None, _changed(base, options))
-    made.signature = inspect.Signature(
-        [inspect.Parameter(each, inspect.Parameter.POSITIONAL_OR_KEYWORD) for each in parameters]
-    )
-    return made
+    return Step(None, _changed(base, options))
 
 
 __all__ = ["Options", "Runtime", "Single", "Step", "When", "container", "parameters_of", "step"]

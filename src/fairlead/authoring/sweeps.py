@@ -8,8 +8,8 @@ from typing import Any, Literal
 from fairlead.authoring.futures import Future
 from fairlead.authoring.places import user_line
 from fairlead.authoring.scopes import current_scope
-from fairlead.authoring.steps import Step
-from fairlead.errors import Fault, SpecError, UsageError
+from fairlead.authoring.steps import Step, both, type_faults
+from fairlead.errors import Fault, SpecError, UsageError, nearest
 from fairlead.specs import steps as specs
 
 
@@ -36,6 +36,9 @@ class Sweep:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Best:
         """Add the sweep to the flow; the arguments are what every trial shares."""
+        when = kwargs.pop("when", None)
+        if when is not None:
+            return self.options(when=when)(*args, **kwargs)
         scope = current_scope()
         if scope is None:
             raise UsageError(
@@ -48,7 +51,7 @@ class Sweep:
 
     def options(self, *, when: Any) -> Sweep:
         """Return a copy that runs under a condition."""
-        return Sweep(self.step, self.spec, when=when)
+        return Sweep(self.step, self.spec, when=both(self.condition, when))
 
     @staticmethod
     def result(value: Any, parameters: Any, score: Any) -> Best:
@@ -98,14 +101,18 @@ def sweep(
     )
     space = {key: _dimension(key, each, faults) for key, each in over.items()}
     known = step.signature.parameters
-    faults += [Fault(f"over.{key}", f"step {step.name!r} has no such parameter") for key in space if key not in known]
+    faults += [
+        Fault(f"over.{key}", f"step {step.name!r} has no such parameter; {nearest(key, known)}")
+        for key in space
+        if key not in known
+    ]
     spec = specs.SweepStep(
         name=name or f"sweep-{step.name}",
         trial=step.name,
         space=space,
         trials=trials,
         parallel=parallel,
-        metric=maximize or minimize or "",
+        metric=(maximize or minimize or "") if (maximize is None) != (minimize is None) else "?",
         direction="maximize" if maximize is not None else "minimize",
         best_of=best_of,
         sampler=sampler,
@@ -114,7 +121,7 @@ def sweep(
         outputs=(step.spec.outputs[0], "dict", "float"),
         cache=step.spec.cache,
     )
-    faults += specs.step_faults(spec)
+    faults += type_faults(spec) or specs.step_faults(spec)
     if faults:
         raise SpecError(f"sweep {spec.name!r}", faults, next=f"edit {user_line()}")
     return Sweep(step, spec)

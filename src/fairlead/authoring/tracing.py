@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from fairlead.authoring.annotations import accepts, compatible, is_iterable, item_annotation, output_annotations, show
+from fairlead.authoring.annotations import (
+    accepts,
+    compatible,
+    is_iterable,
+    item_annotation,
+    output_annotations,
+    show,
+    value_annotation,
+)
 from fairlead.authoring.futures import FirstOf, Future, When, as_condition
 from fairlead.authoring.places import user_line
 from fairlead.authoring.steps import Step
+from fairlead.authoring.sweeps import Best
 from fairlead.errors import Fault, SpecError, UsageError
 from fairlead.specs import conditions, graphs
 from fairlead.specs import steps as specs
@@ -69,10 +78,11 @@ class Tracer:
         self._drafts: list[_Draft] = []
         self._titles: list[str] = []
         self._steps: dict[str, specs.Step] = {}
-        self._known: dict[tuple[str, int], str] = {}
+        self._known: dict[tuple[str, int], tuple[str, specs.Step]] = {}  # holds the specs, so that ids stay theirs
         self._functions: dict[str, Callable[..., Any]] = {}
         self._function_of: dict[str, tuple[Any, str]] = {}
         self._constants: dict[str, Any] = {}
+        self._constant_of: dict[int, tuple[str, Any]] = {}  # holds the values, so that ids stay theirs
         self._faults: list[Fault] = []
         self._groups: list[str] = []
         self._conditions: list[conditions.Condition] = []
@@ -117,8 +127,12 @@ class Tracer:
         """Trace a nested flow's body in place, or add a driver node for a dynamic one."""
         if flow.dynamic:
             return self.call(flow.as_step(), args, kwargs)
+        given = bind_call(flow, args, kwargs)
+        for name, value in given.items():
+            if not isinstance(value, When):  # a nested flow may hand a condition on
+                self._check(flow, name, value, flow.signature.parameters[name].annotation)
         with self._nested(flow):
-            return flow.function(*args, **kwargs)
+            return flow.function(**given)
 
     def sweep(self, sweep: Sweep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Add a sweep's node."""
@@ -141,6 +155,7 @@ class Tracer:
     def add_order(self, node: int, others: Iterable[Future]) -> None:
         """Order a node after others, which must be earlier ones."""
         for other in others:
+            self._predecessor(other, self._titles[node])
             if other.node >= node:
                 raise UsageError(
                     f"{self._titles[node]} can't run after {other.title}, which is called later",
@@ -148,6 +163,16 @@ class Tracer:
                     next="call the step that runs first before the other",
                 )
             self._drafts[node].after[other.node] = None
+
+    def _predecessor(self, other: Any, title: str) -> int:
+        if not isinstance(other, Future) or other.tracer is not self:
+            raise UsageError(
+                f"{title} can't run after {other!r}",
+                where=user_line(),
+                why="after() takes futures of this flow: what calling a step has given",
+                next=f"write {title}.after(future)(…)",
+            )
+        return other.node
 
     # The end -----------------------------------------------------------------------------------
 
@@ -187,6 +212,8 @@ class Tracer:
         for title, draft in zip(self._titles, self._drafts, strict=True):
             if _is_open(draft.node):
                 suffix[title] += 1
+                while suffix[title] > 1 and f"{title}-{suffix[title]}" in used:
+                    suffix[title] += 1
                 yield draft.finished(0, title if suffix[title] == 1 else f"{title}-{suffix[title]}")
                 continue
             yield draft.finished(used[title], title)
@@ -210,7 +237,7 @@ class Tracer:
             inputs=inputs,
             each=each,
             count=count,
-            after=tuple(dict.fromkeys(future.node for future in step.predecessors)),
+            after=tuple(dict.fromkeys(self._predecessor(each, step.name) for each in step.predecessors)),
             when=self._condition(step.condition),
             group="/".join(self._groups),
         )
@@ -251,24 +278,24 @@ class Tracer:
         """Return the key of a step's definition, adding it where it is new."""
         known = self._known.get((spec.name, id(spec)))
         if known is not None:
-            return known
+            return known[0]
         function = step.function
-        identity = getattr(spec, "function", None) or (spec.image if isinstance(spec, specs.ContainerStep) else spec)
-        place = _place(function)
+        identity = _identity(function, spec)
+        place = _place(function, spec)
         other = self._function_of.setdefault(spec.name, (identity, place))
-        if other[0] != identity:
+        if other[0] is not identity and other[0] != identity:
             raise UsageError(
-                f"two different functions are steps of the name {spec.name!r}",
+                f"two different {_kind(spec)} have the name {spec.name!r}",
                 where=user_line(),
                 why=f"one is {other[1]}, the other {place}",
-                next=f'name one of them: @step(name="{spec.name}_2")',
+                next=f"name one of them: {_naming(spec)}",
             )
         key, serial = spec.name, 1
         while key in self._steps and self._steps[key] != spec:
             serial += 1
             key = f"{spec.name}+{serial}"
         self._steps[key] = spec
-        self._known[spec.name, id(spec)] = key
+        self._known[spec.name, id(spec)] = key, spec
         if function is not None:
             self._functions[key] = function
         return key
@@ -307,7 +334,7 @@ class Tracer:
             self._check(step, name, item, wanted)
         return self._binding(items), len(items)
 
-    def _check(self, step: Step[..., Any], name: str, value: Any, wanted: Any) -> None:
+    def _check(self, step: Step[..., Any] | Flow[..., Any], name: str, value: Any, wanted: Any) -> None:
         if isinstance(value, FirstOf):
             for option in value.options:
                 self._check(step, name, option, wanted)
@@ -316,15 +343,29 @@ class Tracer:
             self._compare_types(step, name, produced, wanted, repr(value))
         elif isinstance(value, When):
             self._fault(step, name, "is a condition, which has no value; give it as when=")
-        elif not _holds_future(value) and not accepts(wanted, value):
+        elif _holds_future(value):
+            self._check_parts(step, name, value, wanted)
+        elif not accepts(wanted, value):
             shown = repr(value) if len(repr(value)) < 60 else type(value).__name__
             self._fault(step, name, f"takes {show(wanted)}, got {shown}")
 
-    def _compare_types(self, step: Step[..., Any], name: str, produced: Any, wanted: Any, what: str) -> None:
+    def _check_parts(self, step: Step[..., Any] | Flow[..., Any], name: str, value: Any, wanted: Any) -> None:
+        """Check a list or mapping that holds futures: its own type, and that of each item."""
+        if not isinstance(value, list | tuple | dict):
+            return
+        form = dict if isinstance(value, dict) else list
+        if not compatible(form, wanted) and not compatible(type(value), wanted):
+            self._fault(step, name, f"takes {show(wanted)}, got a {form.__name__} of futures")
+            return
+        item = value_annotation(wanted) if form is dict else item_annotation(wanted)
+        for each in value.values() if isinstance(value, dict) else value:
+            self._check(step, name, each, item)
+
+    def _compare_types(self, step: Step[..., Any] | Flow[..., Any], name: str, produced: Any, wanted: Any, what: str) -> None:
         if not compatible(produced, wanted):
             self._fault(step, name, f"takes {show(wanted)}, got {what}")
 
-    def _fault(self, step: Step[..., Any], name: str, message: str) -> None:
+    def _fault(self, step: Step[..., Any] | Flow[..., Any], name: str, message: str) -> None:
         self._faults.append(Fault(f"{step.name}({name}=…)", f"{message}   [{user_line()}]"))
 
     def _binding(self, value: Any) -> graphs.Binding:
@@ -334,28 +375,68 @@ class Tracer:
             return value.binding()
         if isinstance(value, FirstOf):
             return graphs.FirstOf(tuple(self._binding(option) for option in value.options))
+        if isinstance(value, When):
+            raise UsageError("a condition has no value", where=user_line(), next="return or give the futures it compares")
         if is_small_json(value):
-            return graphs.Literally(value)
+            return graphs.Literally(_copied(value))
         if _holds_future(value):
             if isinstance(value, dict) and all(isinstance(key, str) for key in value):
                 return graphs.DictOf({key: self._binding(item) for key, item in value.items()})
             if isinstance(value, list | tuple):
                 return graphs.ListOf(tuple(self._binding(item) for item in value))
-            parts = getattr(value, "futures", None)  # a sweep's result
-            if parts is not None:
-                return self._binding(parts())
+            if isinstance(value, Best):
+                return self._binding(value.futures())
+            raise UsageError(
+                f"a {type(value).__name__} can't hold futures" + (" by other keys than texts" if isinstance(value, dict) else ""),
+                where=user_line(),
+                next="give them in a list, or in a dict with text keys",
+            )
+        return graphs.Constant(self._constant(value))
+
+    def _constant(self, value: Any) -> str:
+        """Name a value that is stored beside the graph; the same object is stored once, unless it has changed."""
+        is_json = _json_leaves(value) is not None
+        known = self._constant_of.get(id(value))
+        if known is not None and (not is_json or self._constants[known[0]] == value):
+            return known[0]
         name = f"c{len(self._constants)}"
-        self._constants[name] = value
-        return graphs.Constant(name)
+        self._constants[name] = _copied(value) if is_json else value
+        self._constant_of[id(value)] = name, value
+        return name
 
 
 def _is_open(node: graphs.Node) -> bool:
     return bool(node.each) and node.count is None
 
 
-def _place(function: Callable[..., Any] | None) -> str:
+def _identity(function: Callable[..., Any] | None, spec: specs.Step) -> Any:
+    """Return what two steps of one name must share: the function, the container, the whole sweep."""
+    if isinstance(spec, specs.ContainerStep):
+        return spec.image, spec.command, spec.parameters
+    return spec if function is None else function
+
+
+def _place(function: Callable[..., Any] | None, spec: specs.Step) -> str:
     code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else "a container"
+    if code:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    match spec:
+        case specs.ContainerStep(image=image, command=command):
+            return f"{image} with the command {' '.join(command)!r}"
+        case specs.SweepStep(trial=trial, trials=trials, space=space):
+            return f"{trials} trials of {trial!r} over {', '.join(space)}"
+        case _:
+            return "another"
+
+
+def _kind(spec: specs.Step) -> str:
+    kinds: dict[type, str] = {specs.ContainerStep: "containers", specs.SweepStep: "sweeps"}
+    return kinds.get(type(spec), "functions")
+
+
+def _naming(spec: specs.Step) -> str:
+    forms: dict[type, str] = {specs.ContainerStep: "container(%r, …)", specs.SweepStep: "sweep(…, name=%r)"}
+    return forms.get(type(spec), "@step(name=%r)") % f"{spec.name}_2"
 
 
 def _returned(step: Step[..., Any]) -> Any:
@@ -364,7 +445,11 @@ def _returned(step: Step[..., Any]) -> Any:
 
 
 def bind_call(
-    step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *, without: set[str] | None = None
+    step: Step[..., Any] | Flow[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    without: set[str] | None = None,
 ) -> dict[str, Any]:
     """Return what each parameter of a step is given by a call, leaving out those in `without`.
 
@@ -378,16 +463,23 @@ def bind_call(
         return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         raise UsageError(
-            f"step {step.name!r} can't be called like this: {error}",
+            f"{'step' if isinstance(step, Step) else 'flow'} {step.name!r} can't be called like this: {error}",
             where=user_line(),
             next=f"its parameters are {step.name}{signature}",
         ) from None
 
 
+def _copied(value: Any) -> Any:
+    """Copy the lists and dicts of a JSON value: what a flow does to them later is for later calls."""
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    return {key: _copied(item) for key, item in value.items()} if type(value) is dict else value
+
+
 def _holds_future(value: Any) -> bool:
-    if isinstance(value, Future | FirstOf) or hasattr(type(value), "futures"):
+    if isinstance(value, Future | FirstOf | Best):
         return True
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return any(_holds_future(item) for item in value)
     return isinstance(value, dict) and any(_holds_future(item) for item in value.values())
 

@@ -8,6 +8,7 @@ Compared are metrics, parameters, code, inputs, environment, and how each step e
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from fairlead.runs.comparing import Change, MetricChange, RunDifference, RunOutline, StepChange
 
 _ROWS_MAX = 20
+_ITEMS_MAX = 12
+"""Items of one step that have a row each; more are counted together."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +57,7 @@ def _print(found: RunDifference) -> None:
     _section("parameters", ("PARAMETER", "BEFORE", "AFTER"), parameters)
     for name, changes in (("code", found.code), ("inputs", found.inputs), ("environment", found.environment)):
         _section(name, ("STEP", "WHAT", "BEFORE", "AFTER"), [_row(each) for each in changes])
-    _section("steps", ("STEP", "BEFORE", "", "AFTER", ""), [_step_row(each) for each in _most_changed_first(found)])
+    _section("steps", ("STEP", "BEFORE", "", "AFTER", ""), _step_rows(found.steps))
 
 
 def _head(word: str, outline: RunOutline) -> str:
@@ -91,20 +94,39 @@ def _row(change: Change) -> tuple[str, str, str, str]:
     return change.step, change.what, _text(change.before), _text(change.after)
 
 
-def _most_changed_first(found: RunDifference) -> list[StepChange]:
-    """Order steps by how much longer or shorter they took, those that ended otherwise before all."""
+def _step_rows(steps: Sequence[StepChange]) -> list[tuple[str, ...]]:
+    """Order steps: those that ended otherwise first, then by how much longer or shorter they took; maps are one row."""
+    groups: dict[str, list[StepChange]] = {}
+    for each in steps:
+        groups.setdefault(each.step.rpartition("/")[0], []).append(each)
+    rows = [[each] for group in groups.values() if len(group) <= _ITEMS_MAX for each in group]
+    rows += [group for group in groups.values() if len(group) > _ITEMS_MAX]
+    return [_step_row(each) for each in sorted(rows, key=_weight)]
 
-    def weight(each: StepChange) -> tuple[bool, float]:
-        return each.status_before == each.status_after, -abs((each.after_s or 0) - (each.before_s or 0))
 
-    return sorted(found.steps, key=weight)
+def _weight(group: Sequence[StepChange]) -> tuple[bool, float]:
+    alike = all(each.status_before == each.status_after for each in group)
+    return alike, -abs(
+        (_total([each.after_s for each in group]) or 0) - (_total([each.before_s for each in group]) or 0)
+    )
 
 
-def _step_row(each: StepChange) -> tuple[str, ...]:
-    before, after = ("cached" if cached else status or "-" for cached, status in (
-        (each.cached_before, each.status_before), (each.cached_after, each.status_after)
-    ))  # fmt: skip
-    return each.step, before, _duration(each.before_s), after, _duration(each.after_s)
+def _step_row(group: Sequence[StepChange]) -> tuple[str, ...]:
+    first = group[0].step
+    title = first if len(group) == 1 else f"{first}…{group[-1].step.rpartition('/')[2]}"
+    before = Counter("cached" if each.cached_before else each.status_before or "-" for each in group)
+    after = Counter("cached" if each.cached_after else each.status_after or "-" for each in group)
+    times = _total([each.before_s for each in group]), _total([each.after_s for each in group])
+    return title, _counted(before), _duration(times[0]), _counted(after), _duration(times[1])
+
+
+def _counted(words: Counter[str]) -> str:
+    return ", ".join(word if words.total() == 1 else f"{count} {word}" for word, count in words.most_common())
+
+
+def _total(seconds: Sequence[float | None]) -> float | None:
+    known = [each for each in seconds if each is not None]
+    return sum(known) if known else None
 
 
 def _duration(seconds: float | None) -> str:

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from fairlead.cli.failures import failure_lines
 from fairlead.cli.output import print_document, print_table
-from fairlead.quantities import human_duration
+from fairlead.quantities import human_duration, human_number
 from fairlead.runs.handles import Run
 from fairlead.runs.times import seconds_between
 from fairlead.specs.reports import RunReport, StepReport
@@ -74,7 +74,7 @@ class Display:
         """Say what a step logged, once a second at most."""
         if time.monotonic() - self._last >= 1:
             self._last = time.monotonic()
-            shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+            shown = "  ".join(f"{name} {human_number(value)}" for name, value in values.items())
             self.say(f"  {instance.name}/{instance.index} {shown}")
 
     def noted(self, message: str) -> None:
@@ -139,7 +139,7 @@ def _grouped(steps: tuple[StepReport, ...]) -> list[list[StepReport]]:
 
 def _row(step: StepReport) -> tuple[str, ...]:
     took = seconds_between(step.attempts[-1].started, step.attempts[-1].finished) if step.attempts else None
-    metrics = "  ".join(f"{name} {value:.4g}" for name, value in step.metrics.items())
+    metrics = "  ".join(f"{name} {human_number(value)}" for name, value in step.metrics.items())
     status = "cached" if step.cached else step.status
     return (
         f"{step.name}/{step.index}",

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fairlead.cli.display import Display
-from fairlead.quantities import human_duration
+from fairlead.quantities import human_duration, human_number
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
 
@@ -57,7 +57,7 @@ class LiveDisplay(Display):
     def logged(self, instance: Instance, values: dict[str, float]) -> None:
         """Show what a step logged last."""
         self._notes[instance.name] = f"{instance.index}: " + "  ".join(
-            f"{name} {value:.4g}" for name, value in values.items()
+            f"{name} {human_number(value)}" for name, value in values.items()
         )
 
     def noted(self, message: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fairlead.cli.labels import read_labels
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
-from fairlead.quantities import human_duration
+from fairlead.quantities import human_duration, human_number
 
 if TYPE_CHECKING:
     from fairlead.runs.listing import Wanted
@@ -119,12 +119,12 @@ def _row(each: RunSummary) -> tuple[str, ...]:
         "" if age is None else f"{human_duration(max(age, 0))} ago",
         "" if took is None else human_duration(max(took, 0)),
         _pairs(each.params),
-        "  ".join(f"{name} {value:.4g}" for name, value in each.metrics.items()),
+        "  ".join(f"{name} {human_number(value)}" for name, value in each.metrics.items()),
     )
 
 
 def _metric_row(each: MetricReport) -> tuple[str, ...]:
-    values = (f"{value:.4g}" for value in (each.last, each.min, each.max))
+    values = (human_number(value) for value in (each.last, each.min, each.max))
     return (each.run, each.flow, each.status, *values, f"{each.step}/{each.index}", _pairs(each.params))
 
 

@@ -29,8 +29,10 @@ _HEAD = (
     '"""Cells of a notebook, as the steps of its flows need them. Made by Fairlead; an edit here changes nothing."""'
 )
 _FUTURE_ANNOTATIONS = 0x1000000  # __future__.annotations.compiler_flag, which does not change any more
-_REPLAYED = (functools.partial, typing.TypeVar, typing.ParamSpec, typing.NewType)
+_REPLAYED: tuple[type, ...] = (functools.partial, typing.TypeVar, typing.ParamSpec, typing.NewType)
 """Values that are code in disguise: the statement that made them is exported, as for functions."""
+if sys.version_info >= (3, 12):
+    _REPLAYED = (*_REPLAYED, typing.TypeAliasType)
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _MISSING = object()
 
@@ -154,9 +156,8 @@ class _Walk:
                 origin = sys.modules.get(node.module or "")
                 if getattr(origin, alias.name, _MISSING) is value and not found:
                     return {ast.unparse(ast.ImportFrom(node.module, [alias], node.level))}
-            elif sys.modules.get(alias.name if alias.asname else name) is value and alias.name in sys.modules:
-                if alias.asname is None or not found:
-                    found.add(ast.unparse(ast.Import([alias])))
+            elif _gives(alias, name, value) and not (alias.asname and found):
+                found.add(ast.unparse(ast.Import([alias])))
         return found
 
     def _home(self, name: str, value: Any) -> str | None:
@@ -229,6 +230,11 @@ class _Walk:
         place = f" ({binding.place})" if binding else ""
         uses = f"{user} uses {name}" if user != name else name
         self._faults.setdefault(name, Fault(f"{uses}{place}", f"it {why}; {advice}"))
+
+
+def _gives(alias: ast.alias, name: str, value: Any) -> bool:
+    """Say whether importing a module binds a name to this value."""
+    return alias.name in sys.modules and sys.modules.get(alias.name if alias.asname else name) is value
 
 
 def _text(binding: Binding) -> str:

@@ -25,6 +25,7 @@ from fairlead.errors import Fault, UsageError
 from fairlead.naming import digest_bytes
 from fairlead.notebook.cells import Cells, read_cells
 from fairlead.notebook.exporting import Exported, export
+from fairlead.notebook.renewing import renew_annotations
 from fairlead.packaging.project import Project, find_project
 from fairlead.packaging.texts import Texts, activate
 from fairlead.runs.settings import home
@@ -35,28 +36,18 @@ _OBJECTS_MAX = 10_000
 _adopted: dict[str, Any] = {}
 
 
-class CellFlow(Flow[..., Any]):
-    """A flow of cells, traced as it is in the kernel; its functions are those of the exported module."""
+def export_flow(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]) -> tuple[Project, Traced, Exported]:
+    """Trace a flow as it is in the kernel, and make a module of what its steps need of the cells.
 
-    def __init__(self, flow: Flow[..., Any], traced: Traced) -> None:
-        super().__init__(flow.function, name=flow.name, dynamic=flow.dynamic)
-        self._traced = traced
-
-    def trace(self, parameters: Mapping[str, Any] | None = None) -> Traced:
-        """Return the graph, which was traced before its code was exported."""
-        return self._traced
-
-
-def export_flow(
-    shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]
-) -> tuple[Project, Flow[..., Any], Exported]:
-    """Make a module of what a flow's steps need of the cells.
+    Returns:
+        The module's project, the graph with the module's functions, and what was exported.
 
     Raises:
         UsageError: They need what can't be exported; everything of that kind is named.
     """
-    traced = flow.trace(parameters)
     project = _project(shell)
+    renew_annotations(shell.user_ns, frozenset({_MAIN, project.module}))
+    traced = flow.trace(parameters)
     module = _fresh_module(project)
     adopt = _adopter(module)
     functions = {key: each for key, each in traced.functions.items() if _is_of_cells(each, project)}
@@ -73,14 +64,14 @@ def export_flow(
     _load(project, module, exported)
     own = {key: _named(module, each) for key, each in functions.items()}
     _take_classes(module, exported.names, names, adopt)
-    return project, CellFlow(flow, _renamed(traced, module.__name__, own)), exported
+    return project, _renamed(traced, module.__name__, own), exported
 
 
 def is_of_cells(flow: Flow[..., Any]) -> bool:
     """Say whether a flow is defined in a cell, and not in a file."""
     main = sys.modules[_MAIN]
     file = getattr(main, "__file__", None)
-    return flow.function.__module__ == _MAIN and flow.function.__code__.co_filename != file
+    return _is_own(flow.function) and flow.function.__code__.co_filename != file
 
 
 def _project(shell: Any) -> Project:
@@ -100,6 +91,7 @@ def _fresh_module(project: Project) -> ModuleType:
     module = ModuleType(project.module)
     module.__file__ = str(project.file)
     module.__fairlead_cells__ = True  # type: ignore[attr-defined]  # by which exports know it
+    vars(module).update(_adopted)  # what was pickled before can be loaded, whatever comes of this export
     sys.modules[project.module] = module
     return module
 
@@ -187,8 +179,10 @@ def _take_classes(
     for name in exported:
         if isinstance(names.get(name), type):
             adopt(names[name])
-    for name, code in _adopted.items():
-        if isinstance(code, type) or not hasattr(module, name):
+    for name, code in list(_adopted.items()):
+        if names.get(name) is not code:
+            del _adopted[name]  # it was defined anew, as something else
+        elif isinstance(code, type) or not hasattr(module, name):
             setattr(module, name, code)
 
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import NamedTuple
 
 from fairlead.notebook.failures import Failure, failure_of
-from fairlead.quantities import human_duration
+from fairlead.quantities import human_duration, human_number
 from fairlead.runs.times import seconds_between
 from fairlead.specs.reports import RunReport, StepReport
 
@@ -112,7 +112,7 @@ def _row(name: str, group: list[StepReport]) -> Row:
         name=name,
         counts=dict(counts),
         took=human_duration(sum(known)) if known else "",
-        note="  ".join(f"{metric} {value:.4g}" for metric, value in metrics.items()),
+        note="  ".join(f"{metric} {human_number(value)}" for metric, value in metrics.items()),
     )
 
 
@@ -125,14 +125,14 @@ def _took(step: StepReport) -> float | None:
 def _table(rows: tuple[Row, ...]) -> str:
     heads = "".join(f'<th style="{_CELL};{_DIM};font-weight:normal">{each}</th>' for each in _COLUMNS)
     lines = "".join(map(_row_html, _shown(rows)))
-    style = "border-collapse:collapse;margin:6px 0"
+    style = "border-collapse:collapse;margin:6px 0;color:inherit;font-size:inherit"
     return f'<table style="{style}"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
 
 
 def _row_html(row: Row) -> str:
     plain, dim = f'<td style="{_CELL}">', f'<td style="{_CELL};{_DIM}">'
     cells = f"{plain}{_short(row.name)}</td>{plain}{_statuses(row)}</td>{plain}{_short(row.took)}</td>"
-    return f'<tr style="background:transparent">{cells}{dim}{_short(row.note)}</td></tr>'
+    return f'<tr style="background:transparent">{cells}{dim}{_spaced(row.note)}</td></tr>'
 
 
 def _shown(rows: tuple[Row, ...]) -> Iterable[Row]:
@@ -145,7 +145,7 @@ def _shown(rows: tuple[Row, ...]) -> Iterable[Row]:
 
 def _statuses(row: Row) -> str:
     total = sum(row.counts.values())
-    return " ".join(_word(word, count if total > 1 else None) for word, count in row.counts.items() if count)
+    return ", ".join(_word(word, count if total > 1 else None) for word, count in row.counts.items() if count)
 
 
 def _words(row: Row) -> str:
@@ -177,6 +177,10 @@ def _pre(lines: str) -> str:
 
 def _short(value: str) -> str:
     return escape(_cut(value))
+
+
+def _spaced(value: str) -> str:
+    return _short(value).replace("  ", "&nbsp; ")  # two spaces stand between metrics
 
 
 def _cut(value: str) -> str:

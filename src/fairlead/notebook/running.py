@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from fairlead.authoring.flows import Flow
+from fairlead.authoring.tracing import Traced
 from fairlead.errors import FairleadError
 from fairlead.notebook.exporting import Exported
 from fairlead.notebook.failures import Place, in_cells
@@ -17,7 +19,7 @@ from fairlead.notebook.rendering import View, view_of
 from fairlead.notebook.showing import bundle, follow
 from fairlead.packaging.project import Project
 from fairlead.runs.handles import Run
-from fairlead.runs.launching import Options, launch, locate
+from fairlead.runs.launching import Options, launch_traced, locate
 from fairlead.specs.reports import RunReport
 
 _places: dict[str, Place] = {}
@@ -42,10 +44,10 @@ def run_in_cell(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any],
     following = follow(shell)
     try:
         with _worker_environment():
-            project, flow, exported = _prepared(shell, flow, parameters)
-            run = launch(project, flow, parameters, options, following)
+            project, traced, exported = _prepared(shell, flow, parameters)
+            run = launch_traced(project, traced, options, following)
     except FairleadError as error:
-        _without_traceback(error)
+        _say_only(error, _in_cells(shell, str(error)))
         raise
     finally:
         following.close()
@@ -56,7 +58,7 @@ def run_in_cell(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any],
     following.close(_view(run.report))
     if run.status == "cancelled" and following.interrupted:
         said = f"run {run.id} was cancelled; go on with it: fairlead resume {run.id}"
-        raise _without_traceback(KeyboardInterrupt(said))
+        raise _say_only(KeyboardInterrupt(said), said)
     return run
 
 
@@ -70,8 +72,11 @@ def bundle_of(run: Run) -> dict[str, str]:
 
 def _prepared(
     shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any]
-) -> tuple[Project, Flow[..., Any], Exported | None]:
-    return export_flow(shell, flow, parameters) if is_of_cells(flow) else (*locate(flow), None)
+) -> tuple[Project, Traced, Exported | None]:
+    if is_of_cells(flow):
+        return export_flow(shell, flow, parameters)
+    project, flow = locate(flow)
+    return project, flow.trace(parameters), None
 
 
 def _view(report: RunReport) -> View:
@@ -111,8 +116,18 @@ def _is_of_python(folder: str) -> bool:
     return any(folder.startswith(prefix + os.sep) for prefix in {sys.prefix, sys.base_prefix})
 
 
-def _without_traceback(error: BaseException) -> BaseException:
-    """Have IPython show the message alone: the frames are ours, and the message says the user's line."""
-    lines = f"{type(error).__name__}: {error}".splitlines()
+def _say_only(error: BaseException, said: str) -> BaseException:
+    """Have IPython show a message alone: the frames are ours, and the message says the user's line."""
+    lines = f"{type(error).__name__}: {said}".splitlines()
     error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]  # IPython asks for it
     return error
+
+
+def _in_cells(shell: Any, said: str) -> str:
+    """Put the places of cells where a message has the names that their code was compiled under."""
+
+    def place(found: re.Match[str]) -> str:
+        named = shell.compile.format_code_name(found[1])
+        return f"{' '.join(named)}, line {found[2]}" if named else found[0]
+
+    return re.sub(r"([^\s:\[]+):(\d+)", place, said)

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from fairlead.engines.contract import Observer
 from fairlead.notebook.rendering import Row, View, html, text
-from fairlead.quantities import human_duration
+from fairlead.quantities import human_duration, human_number
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
 
@@ -88,7 +88,7 @@ class LiveTable:
 
     def logged(self, instance: Instance, values: dict[str, float]) -> None:
         """Show what a step logged last."""
-        self._say(instance, "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        self._say(instance, "  ".join(f"{name} {human_number(value)}" for name, value in values.items()))
 
     def noted(self, message: str) -> None:
         """Show a note below the table."""

@@ -10,8 +10,8 @@ from fairlead.specs import graphs
 from fairlead.store.history import read_items, read_progress, read_spec
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
-from fairlead.worker.keys import fixed_parts, input_parts
-from fairlead.worker.resolving import Resolver, refs_in
+from fairlead.worker.keys import InstanceKeys, input_parts
+from fairlead.worker.resolving import Resolver, inputs_of_call, refs_in
 from fairlead.worker.running import load_input
 from fairlead.worker.tasks import Given, Input, Stored
 
@@ -38,6 +38,7 @@ class RunKeys:
         self._resolver = Resolver(
             self.progress, self.spec.constants, self.spec.items, lambda ref: read_items(store.backend, ref)
         )
+        self._keys = InstanceKeys(self.spec, self.progress, self._resolver)
         self._values = store.values
         self._looks = _LOOKS_MAX
         self._producers: dict[str, Instance] | None = None
@@ -50,7 +51,7 @@ class RunKeys:
 
     def fixed(self, instance: Instance) -> dict[str, str]:
         """Return the parts that an instance shares with all instances of its definition."""
-        return fixed_parts(instance.step, self._source(instance), self.spec.python)
+        return self._keys.fixed(instance)[1]
 
     def parts(self, instance: Instance) -> dict[str, str] | None:
         """Return all parts of an instance's key by name, or None where its inputs are not known."""
@@ -118,7 +119,7 @@ class RunKeys:
         elif instance.call is not None:
             driver, _, index = instance.call.parent.rpartition(".")
             yield driver, int(index)
-            for given in instance.call.inputs.values():
+            for given in inputs_of_call(instance.call).values():
                 yield from (each.key for each in self._makers(given))
 
     def _instances_at(self, source: tuple[int, int | None] | tuple[str, int]) -> list[Instance]:
@@ -128,12 +129,6 @@ class RunKeys:
             return [self.progress.instances[place, item]]
         found = self.progress.instances_of(place)
         return found if item is None else found[item : item + 1]
-
-    def _source(self, instance: Instance) -> dict[str, str]:
-        node = self.progress.node_of(instance)
-        if node is not None:
-            return self.spec.sources.get(node.step, {})
-        return instance.call.source if instance.call is not None else {}
 
     def _is_resolvable(self, instance: Instance) -> bool:
         """Say whether everything that an instance reads is there."""
@@ -167,7 +162,8 @@ class RunKeys:
 
     def _origin_of_call(self, instance: Instance, name: str) -> str:
         assert instance.call is not None
-        if name in instance.call.inputs and (makers := self._makers(instance.call.inputs[name])):
+        given = inputs_of_call(instance.call).get(name)
+        if given is not None and (makers := self._makers(given)):
             return "step " + ", ".join(dict.fromkeys(f"{each.name}/{each.index}" for each in makers))
         return f"the driver {instance.call.parent}"
 

@@ -190,8 +190,9 @@ def launch_traced(project: Project, traced: Traced, options: Options, observer: 
     faults = list(engine.faults(traced.graph))
     if faults:
         raise SpecError(
-            f"flow {traced.graph.flow!r} can't run here",
+            f"flow {traced.graph.flow!r}",
             faults,
+            verdict="can't run here",
             next="ask for less with step.options(…), or run it all the same on what there is: --relax",
         )
     run, created = _new_run()

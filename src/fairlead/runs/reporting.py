@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from math import isfinite
 
 from fairlead.naming import format_time
 from fairlead.specs.reports import AttemptReport, RunReport, RunSummary, StepReport
@@ -119,12 +120,16 @@ def _step_report(instance: Instance, run_status: RunStatus) -> StepReport:
         cached=instance.cached is not None,
         artifact=outcome.outputs[0].digest if outcome and outcome.outputs else None,
         artifacts=outcome.outputs if outcome else (),
-        metrics={name: each.last for name, each in newest.metrics.items()} if newest else {},
+        metrics={name: _finite(each.last) for name, each in newest.metrics.items()} if newest else {},
         attempts=() if instance.cached else tuple(attempts),
         started=attempts[0].started if attempts else None,
         finished=_time(instance.finished) if instance.ended else None,
         reason=instance.reason if status not in ("succeeded",) else None,
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None  # JSON has no word for it
 
 
 def _attempt_report(record: AttemptRecord) -> AttemptReport:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fairlead.errors import Fault
+from fairlead.errors import Fault, nearest
 from fairlead.naming import name_fault
 from fairlead.specs.conditions import Condition, Path, scalars
 from fairlead.specs.steps import Step, step_faults
@@ -172,11 +172,11 @@ def _node_faults(graph: Graph, counts: dict[str, int], number: int, node: Node) 
     path = f"nodes[{number}]"
     step = graph.steps.get(node.step)
     if step is None:
-        yield Fault(f"{path}.step", f"no step {node.step!r} is defined")
+        yield Fault(f"{path}.step", f"no step {node.step!r} is defined; {nearest(node.step, graph.steps)}")
         return
     names = {parameter.name for parameter in step.parameters}
     for name in node.inputs.keys() - names:
-        yield Fault(f"{path}.inputs.{name}", f"step {node.step!r} has no such parameter")
+        yield Fault(f"{path}.inputs.{name}", f"step {node.step!r} has no such parameter; {nearest(name, names)}".rstrip("; "))
     for parameter in step.parameters:
         if parameter.required and parameter.name not in node.inputs:
             yield Fault(f"{path}.inputs.{parameter.name}", f"step {node.step!r} needs it")

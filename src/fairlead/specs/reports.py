@@ -52,7 +52,7 @@ class StepReport(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool = False
     artifact: str | None = None
     artifacts: tuple[Ref, ...] = ()
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float | None] = {}
     attempts: tuple[AttemptReport, ...] = ()
     started: str | None = None
     finished: str | None = None
@@ -69,7 +69,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     finished: str | None
     params: dict[str, Any]
     labels: dict[str, str] = {}
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float | None] = {}
     reason: str | None = None
     steps: tuple[StepReport, ...] = ()
 
@@ -84,7 +84,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     finished: str | None
     params: dict[str, Any]
     labels: dict[str, str] = {}
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float | None] = {}
     reason: str | None = None
 
 

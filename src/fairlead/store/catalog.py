@@ -25,8 +25,12 @@ class Transition(NamedTuple):
 
 def note_transition(backend: Backend, run: str, flow: str, status: str, *, now: datetime) -> None:
     """Add a transition."""
-    stamp = newest_first(f"{now:%Y%m%d%H%M%S%f}")
-    backend.put(f"{CATALOG}{stamp}~{run}~{flow}~{status}", b"")
+    backend.put(f"{catalog_place(now)}~{run}~{flow}~{status}", b"")
+
+
+def catalog_place(moment: datetime) -> str:
+    """Return how the keys of a moment's transitions begin: later moments come first. A day is a folder of its own."""
+    return CATALOG + newest_first(f"{moment:%Y%m%d/%H%M%S%f}")
 
 
 def transitions(backend: Backend, *, until: str | None = None) -> Iterator[Transition]:

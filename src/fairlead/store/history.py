@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from fairlead.errors import NotFoundError, nearest
+from fairlead.errors import DamagedError, NotFoundError, nearest
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.catalog import latest_by_run
@@ -83,7 +83,13 @@ def read_progress(
 
 def read_items(backend: Backend, ref: Ref) -> tuple[Ref, ...]:
     """Return the items that a list value names."""
-    return decode(backend.get(object_key(ref.digest)), Items, key=object_key(ref.digest)).refs
+    key = object_key(ref.digest)
+    try:
+        return decode(backend.get(key), Items, key=key).refs
+    except NotFoundError as error:
+        raise DamagedError(
+            f"the list {key} is missing", why="steps are mapped over it", next="fairlead store check"
+        ) from error
 
 
 def count_items(backend: Backend, ref: Ref) -> int:

@@ -2,7 +2,7 @@
 
 objects/<digest>                              values, by the SHA-256 of their bytes
 cache/<key>                                   what a step with this cache key returned
-catalog/<newest first>.<run>.<flow>.<status>  one empty object per transition of a run: `ps` is one listing page
+catalog/<day>/<time>~<run>~<flow>~<status>    newest first: an empty object per transition of a run, `ps` is a page
 runs/<run>/spec                               the graph, the code and the constants; create-once
 runs/<run>/claims/<number>                    who drives the run; create-once
 runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its worker; create-once

@@ -251,7 +251,8 @@ class Progress:
     def _apply_to(self, instance: Instance, observation: Observation) -> None:
         match observation:
             case Started():
-                if observation.number not in instance.attempts and not instance.ended:
+                latest = max(instance.attempts, default=0) if instance.running is None else instance.running[0]
+                if observation.number > latest and not instance.ended:
                     instance.running = (observation.number, observation.time)
                     instance.status = "running"
             case Cached():
@@ -261,10 +262,9 @@ class Progress:
                 instance.attempts[record.number] = record
                 if instance.running is not None and instance.running[0] <= record.number:
                     instance.running = None
-                instance.finished = record.finished
                 if record.status == "succeeded":
                     self._succeed(instance, record.outcome, record.finished)
-                elif not instance.ended:
+                elif not instance.ended and record.number == max(instance.attempts):
                     self._fall(instance, record)
 
     def _take(self, instance: Instance, success: Cached | Ended) -> None:
@@ -282,8 +282,9 @@ class Progress:
 
     def _fall(self, instance: Instance, record: AttemptRecord) -> None:
         instance.reason = record.error.message if record.error else None
+        instance.finished = record.finished
         if record.retry:
-            instance.status = "pending"
+            instance.status = "pending" if instance.running is None else "running"
         else:
             self._end(instance, "cancelled" if record.status == "cancelled" else "failed")
 
@@ -360,7 +361,13 @@ class Progress:
         node, state = self.graph.nodes[number], self._nodes[number]
         step = self.graph.step_of(node)
         verdict, reason = self._verdict(node, number)
-        count = self._count(node) if node.each and verdict is None else 1
+        count = 1
+        if node.each and verdict is None:
+            counts = self._counts(node)
+            count = min(counts, default=0)
+            if len(counts) > 1:
+                shown = " and ".join(map(str, sorted(counts)))
+                verdict, reason, count = "failed", f"it maps over lists of different lengths: {shown}", 1
         state.count = state.open = count
         for item in range(count):
             instance = Instance(node.title, node.index + item, step, node=number, item=item if node.each else None)
@@ -442,21 +449,22 @@ class Progress:
             raise LookupError(f"{node.title} did not export it")
         return outcome.exports[position]
 
-    def _count(self, node: Node) -> int:
-        if node.count is not None:
-            return node.count
-        counts = []
+    def _counts(self, node: Node) -> set[int]:
+        """Return the lengths of the lists that a node maps over: one, unless something is wrong."""
+        counts = set() if node.count is None else {node.count}
         for name in node.each:
             binding = node.inputs[name]
-            if isinstance(binding, graphs.Literally):
-                counts.append(len(binding.value))
+            if isinstance(binding, graphs.Output):
+                counts.add(self._output_count(binding))
+            elif node.count is not None:  # the tracer has counted what is written in the graph
+                continue
+            elif isinstance(binding, graphs.Literally):
+                counts.add(len(binding.value))
             elif isinstance(binding, graphs.Constant):
-                counts.append(self._count_items(self._constants[binding.name]))
-            elif isinstance(binding, graphs.Output):
-                counts.append(self._output_count(binding))
+                counts.add(self._count_items(self._constants[binding.name]))
             elif isinstance(binding, graphs.ListOf):
-                counts.append(len(binding.items))
-        return min(counts) if counts else 0
+                counts.add(len(binding.items))
+        return counts
 
     def _output_count(self, output: graphs.Output) -> int:
         state, source = self._nodes[output.node], self.graph.nodes[output.node]

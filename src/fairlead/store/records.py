@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, TypeVar
 
 import msgspec
@@ -59,13 +60,37 @@ class RunSpec(_Record, frozen=True, kw_only=True):
     revision: int = 0
 
 
-class Summary(msgspec.Struct, frozen=True, array_like=True):
-    """The values an attempt logged under one name."""
+Number = float | str
+"""A number as a record holds it: JSON has no word for what is not finite, so that is a text, ``"nan"``."""
 
-    last: float
-    min: float
-    max: float
+
+def as_number(value: float) -> Number:
+    """Return a number as a record holds it."""
+    return value if isfinite(value) else str(value)
+
+
+class Summary(msgspec.Struct, frozen=True, array_like=True):
+    """The values an attempt logged under one name, as a record holds numbers."""
+
+    newest: Number
+    least: Number
+    most: Number
     count: int
+
+    @property
+    def last(self) -> float:
+        """The value that was logged last."""
+        return float(self.newest)
+
+    @property
+    def min(self) -> float:
+        """The least value."""
+        return float(self.least)
+
+    @property
+    def max(self) -> float:
+        """The largest value."""
+        return float(self.most)
 
 
 class Outcome(_Record, frozen=True, kw_only=True):

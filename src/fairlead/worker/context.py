@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from fairlead.errors import UsageError
-from fairlead.store.records import Summary
+from fairlead.store.records import Number, Summary, as_number
 from fairlead.worker.tasks import Logged, Progressed
 
 
@@ -23,8 +23,13 @@ class LoggedLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of an attempt's metrics file."""
 
     time: float
-    values: dict[str, float]
+    values: dict[str, Number]
     at: float | None = None
+
+
+def logged_line(time: float, values: dict[str, float], at: float | None) -> LoggedLine:
+    """Return a line for values as they were logged."""
+    return LoggedLine(time, {name: as_number(value) for name, value in values.items()}, at)
 
 
 class Attempt:
@@ -42,7 +47,7 @@ class Attempt:
         """Keep values, and tell them to whoever watches."""
         now = time.time()
         with self._lock:
-            self.history.append(LoggedLine(now, values, at))
+            self.history.append(logged_line(now, values, at))
             for name, value in values.items():
                 self.summaries[name] = extended(self.summaries.get(name), value)
             self._send(Logged(id=self.id, values=values, at=at, time=now))
@@ -55,9 +60,11 @@ class Attempt:
 
 def extended(summary: Summary | None, value: float) -> Summary:
     """Return a summary with one more value."""
+    number = as_number(value)
     if summary is None:
-        return Summary(value, value, value, 1)
-    return Summary(value, min(summary.min, value), max(summary.max, value), summary.count + 1)
+        return Summary(number, number, number, 1)
+    least, most = min(summary.min, value), max(summary.max, value)
+    return Summary(number, as_number(least), as_number(most), summary.count + 1)
 
 
 _current: Attempt | None = None

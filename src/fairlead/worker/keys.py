@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from fairlead.naming import digest_bytes
-from fairlead.specs.runtimes import Single
+from fairlead.specs.resources import Resources
+from fairlead.specs.runtimes import Runtime, Single
 from fairlead.specs.steps import ContainerStep, Step, SweepStep
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
@@ -38,7 +39,7 @@ def fixed_parts(step: Step, source: Mapping[str, str], python: str) -> dict[str,
     if environment.variables:
         parts["variables"] = _digest(dict(sorted(environment.variables.items())))
     if not isinstance(step.runtime, Single):
-        parts["runtime"] = _digest(step.runtime)
+        parts["runtime"] = _digest(_without_resources(step.runtime))
     if isinstance(step, SweepStep):
         parts["sweep"] = _digest(msgspec.structs.replace(step, name="sweep", parallel=1, trial=""))
     if isinstance(step, ContainerStep):
@@ -46,6 +47,12 @@ def fixed_parts(step: Step, source: Mapping[str, str], python: str) -> dict[str,
     if step.cache == "exact":
         parts["hardware"] = _digest([environment.image, step.resources.gpus])
     return parts
+
+
+def _without_resources(runtime: Runtime) -> Runtime:
+    """Leave the resources of a runtime's roles away: like a step's, they do not decide what it returns."""
+    roles = {name: msgspec.structs.replace(role, resources=Resources()) for name, role in runtime.roles.items()}
+    return msgspec.structs.replace(runtime, roles=roles)
 
 
 def input_parts(inputs: Mapping[str, Input]) -> dict[str, str]:
@@ -80,16 +87,24 @@ class InstanceKeys:
         self._resolver = resolver
         self._keys: dict[tuple[str, int], str] = {}
         self._fixed: dict[str, dict[str, str]] = {}
+        self._shared: dict[str, str] = {}  # the digest of each definition's parts, equal for equal parts
         self._occurrences: Counter[bytes] = Counter()
+        self._before: list[Instance] | None = [each for each in progress.instances.values() if each.status == "succeeded"]
 
     def of(self, instance: Instance) -> str:
         """Return the key of an instance whose inputs are known."""
+        if self._before is not None:  # what has run before a resume keeps its occurrences
+            before, self._before = self._before, None
+            for each in before:
+                self.of(each)
         known = self._keys.get(instance.key)
         if known is not None:
             return known
         definition, fixed = self.fixed(instance)
         inputs = input_parts(self._resolver.inputs(instance))
-        same = _canonical([definition, inputs])
+        if definition not in self._shared:
+            self._shared[definition] = _digest(fixed)
+        same = _canonical([self._shared[definition], inputs])
         key = cache_key(fixed, inputs, self._occurrences[same])
         self._occurrences[same] += 1
         self._keys[instance.key] = key
@@ -115,15 +130,16 @@ def _input_digest(given: Input) -> str:
             # As the value would be stored, so that a literal and an artifact of the same content agree.
             return digest_bytes(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
         case Stored(ref, path):
-            return ref.digest if not path else _digest([ref.digest, list(path)])
+            return ref.digest if not path else _digest([ref.digest, list(path)], b"part")
         case ListInput(items):
-            return _digest([_input_digest(item) for item in items])
+            return _digest([_input_digest(item) for item in items], b"list")
         case DictInput(items):
-            return _digest({key: _input_digest(item) for key, item in sorted(items.items())})
+            return _digest({key: _input_digest(item) for key, item in sorted(items.items())}, b"dict")
 
 
-def _digest(value: Any) -> str:
-    return digest_bytes(_canonical(value))
+def _digest(value: Any, kind: bytes = b"") -> str:
+    """Return a digest; of a `kind`, it is that of no JSON value, so no value that a step is given can have it."""
+    return digest_bytes(kind, _canonical(value))
 
 
 def _canonical(value: Any) -> bytes:

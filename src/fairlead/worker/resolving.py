@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from fairlead.specs import graphs
 from fairlead.specs.values import Ref
 from fairlead.store.progress import Instance, Progress
+from fairlead.store.records import Called
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored
 
 
@@ -37,8 +40,7 @@ class Resolver:
     def inputs(self, instance: Instance) -> dict[str, Input]:
         """Return what each parameter of an instance receives."""
         if instance.call is not None:
-            inputs: dict[str, Input] = instance.call.inputs
-            return inputs
+            return inputs_of_call(instance.call)
         node = self._progress.graph.nodes[instance.node]
         return {
             name: self._item(binding, instance.item or 0) if name in node.each else self.whole(binding)
@@ -94,6 +96,11 @@ class Resolver:
         if ref.digest not in self._items:
             self._items[ref.digest] = self._read_items(ref)
         return self._items[ref.digest]
+
+
+def inputs_of_call(called: Called) -> dict[str, Input]:
+    """Return what a driver's call received; a record that was read back holds it as plain mappings."""
+    return {name: msgspec.convert(given, Input) for name, given in called.inputs.items()}
 
 
 def _stored(instance: Instance, output: int, path: tuple[str | int, ...]) -> Stored:

@@ -30,6 +30,7 @@ from fairlead.packaging.package import unpack
 from fairlead.packaging.project import Project, find_project
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
+from fairlead.worker import guarding
 from fairlead.worker.channel import Connection
 from fairlead.worker.running import find_function, run_task, set_up_process
 from fairlead.worker.tasks import (
@@ -57,6 +58,9 @@ _EVERY_TASK_USES = (
 )
 """Modules that are imported lazily elsewhere: a process that is forked after their import need not import them."""
 
+_LOOK_S = 0.5
+"""Seconds between two looks for what tasks have left behind, at least."""
+
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 """The unit in which the system tells the peak memory of a process."""
 
@@ -79,7 +83,10 @@ class Template:
         self._children: dict[int, int] = {}
         self._code: ProjectCode | None = None
         self._imported = False
+        self._look_at = 0.0
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._mark = f"{socket_path}#{identity}."
+        self._guard = guarding.Guard(self._mark, self._connection.close)
         self._connection.send(Hello(role="template", id=identity, pid=os.getpid()))
 
     def serve(self) -> None:
@@ -139,6 +146,7 @@ class Template:
         if pid == 0:
             self._become_child(message)
         self._children[pid] = message.id
+        self._guard.note_begin(pid)
         self._connection.send(Forked(id=message.id, pid=pid))
 
     def _become_child(self, message: Fork) -> NoReturn:
@@ -153,6 +161,8 @@ class Template:
             self._connection.close()
             os.close(self._wake_read)
             os.close(self._wake_write)
+            self._guard.leave()
+            os.environ[guarding.VARIABLE] = f"{self._mark}{message.id}"
             code = Child(self._path, message.id, self._code).run(message.task)
         except BaseException:  # the edge of the process
             import traceback
@@ -171,13 +181,14 @@ class Template:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                break
             if pid == 0:
-                return
+                break
             identity = self._children.pop(pid, None)
             if identity is None:  # an orphan of a task, adopted
                 continue
             _signal_group(pid, signal.SIGKILL)  # what the task started and left behind
+            self._guard.note_end(pid)
             self._connection.send(
                 Exited(
                     id=identity,
@@ -186,10 +197,32 @@ class Template:
                     cpu_s=usage.ru_utime + usage.ru_stime,
                 )
             )
+        self._end_orphans()
+
+    def _end_orphans(self) -> None:
+        """Kill what tasks that have ended left behind in sessions of its own; seldom, for it takes a while to look."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        alive = {f"{self._mark}{identity}" for identity in self._children.values()}
+        for each in self._adopted():
+            if each.mark not in alive if each.mark else not alive:
+                guarding.kill(each.pid)
+        self._look_at = time.monotonic() + max(_LOOK_S, 100 * (time.monotonic() - now))
+
+    def _adopted(self) -> list[guarding.Process]:
+        """Return the children that this process did not start."""
+        own = {self._guard.pid, *self._children}
+        return [each for each in guarding.processes() if each.parent == os.getpid() and each.pid not in own]
 
     def _kill_all(self) -> None:
+        """End everything that tasks have started, the guard last."""
         for pid in self._children:
             _signal_group(pid, signal.SIGKILL)
+        for each in self._adopted():
+            guarding.kill(each.pid)
+        guarding.end_left(self._mark, self._children)
+        self._guard.dismiss()
 
 
 class Child:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Protocol
 
-import msgspec
-
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.store.journal import Journal
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import Called, RunSpec
-from fairlead.worker.context import LoggedLine
-from fairlead.worker.tasks import Answer, Call, Followed, PastCall
+from fairlead.store.records import Called, Outcome, RunSpec
+from fairlead.worker.tasks import Answer, Call, Followed, Logged, PastCall
 
 
 class Sender(Protocol):
@@ -107,11 +104,11 @@ class Calls:
         for parent, call in self._waiting.pop(instance.key, ()):
             self._send(parent, _answer(instance, call.position))
 
-    def logged(self, instance: Instance, line: LoggedLine) -> None:
+    def logged(self, instance: Instance, logged: Logged) -> None:
         """Pass on what an instance logged to drivers that follow it."""
         for parent, call in self._waiting.get(instance.key, ()):
             if call.follow:
-                self._send(parent, Followed(position=call.position, values=line.values, at=line.at))
+                self._send(parent, Followed(position=call.position, values=logged.values, at=logged.at))
 
     def _send(self, parent: str, message: Any) -> None:
         process = self._drivers.get(parent)
@@ -149,6 +146,10 @@ def _answer(instance: Instance, position: int) -> Answer:
         position=position,
         status=instance.status,
         outputs=outcome.outputs if outcome else (),
-        metrics={name: msgspec.structs.astuple(each) for name, each in outcome.metrics.items()} if outcome else {},
+        metrics=_metrics(outcome) if outcome else {},
         reason=instance.reason or "",
     )
+
+
+def _metrics(outcome: Outcome) -> dict[str, tuple[float, float, float, int]]:
+    return {name: (each.last, each.min, each.max, each.count) for name, each in outcome.metrics.items()}

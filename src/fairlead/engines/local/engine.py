@@ -45,7 +45,7 @@ from fairlead.store.records import (
     Superseded,
     decode,
 )
-from fairlead.worker.context import LoggedLine, extended
+from fairlead.worker.context import extended, logged_line
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import Resolver
 from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode, Rank, Stop
@@ -378,8 +378,8 @@ class _Drive:
             match message:
                 case Exited():
                     self._exited(attempt, message)
-                case Logged(values=values, at=at, time=moment):
-                    self._logged(attempt, LoggedLine(moment, values, at))
+                case Logged():
+                    self._logged(attempt, message)
                 case Progressed(done=done, total=total):
                     self._observer.progressed(attempt.instance, done, total)
                 case Call():
@@ -389,12 +389,12 @@ class _Drive:
                     if called is not None and called.key in self._running:
                         self._stop(self._running[called.key], "pruned")
 
-    def _logged(self, attempt: Attempt, line: LoggedLine) -> None:
-        attempt.history.append(line)
-        for name, value in line.values.items():
+    def _logged(self, attempt: Attempt, logged: Logged) -> None:
+        attempt.history.append(logged_line(logged.time, logged.values, logged.at))
+        for name, value in logged.values.items():
             attempt.summaries[name] = extended(attempt.summaries.get(name), value)
-        self._observer.logged(attempt.instance, line.values)
-        self._calls.logged(attempt.instance, line)
+        self._observer.logged(attempt.instance, logged.values)
+        self._calls.logged(attempt.instance, logged)
 
     def _exited(self, attempt: Attempt, exited: Exited) -> None:
         if exited.status != 0 and self._memory.killed(exited.id):

@@ -71,6 +71,7 @@ class Processes:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._template: _Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._former: list[subprocess.Popen[bytes]] = []
         self._serial = 0
         self._template_serial = 0
         self._ready: Ready | None = None
@@ -131,6 +132,8 @@ class Processes:
     def _spawn(self) -> None:
         """Start a template as a fresh interpreter: this process may have threads, which no fork survives."""
         self._template_serial += 1
+        if self._process is not None:
+            self._former.append(self._process)
         log = open(os.path.join(self._folder, f"template-{self._template_serial}.log"), "wb")  # noqa: SIM115  # given to the child
         with log:
             self._process = subprocess.Popen(

@@ -121,8 +121,8 @@ def _seconds(time: str | None) -> float | None:
     return None if time is None else datetime.fromisoformat(time).timestamp()
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)  # SQLite keeps no NaN
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)  # SQLite keeps no NaN
 
 
 def _text(value: str | None) -> Any:

@@ -19,7 +19,7 @@ from fairlead.naming import is_run_id, newest_first
 from fairlead.specs.reports import RunReport
 from fairlead.specs.status import ENDED
 from fairlead.store.backends import Backend
-from fairlead.store.catalog import Transition, transitions
+from fairlead.store.catalog import Transition, catalog_place, transitions
 from fairlead.store.claims import holder_lives, newest_claim
 from fairlead.store.history import read_observations, read_spec
 from fairlead.store.index.rows import Rows, rows_of, summaries_in, unreadable_rows
@@ -91,9 +91,9 @@ def _horizon(seen: Iterable[str], now: datetime) -> str | None:
     newest = min(seen, default=None)
     if newest is None:
         return None
-    stamp = newest_first(newest.removeprefix(CATALOG).partition("~")[0])
+    stamp = newest_first(newest.removeprefix(CATALOG).partition("~")[0].replace("/", ""))
     moment = min(datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC), now)
-    return CATALOG + newest_first(f"{moment.astimezone(UTC) - OVERLAP:{_STAMP}}")
+    return catalog_place(moment.astimezone(UTC) - OVERLAP)
 
 
 def _watched(connection: sa.Connection, now: datetime) -> list[Transition]:

@@ -1,0 +1,9 @@
+"""What all tests share: real servers, and the rewriting of assertions in the shipped suites."""
+
+import pytest
+
+pytest.register_assert_rewrite("fairlead.testing")
+
+from servers.fixtures import postgres_url, s3_store_url  # noqa: E402  # after the registration above
+
+__all__ = ["postgres_url", "s3_store_url"]
