@@ -13,9 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from measuring import summary
-
 from fairlead import flow, step
+from measuring import summary
 
 
 @step

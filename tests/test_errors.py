@@ -23,7 +23,9 @@ CODES = {
 
 
 def test_every_class_has_the_exit_code_that_the_tree_says() -> None:
-    classes = {name: each for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)}
+    classes = {
+        name: each for name, each in vars(errors).items() if isinstance(each, type) and issubclass(each, Exception)
+    }
     assert {name: each.exit_code for name, each in classes.items()} == CODES
     assert all(f"{name} " in (errors.__doc__ or "") for name in classes)
     assert set(CODES.values()) <= set(EXIT_CODES)
@@ -37,7 +39,12 @@ def test_a_message_gives_the_four_answers_in_order() -> None:
         "  why    4 allowed, 8 asked",
         "  next   ask for 4",
     ]
-    assert (error.what, error.where, error.why, error.next) == ("cannot submit", "flow.py:14", "4 allowed, 8 asked", "ask for 4")
+    assert (error.what, error.where, error.why, error.next) == (
+        "cannot submit",
+        "flow.py:14",
+        "4 allowed, 8 asked",
+        "ask for 4",
+    )
 
 
 def test_answers_that_are_not_given_leave_no_line() -> None:
@@ -47,7 +54,12 @@ def test_answers_that_are_not_given_leave_no_line() -> None:
 
 def test_a_spec_error_shows_every_fault_with_its_path() -> None:
     error = SpecError("step 'fit'", [Fault("cpu", "is no number"), Fault("", "is odd")], next="edit flow.py:3")
-    assert str(error).splitlines() == ["step 'fit' is not valid", "  cpu: is no number", "  is odd", "  next   edit flow.py:3"]
+    assert str(error).splitlines() == [
+        "step 'fit' is not valid",
+        "  cpu: is no number",
+        "  is odd",
+        "  next   edit flow.py:3",
+    ]
     assert error.faults == (("cpu", "is no number"), ("", "is odd"))
 
 
@@ -67,7 +79,11 @@ def test_a_missing_extra_says_the_command_that_installs_it() -> None:
         ("fit_a", ["fit_b", "fit_c"], "did you mean 'fit_c' or 'fit_b'?"),
         ("zzz", ["b", "a"], "known: a, b"),
         ("zzz", [], ""),
-        ("zzz", [f"n{each:02}" for each in range(25)], "known: " + ", ".join(f"n{each:02}" for each in range(20)) + ", …"),
+        (
+            "zzz",
+            [f"n{each:02}" for each in range(25)],
+            "known: " + ", ".join(f"n{each:02}" for each in range(20)) + ", …",
+        ),
     ],
 )
 def test_the_nearest_names_are_offered_else_what_is_known(name: str, known: list[str], said: str) -> None:

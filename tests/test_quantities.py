@@ -32,10 +32,13 @@ def test_cores_are_read_as_thousandths_rounded_up(text: str | float, millis: int
 
 
 @pytest.mark.parametrize(
-    "text", ["", "m", "-1", "0", "0m", 0, -0.5, "two", "1M", "nan", "inf", float("inf"), True, "1_000", "٣", "1e999999", "--1"]
+    "text",
+    ["", "m", "-1", "0", "0m", 0, -0.5, "two", "1M", "nan", "inf", float("inf"), True, "1_000", "٣", "1e999999", "--1"],
 )
 def test_what_is_no_number_of_cores_is_refused(text: Any) -> None:
-    with pytest.raises(ValueError, match="^" + re.escape(f"{text!r} is no CPU quantity: write cores (2, 0.5) or millicores")):
+    with pytest.raises(
+        ValueError, match="^" + re.escape(f"{text!r} is no CPU quantity: write cores (2, 0.5) or millicores")
+    ):
         parse_cpu(text)
 
 
@@ -55,7 +58,9 @@ def test_bytes_are_read_and_rounded_up(text: str | int, size: int) -> None:
     assert parse_bytes(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "Gi", "4GB", "4gi", "4 Gi", "-1Gi", "1.2.3", "four", "1Kii", True, None, "٣Gi", "1_0"])
+@pytest.mark.parametrize(
+    "text", ["", "Gi", "4GB", "4gi", "4 Gi", "-1Gi", "1.2.3", "four", "1Kii", True, None, "٣Gi", "1_0"]
+)
 def test_what_is_no_size_is_refused_with_the_suffixes(text: Any) -> None:
     with pytest.raises(ValueError, match="is no byte quantity: write a number and one of Ki, Mi, Gi"):
         parse_bytes(text)
@@ -84,7 +89,24 @@ def test_durations_are_read(text: str | float, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", "0s", 0, -1, "-5s", "90", "1h 30m", "1x", "2hours", True, float("nan"), float("inf"), "9" * 400 + "s", None]
+    "text",
+    [
+        "",
+        "h",
+        "0s",
+        0,
+        -1,
+        "-5s",
+        "90",
+        "1h 30m",
+        "1x",
+        "2hours",
+        True,
+        float("nan"),
+        float("inf"),
+        "9" * 400 + "s",
+        None,
+    ],
 )
 def test_what_is_no_duration_is_refused(text: Any) -> None:
     with pytest.raises(ValueError, match=r"is no duration: write a number of seconds, or '90s', '15m', '2h', '1h30m'$"):

@@ -29,7 +29,20 @@ HEAVY = {
 HELP_TAKES = {"argparse"}
 """What the command line needs of it, before any verb is known."""
 
-AUTHORING_TAKES = {"hashlib", "inspect", "json", "msgspec", "concurrent.futures", "email", "pickle", "secrets", "tempfile", "typing_extensions", "uuid", "argparse"}
+AUTHORING_TAKES = {
+    "hashlib",
+    "inspect",
+    "json",
+    "msgspec",
+    "concurrent.futures",
+    "email",
+    "pickle",
+    "secrets",
+    "tempfile",
+    "typing_extensions",
+    "uuid",
+    "argparse",
+}
 """What tracing may need of it."""
 
 _FLOW = """
@@ -78,7 +91,11 @@ def test_every_public_object_says_what_it_is_for() -> None:
 
 def test_the_names_of_runtimes_and_spaces_are_these() -> None:
     def functions(module: Any) -> set[str]:
-        return {name for name, each in vars(module).items() if getattr(each, "__module__", "") == module.__name__ and name[0] != "_"}
+        return {
+            name
+            for name, each in vars(module).items()
+            if getattr(each, "__module__", "") == module.__name__ and name[0] != "_"
+        }
 
     assert functions(runtimes) == {"dask", "jax", "mpi", "ray", "role", "single", "spark", "tensorflow", "torch"}
     assert functions(space) == {"choice", "integers", "loguniform", "uniform"}
@@ -96,7 +113,9 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    found = modules_after("import contextlib, io\nfrom fairlead.cli.main import call\nwith contextlib.redirect_stdout(io.StringIO()): assert call(['--help']) == 0")
+    found = modules_after(
+        "import contextlib, io\nfrom fairlead.cli.main import call\nwith contextlib.redirect_stdout(io.StringIO()): assert call(['--help']) == 0"
+    )
     assert heavy(found) <= HELP_TAKES
 
 

@@ -58,10 +58,14 @@ find_python() { # prints an interpreter; one that could make an environment is p
     echo "$fitting"
 }
 
-digest() {
-    { echo "$PWD"; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'
-      cat pyproject.toml "requirements/$1.txt"; } | "$python" -c \
-      'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
+digest() { # of the interpreter, the place, the versions, and what pyproject.toml says of the package, not of its tools
+    "$python" - "requirements/$1.txt" <<'END'
+import hashlib, os, pathlib, sys, tomllib
+project = tomllib.loads(pathlib.Path("pyproject.toml").read_text("utf-8"))
+parts = [sys.version, sys.base_prefix, os.getcwd(), project["project"], project["build-system"],
+         pathlib.Path(sys.argv[1]).read_text("utf-8")]
+print(hashlib.sha256(repr(parts).encode()).hexdigest())
+END
 }
 
 is_fresh() { # an environment for dev serves the demo too

@@ -83,9 +83,7 @@ class SpecError(FairleadError):
 
     exit_code = 2
 
-    def __init__(
-        self, subject: str, faults: Sequence[Fault], *, verdict: str = "is not valid", next: str = ""
-    ) -> None:
+    def __init__(self, subject: str, faults: Sequence[Fault], *, verdict: str = "is not valid", next: str = "") -> None:
         super().__init__(f"{subject} {verdict}", next=next)
         self.faults = tuple(faults)
 

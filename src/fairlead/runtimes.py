@@ -64,7 +64,7 @@ def dask(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Dask:
 
 
 def role(count: int = 1, *, cpu: str | float | None = None, memory: str | None = None, gpus: str | None = None) -> Role:
-    """Give a role resources of its own, as in ``spark(roles={"driver": role(memory="8Gi")})``."""
+    """Describe one role of a runtime, with resources of its own: ``spark(roles={"driver": …})``."""
     return Role(count=count, resources=Resources(cpu=cpu, memory=memory, gpus=gpus))
 
 

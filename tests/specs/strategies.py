@@ -11,7 +11,9 @@ from fairlead.specs.accelerators import accelerator_models
 from fairlead.specs.resources import Resources
 
 NAMES = st.from_regex(r"[A-Za-z_][-A-Za-z0-9_]{0,9}", fullmatch=True)
-VARIABLES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True).filter(lambda name: not name.startswith("FAIRLEAD_"))
+VARIABLES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,9}", fullmatch=True).filter(
+    lambda name: not name.startswith("FAIRLEAD_")
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff\ufffe\uffff"), max_size=12)
 TRICKY = st.sampled_from(
     ["", " ", "on", "off", "yes", "No", "null", "~", "true", "1", "01", "0o7", "0x1f", "1e3", "1e-4", "1_0", ".5", "-.inf",
@@ -25,7 +27,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 CPU = st.integers(1, 256) | st.sampled_from(["500m", "2", "0.5", 0.25, 1.5])
-BYTES = st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["", "Ki", "Mi", "Gi", "M"])) | st.integers(1, 2**40)
+BYTES = st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["", "Ki", "Mi", "Gi", "M"])) | st.integers(
+    1, 2**40
+)
 DURATIONS = st.sampled_from(["90s", "1h30m", "500ms", "2d"])
 GPUS = st.sampled_from(
     [f"{model.name}:{model.topologies[0] if model.topologies else 2}" for model in accelerator_models().values()]
@@ -41,7 +45,9 @@ def few(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
     return st.lists(strategy, max_size=2).map(tuple)
 
 
-RESOURCES = st.builds(Resources, cpu=some(CPU), memory=some(BYTES), gpus=some(GPUS), disk=some(BYTES), shared_memory=some(BYTES))
+RESOURCES = st.builds(
+    Resources, cpu=some(CPU), memory=some(BYTES), gpus=some(GPUS), disk=some(BYTES), shared_memory=some(BYTES)
+)
 RETRIES = st.builds(
     steps.Retries, user=st.integers(0, 5), infrastructure=st.integers(0, 5), backoff=DURATIONS,
     factor=st.floats(1, 10), backoff_max=DURATIONS,
@@ -80,19 +86,28 @@ ENVIRONMENTS = st.builds(
     ).map(tuple),
 )  # fmt: skip
 VOLUMES = st.builds(
-    steps.Volume, name=NAMES, path=WORDS.map("/{}".format), claim=NAMES, storage_class=some(NAMES), read_only=st.booleans()
+    steps.Volume,
+    name=NAMES,
+    path=WORDS.map("/{}".format),
+    claim=NAMES,
+    storage_class=some(NAMES),
+    read_only=st.booleans(),
 ) | st.builds(steps.Volume, name=NAMES, path=st.just("/data"), size=st.just("10Gi"))
 OVERLAYS = st.builds(steps.Overlay, kind=WORDS, patch=st.dictionaries(WORDS, JSON, max_size=3))
 NUMBERS = st.integers(-100, 100) | st.floats(-100, 100)
 DIMENSIONS = st.one_of(
     st.tuples(NUMBERS, NUMBERS).map(sorted).map(lambda ends: steps.Dimension(type="float", low=ends[0], high=ends[1])),
-    st.tuples(st.integers(1, 9), st.integers(9, 99)).map(lambda ends: steps.Dimension(type="int", low=ends[0], high=ends[1], log=True)),
+    st.tuples(st.integers(1, 9), st.integers(9, 99)).map(
+        lambda ends: steps.Dimension(type="int", low=ends[0], high=ends[1], log=True)
+    ),
     st.lists(st.none() | st.booleans() | NUMBERS | WORDS, min_size=1, max_size=3).map(
         lambda choices: steps.Dimension(type="categorical", choices=tuple(choices))
     ),
 )
 PARAMETERS = st.lists(
-    st.builds(steps.Parameter, name=VARIABLES, type=WORDS, required=st.booleans()), max_size=3, unique_by=lambda each: each.name
+    st.builds(steps.Parameter, name=VARIABLES, type=WORDS, required=st.booleans()),
+    max_size=3,
+    unique_by=lambda each: each.name,
 ).map(tuple)
 SHARED: dict[str, st.SearchStrategy[Any]] = {
     "name": NAMES, "outputs": st.lists(WORDS, min_size=1, max_size=3).map(tuple), "resources": RESOURCES, "runtime": RUNTIMES,
@@ -116,25 +131,32 @@ STEPS = st.one_of(
     ),
 )  # fmt: skip
 SCALARS = st.builds(
-    conditions.Scalar, node=st.just(0), output=st.just(0), path=st.lists(WORDS | st.integers(-3, 9), max_size=2).map(tuple)
+    conditions.Scalar,
+    node=st.just(0),
+    output=st.just(0),
+    path=st.lists(WORDS | st.integers(-3, 9), max_size=2).map(tuple),
 )
 SIDES = SCALARS | st.builds(conditions.Constant, value=st.none() | st.booleans() | NUMBERS | WORDS)
 CONDITIONS = st.recursive(
     SCALARS
     | st.builds(conditions.Compare, st.sampled_from(["eq", "ne", "lt", "le", "gt", "ge"]), SIDES, SIDES)
     | st.builds(conditions.In, SCALARS, st.lists(st.none() | NUMBERS | WORDS, max_size=3).map(tuple)),
-    lambda inner: st.builds(conditions.And, st.lists(inner, max_size=2).map(tuple))
-    | st.builds(conditions.Or, st.lists(inner, max_size=2).map(tuple))
-    | st.builds(conditions.Not, inner),
+    lambda inner: (
+        st.builds(conditions.And, st.lists(inner, max_size=2).map(tuple))
+        | st.builds(conditions.Or, st.lists(inner, max_size=2).map(tuple))
+        | st.builds(conditions.Not, inner)
+    ),
     max_leaves=4,
 )
 BINDINGS = st.recursive(
     st.builds(graphs.Literally, JSON)
     | st.builds(graphs.Constant, NAMES)
     | st.builds(graphs.Output, node=st.just(0), path=st.lists(WORDS, max_size=1).map(tuple)),
-    lambda inner: st.builds(graphs.ListOf, st.lists(inner, max_size=2).map(tuple))
-    | st.builds(graphs.DictOf, st.dictionaries(WORDS, inner, max_size=2))
-    | st.builds(graphs.FirstOf, st.lists(inner, min_size=1, max_size=2).map(tuple)),
+    lambda inner: (
+        st.builds(graphs.ListOf, st.lists(inner, max_size=2).map(tuple))
+        | st.builds(graphs.DictOf, st.dictionaries(WORDS, inner, max_size=2))
+        | st.builds(graphs.FirstOf, st.lists(inner, min_size=1, max_size=2).map(tuple))
+    ),
     max_leaves=4,
 )
 
@@ -158,5 +180,9 @@ def graph_specs(draw: st.DrawFn) -> graphs.Graph:
         )  # fmt: skip
     result = draw(some(BINDINGS))
     return graphs.Graph(
-        flow=draw(NAMES), parameters=draw(st.dictionaries(WORDS, JSON, max_size=2)), steps=definitions, nodes=tuple(nodes), result=result
+        flow=draw(NAMES),
+        parameters=draw(st.dictionaries(WORDS, JSON, max_size=2)),
+        steps=definitions,
+        nodes=tuple(nodes),
+        result=result,
     )

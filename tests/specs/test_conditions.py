@@ -43,7 +43,9 @@ def test_scalars_compare_as_in_python_wherever_they_stand(name: Any, left: Any, 
 
 
 @pytest.mark.parametrize("name", ["lt", "le", "gt", "ge"])
-@pytest.mark.parametrize(("left", "right"), [(None, 1), (1, None), ("1", 1), (1.0, "1"), (None, None), (None, "a"), (True, "a")])
+@pytest.mark.parametrize(
+    ("left", "right"), [(None, 1), (1, None), ("1", 1), (1.0, "1"), (None, None), (None, "a"), (True, "a")]
+)
 def test_values_of_different_kinds_have_no_order(name: Any, left: Any, right: Any) -> None:
     with pytest.raises(ConditionError, match=f"^{left!r} and {right!r} have no order$"):
         run(compare(name, A, right), left)
@@ -68,7 +70,7 @@ def test_a_lone_scalar_is_a_condition_if_it_is_a_bool(value: bool) -> None:
 
 @pytest.mark.parametrize("value", [1, 0, "", "yes", None, 0.0])
 def test_a_lone_scalar_that_is_no_bool_is_refused(value: Any) -> None:
-    with pytest.raises(ConditionError, match="a condition must be true or false, got .*; compare it: result > 0"):
+    with pytest.raises(ConditionError, match=r"a condition must be true or false, got .*; compare it: result > 0"):
         run(A, value)
 
 
@@ -106,7 +108,10 @@ def test_every_scalar_that_is_read_is_listed() -> None:
     assert list(scalars(condition)) == [A, B, C, A]
 
 
-@given(st.integers() | st.floats() | st.none() | st.text(max_size=3), st.integers() | st.floats() | st.none() | st.text(max_size=3))
+@given(
+    st.integers() | st.floats() | st.none() | st.text(max_size=3),
+    st.integers() | st.floats() | st.none() | st.text(max_size=3),
+)
 def test_equality_is_total_and_its_contrary_is_unequal(left: Any, right: Any) -> None:
     assert run(compare("eq", A, B), left, right) is not run(compare("ne", A, B), left, right)
     assert run(compare("eq", A, B), left, right) is run(compare("eq", B, A), left, right)

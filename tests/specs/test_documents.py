@@ -9,7 +9,6 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from specs import strategies
 
 from fairlead.errors import SpecError
 from fairlead.specs import documents
@@ -17,8 +16,11 @@ from fairlead.specs.graphs import Graph, graph_faults
 from fairlead.specs.resources import Resources, resource_faults
 from fairlead.specs.runtimes import Runtime, runtime_faults
 from fairlead.specs.steps import Environment, Retries, Step, step_faults
+from specs import strategies
 
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+quick = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 def both_ways(spec: Any, form: Any) -> None:
@@ -97,7 +99,10 @@ def faults_of(text: str, form: Any = Graph) -> list[str]:
     [
         ("a: [1", "line 1, column 6: is neither YAML nor JSON: expected ',' or ']', but got '<stream end>'"),
         ("a: 1\n b: 2", "line 2, column 3: is neither YAML nor JSON: mapping values are not allowed here"),
-        ("a: !!python/object:os.system x", "line 1, column 4: is neither YAML nor JSON: could not determine a constructor"),
+        (
+            "a: !!python/object:os.system x",
+            "line 1, column 4: is neither YAML nor JSON: could not determine a constructor",
+        ),
         ("? [1]\n: x", "line 1, column 3: is neither YAML nor JSON: found unhashable key"),
         ("\x00", "is neither YAML nor JSON: unacceptable character"),
     ],
@@ -115,7 +120,9 @@ STEP = {"kind": "function", "name": "a", "function": "m:a"}
 
 
 def graph(**changes: Any) -> str:
-    return json.dumps({"version": "fairlead/v1", "flow": "f", "steps": {"a": STEP}, "nodes": [{"step": "a"}], **changes})
+    return json.dumps(
+        {"version": "fairlead/v1", "flow": "f", "steps": {"a": STEP}, "nodes": [{"step": "a"}], **changes}
+    )
 
 
 def step(**changes: Any) -> str:
@@ -140,7 +147,7 @@ def step(**changes: Any) -> str:
         (step(runtime={"kind": "torhc"}), ["steps.a.runtime.kind: unknown 'torhc'; did you mean 'torch'?"]),
         (step(runtime="torch"), ["steps.a.runtime: must be a mapping, got 'torch'"]),
         (step(runtime={"kind": "torch", "nodes": "2"}), ["steps.a.runtime.nodes: must be a whole number, got '2'"]),
-        (step(runtime={"kind": "ray", "nodes": 2}), ["steps.a.runtime.nodes: there is no such field; known: kind, roles, workers"]),
+        (step(runtime={"kind": "ray", "hosts": 2}), ["steps.a.runtime.hosts: there is no such field; known: kind, roles, workers"]),
         (step(cache="onn"), ["steps.a.cache: must be 'exact' or 'off' or 'on', got 'onn'; did you mean 'on'?"]),
         (step(cache=True), ["steps.a.cache: must be 'exact' or 'off' or 'on', got True"]),
         (step(retries=3), ["steps.a.retries: must be a mapping, got a number"]),
@@ -185,7 +192,9 @@ def test_all_faults_of_a_document_are_found_with_their_paths(text: str, faults: 
 def test_faults_are_in_the_order_of_the_fields() -> None:
     text = step(cache="x", resources={"cpu": [], "memory": {}}, retries={"user": "", "factor": ""})
     paths = [each.partition(":")[0] for each in faults_of(text)]
-    assert paths == [f"steps.a.{each}" for each in ("resources.cpu", "resources.memory", "retries.user", "retries.factor", "cache")]
+    assert paths == [
+        f"steps.a.{each}" for each in ("resources.cpu", "resources.memory", "retries.user", "retries.factor", "cache")
+    ]
 
 
 def test_the_version_is_always_written_and_may_be_left_out() -> None:
@@ -196,6 +205,4 @@ def test_the_version_is_always_written_and_may_be_left_out() -> None:
 
 def test_written_specs_leave_defaults_away_and_keep_the_order_of_fields() -> None:
     spec = documents.convert(json.loads(step(resources={"cpu": 2}, timeout="2h"))["steps"]["a"], Step, source="x")
-    assert documents.to_yaml(spec) == (
-        "kind: function\nname: a\nresources:\n  cpu: 2\ntimeout: 2h\nfunction: m:a\n"
-    )
+    assert documents.to_yaml(spec) == ("kind: function\nname: a\nresources:\n  cpu: 2\ntimeout: 2h\nfunction: m:a\n")

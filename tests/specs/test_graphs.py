@@ -23,7 +23,9 @@ from fairlead.specs.graphs import (
 )
 from fairlead.specs.steps import FunctionStep, Parameter
 
-TAKE = FunctionStep(name="take", function="m:take", parameters=(Parameter(name="x"), Parameter(name="y", required=False)))
+TAKE = FunctionStep(
+    name="take", function="m:take", parameters=(Parameter(name="x"), Parameter(name="y", required=False))
+)
 PAIR = FunctionStep(name="pair", function="m:pair", outputs=("int", "int"))
 
 
@@ -73,8 +75,16 @@ def test_every_fault_of_the_nodes_is_named(nodes: tuple[Node, ...], said: list[s
 
 def test_faults_of_the_flow_its_steps_and_its_result_are_named() -> None:
     bad = FunctionStep(name="", function="")
-    found = faults(SOURCE, flow="no name", steps={"pair": PAIR, "bad": bad}, result=ListOf((Output(1), Output(0, 2), Output(0, 1))))
-    assert [each.partition(":")[0] for each in found] == ["flow", "steps.bad.name", "steps.bad.function", "result", "result"]
+    found = faults(
+        SOURCE, flow="no name", steps={"pair": PAIR, "bad": bad}, result=ListOf((Output(1), Output(0, 2), Output(0, 1)))
+    )
+    assert [each.partition(":")[0] for each in found] == [
+        "flow",
+        "steps.bad.name",
+        "steps.bad.function",
+        "result",
+        "result",
+    ]
     assert found[-2:] == ["result: refers to node 1, which does not exist", "result: node 0 has no output 2"]
 
 

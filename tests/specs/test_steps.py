@@ -82,12 +82,23 @@ def test_every_fault_of_a_step_is_named(fields: dict[str, Any], said: list[str])
     found = faults(**fields)
     assert len(found) == len(said)
     for one, other in zip(found, said, strict=True):
-        assert one == other or ("did you mean" in other and one.startswith(other.partition("; ")[0] + "; did you mean 'A1"))
+        assert one == other or (
+            "did you mean" in other and one.startswith(other.partition("; ")[0] + "; did you mean 'A1")
+        )
 
 
 def test_faults_of_every_part_come_together() -> None:
-    found = faults(name="", function="", timeout="x", resources=Resources(cpu="x"), runtime=Torch(nodes=0), labels={"": ""})
-    assert [each.partition(":")[0] for each in found] == ["name", "function", "resources.cpu", "runtime.nodes", "timeout", "labels."]
+    found = faults(
+        name="", function="", timeout="x", resources=Resources(cpu="x"), runtime=Torch(nodes=0), labels={"": ""}
+    )
+    assert [each.partition(":")[0] for each in found] == [
+        "name",
+        "function",
+        "resources.cpu",
+        "runtime.nodes",
+        "timeout",
+        "labels.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +146,7 @@ def test_every_fault_of_a_dimension_is_named(dimension: Dimension, said: str | N
         ({"trials": 0, "parallel": -1}, ["trials: must be at least 1, got 0", "parallel: must be at least 1, got -1"]),
         ({"sampler": "tpee"}, ["sampler: unknown sampler 'tpee'; did you mean 'tpe'?"]),
         ({"pruner": "medain"}, ["pruner: unknown pruner 'medain'; did you mean 'median'?"]),
-        ({"sampler": "bayes"}, ["sampler: unknown sampler 'bayes'; known: cmaes, gp, grid, qmc, random, tpe"]),
+        ({"sampler": "hunch"}, ["sampler: unknown sampler 'hunch'; known: cmaes, gp, grid, qmc, random, tpe"]),
         ({"sampler": "grid"}, ["space.x: has no grid: give choices, or uniform(low, high, step=…)"]),
         ({"metric": ""}, ["metric: must be the name under which a trial logs its objective"]),
     ],
@@ -159,8 +170,15 @@ def test_there_is_a_function_for_every_kind_of_runtime() -> None:
 def test_a_role_that_a_runtime_does_not_have_is_refused_with_those_it_has(kind: str) -> None:
     runtime = type(MADE[kind])(roles={"boss": Role(count=0, resources=Resources(memory="x"))})
     path, message = next(iter(runtime_faults(runtime)))
-    assert (path, message) == ("roles.boss", f"the runtime {kind!r} has no such role; its roles: {', '.join(sorted(ROLES[kind])) or 'none'}")
-    assert [each.path for each in runtime_faults(runtime)] == ["roles.boss", "roles.boss.count", "roles.boss.resources.memory"]
+    assert (path, message) == (
+        "roles.boss",
+        f"the runtime {kind!r} has no such role; its roles: {', '.join(sorted(ROLES[kind])) or 'none'}",
+    )
+    assert [each.path for each in runtime_faults(runtime)] == [
+        "roles.boss",
+        "roles.boss.count",
+        "roles.boss.resources.memory",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -179,11 +197,18 @@ def test_a_runtime_counts_from_one(runtime: Runtime, said: list[str]) -> None:
 
 def test_a_role_has_resources_of_its_own() -> None:
     runtime = runtimes.spark(4, roles={"driver": runtimes.role(memory="8Gi", cpu="500m")})
-    assert (runtime.roles["driver"].resources.memory_bytes, runtime.roles["driver"].resources.cpu_millis) == (8 * 2**30, 500)
+    assert (runtime.roles["driver"].resources.memory_bytes, runtime.roles["driver"].resources.cpu_millis) == (
+        8 * 2**30,
+        500,
+    )
 
 
 def test_resources_are_read_and_have_defaults() -> None:
-    assert (Resources().cpu_millis, Resources().memory_bytes, Resources().accelerator) == (DEFAULT_CPU_MILLIS, None, None)
+    assert (Resources().cpu_millis, Resources().memory_bytes, Resources().accelerator) == (
+        DEFAULT_CPU_MILLIS,
+        None,
+        None,
+    )
     accelerator = Resources(gpus="A100:2").accelerator
     assert accelerator is not None
     assert accelerator.count == 2

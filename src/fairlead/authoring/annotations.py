@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+_MODULES = re.compile(r"(?<![\w'\".])(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
 _NUMBERS: dict[Any, tuple[type, ...]] = {float: (float, int), complex: (complex, float, int)}
 
 
@@ -71,7 +73,7 @@ def show(annotation: Any) -> str:
         return "None"
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
-    return str(annotation).replace("typing.", "").replace("NoneType", "None")
+    return _MODULES.sub("", str(annotation)).replace("NoneType", "None")
 
 
 def is_open(annotation: Any) -> bool:
@@ -259,7 +261,7 @@ def sample(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return next((each.name for each in annotation), "NAME")
     kind = get_origin(annotation) or annotation
-    known = {bool: "true", int: "12", float: "0.5", str: "TEXT", Path: "PATH", type(None): "none"}
+    known = {bool: "true", int: "12", float: "0.5", str: "TEXT", Path: "PATH", type(None): "none", None: "none"}
     if isinstance(kind, type) and issubclass(kind, Mapping):
         return "'{\"key\": 1}'"
     return known.get(kind, "'[1, 2]'" if kind in (list, tuple, set, frozenset) else "VALUE")

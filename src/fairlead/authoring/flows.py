@@ -151,10 +151,10 @@ class Flow(Generic[P, R]):
         for flag, text in flags.items():
             name = flag.replace("-", "_")
             if name not in known:
-                option = nearest(name, RESERVED_FLAGS)
+                options = nearest(flag, [f"--{each.replace('_', '-')}" for each in RESERVED_FLAGS], limit=1)
                 advice = nearest(name, known) or "it has no parameters"
-                if not advice.startswith("did you mean") and option.startswith("did you mean"):
-                    advice = f"{option}; of the parameters, {advice}"
+                if not advice.startswith("did you mean") and options.startswith("did you mean"):
+                    advice = f"{options} {advice}"
                 self._refuse(f"has no parameter {flag!r}", advice)
             annotation = _effective(known[name])
             try:
@@ -244,7 +244,9 @@ def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, 
                 )
             )
         if parameter.name == "when":
-            faults.append(Fault("when", "in a call inside a flow is the condition under which it runs; rename the parameter"))
+            faults.append(
+                Fault("when", "in a call inside a flow is the condition under which it runs; rename the parameter")
+            )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             faults.append(Fault(parameter.name, "a flow's parameters are named, so that they can be given as flags"))
     if faults:

@@ -92,7 +92,9 @@ class _Unknown:
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         _not_yet(
-            "a copy, or an object that holds it", repr(self), "give it as an argument, or in a list or dict with text keys"
+            "a copy, or an object that holds it",
+            repr(self),
+            "give it as an argument, or in a list or dict with text keys",
         )
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -174,7 +176,7 @@ class Future(_Unknown):
 
     def isin(self, values: list[conditions.ScalarValue] | tuple[conditions.ScalarValue, ...]) -> When:
         """Say whether the value is one of some values, as a condition for ``when=``."""
-        return When(conditions.In(as_scalar(self), tuple(values)))
+        return When(conditions.In(as_scalar(self), tuple(constant(each).value for each in values)))
 
     def __getitem__(self, key: str | int) -> Future:
         if not isinstance(key, str | int):
@@ -231,7 +233,7 @@ class FirstOf(_Unknown):
     def _whole(self, *_: object) -> NoReturn:
         _not_yet("a part or a comparison", repr(self), "give the whole to a step, and take the part there")
 
-    __getitem__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __invert__ = _whole  # type: ignore[assignment]  # never returns
+    __getitem__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __invert__ = _whole
     __hash__ = object.__hash__
 
     def __init__(self, options: tuple[Future, ...]) -> None:

@@ -7,14 +7,25 @@ import sys
 from types import FrameType
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 
 def user_frame() -> FrameType | None:
-    """Return the innermost frame that is not Fairlead's own."""
+    """Return the innermost frame that is neither Fairlead's nor a library's; else the innermost not Fairlead's."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    outside = None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_PACKAGE):
+            if not _is_library(file):
+                return frame
+            outside = outside or frame
         frame = frame.f_back
-    return frame
+    return outside
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_LIBRARY) or f"{os.sep}site-packages{os.sep}" in file
 
 
 def user_line() -> str:
@@ -25,12 +36,13 @@ def user_line() -> str:
 
 def line_raised(error: BaseException) -> str:
     """Return the user's line in the body of a flow from which an error came, with its text."""
-    trace = error.__traceback__
-    while trace is not None:
-        if not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-            return _shown(trace.tb_frame, trace.tb_lineno)
+    trace, found = error.__traceback__, ""
+    while trace is not None and not found:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(_PACKAGE) and not _is_library(file):
+            found = _shown(trace.tb_frame, trace.tb_lineno)
         trace = trace.tb_next
-    return ""
+    return found
 
 
 def _shown(frame: FrameType, line: int) -> str:

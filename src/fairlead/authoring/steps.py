@@ -111,7 +111,9 @@ class Step(Generic[P, R]):
         """The function's signature, annotations resolved; a container's inputs are of any type."""
         if self.function is None:
             kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-            return inspect.Signature([inspect.Parameter(each.name, kind) for each in self.spec.parameters])
+            return inspect.Signature(
+                [inspect.Parameter(each.name, kind, annotation=Any) for each in self.spec.parameters]
+            )
         return _signature(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -209,7 +211,11 @@ def refuse_unusual(function: Callable[..., Any], kind: str) -> None:
             where=user_line(),
             next=f"write def name(…): … below @{kind}",
         )
-    tests = {inspect.iscoroutinefunction: "async", inspect.isasyncgenfunction: "async", inspect.isgeneratorfunction: "a generator"}
+    tests = {
+        inspect.iscoroutinefunction: "async",
+        inspect.isasyncgenfunction: "async",
+        inspect.isgeneratorfunction: "a generator",
+    }
     for test, word in tests.items():
         if test(function):
             raise UsageError(
@@ -221,8 +227,8 @@ def refuse_unusual(function: Callable[..., Any], kind: str) -> None:
 
 
 def _refuse_parameter(function: Callable[..., Any], parameter: inspect.Parameter) -> None:
-    stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind)
-    if stars is not None:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
         form = f"{parameter.name}: " + ("list[…]" if stars == "*" else "dict[str, …]")
         raise UsageError(
             f"step {function.__name__!r} takes {stars}{parameter.name}",

@@ -304,7 +304,7 @@ class Tracer:
 
     def _input(self, step: Step[..., Any], name: str, value: Any) -> graphs.Binding:
         self._check(step, name, value, step.signature.parameters[name].annotation)
-        return self._binding(value)
+        return graphs.Literally(None) if isinstance(value, When) else self._binding(value)
 
     def _items(self, step: Step[..., Any], name: str, value: Any) -> tuple[graphs.Binding, int | None]:
         wanted = step.signature.parameters[name].annotation
@@ -323,7 +323,7 @@ class Tracer:
             self._compare_types(step, name, item_annotation(value.annotation), wanted, f"an item of {value!r}")
             self._drafts[value.node].split[graphs.Export(value.output, value.path)] = None
             return value.binding(), None
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        if isinstance(value, str | bytes | Mapping | FirstOf) or not isinstance(value, Iterable):
             raise UsageError(
                 f"{step.name}.map() can't map over {type(value).__name__} for {name!r}",
                 where=user_line(),
@@ -361,7 +361,9 @@ class Tracer:
         for each in value.values() if isinstance(value, dict) else value:
             self._check(step, name, each, item)
 
-    def _compare_types(self, step: Step[..., Any] | Flow[..., Any], name: str, produced: Any, wanted: Any, what: str) -> None:
+    def _compare_types(
+        self, step: Step[..., Any] | Flow[..., Any], name: str, produced: Any, wanted: Any, what: str
+    ) -> None:
         if not compatible(produced, wanted):
             self._fault(step, name, f"takes {show(wanted)}, got {what}")
 
@@ -376,7 +378,9 @@ class Tracer:
         if isinstance(value, FirstOf):
             return graphs.FirstOf(tuple(self._binding(option) for option in value.options))
         if isinstance(value, When):
-            raise UsageError("a condition has no value", where=user_line(), next="return or give the futures it compares")
+            raise UsageError(
+                "a condition has no value", where=user_line(), next="return or give the futures it compares"
+            )
         if is_small_json(value):
             return graphs.Literally(_copied(value))
         if _holds_future(value):
@@ -387,7 +391,8 @@ class Tracer:
             if isinstance(value, Best):
                 return self._binding(value.futures())
             raise UsageError(
-                f"a {type(value).__name__} can't hold futures" + (" by other keys than texts" if isinstance(value, dict) else ""),
+                f"a {type(value).__name__} can't hold futures"
+                + (" by other keys than texts" if isinstance(value, dict) else ""),
                 where=user_line(),
                 next="give them in a list, or in a dict with text keys",
             )

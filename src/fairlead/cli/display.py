@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from contextlib import redirect_stdout
 from types import TracebackType
 from typing import TextIO
 
@@ -17,8 +18,9 @@ from fairlead.specs.reports import RunReport, StepReport
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
 
-_TICK_S = 0.1
 _LINES_MAX = 12
+_INSTANCES_MAX = 20
+"""Of so many instances of a step each line is shown; of the others only failures."""
 
 
 class Display:
@@ -27,7 +29,7 @@ class Display:
     def __init__(self, stream: TextIO, *, quiet: bool) -> None:
         self._stream = stream
         self._quiet = quiet
-        self._ends: Counter[str] = Counter()
+        self._shown: dict[str, set[int]] = {}
         self._last = 0.0
         self.spec: RunSpec | None = None
         self.progress: Progress | None = None
@@ -57,9 +59,10 @@ class Display:
         """Say that a step started or ended; of many instances of a step, a selection."""
         if instance.status == "running" and instance.running is None:
             return
-        self._ends[instance.name] += 1
-        count = self._ends[instance.name]
-        if count > 20 and count % 1000 and instance.status != "failed":
+        shown = self._shown.setdefault(instance.name, set())
+        if len(shown) < _INSTANCES_MAX:
+            shown.add(instance.index)
+        if instance.index not in shown and instance.status != "failed":
             return
         self.say(step_line(instance))
 
@@ -98,7 +101,23 @@ def open_display(*, quiet: bool, form: str) -> Display:
         from fairlead.cli.live import LiveDisplay  # lazy: rich, 60 ms
 
         return LiveDisplay(sys.stderr)
-    return Display(sys.stderr, quiet=quiet or form != "table")
+    return Display(sys.stderr, quiet=quiet) if form == "table" else DataDisplay(sys.stderr, quiet=True)
+
+
+class DataDisplay(Display):
+    """Shows nothing, and keeps standard output for the document that follows.
+
+    What the user's module prints while it is imported goes to standard error, and so do steps that run inline.
+    """
+
+    def __enter__(self) -> Display:
+        self._redirected = redirect_stdout(self._stream)
+        self._redirected.__enter__()
+        return self
+
+    def close(self) -> None:
+        """Give standard output back."""
+        self._redirected.__exit__(None, None, None)
 
 
 def finish(run: Run, form: str) -> int:

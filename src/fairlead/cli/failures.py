@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fairlead.specs.reports import ErrorReport, RunReport, StepReport
 
 _LINES_MAX = 12
+_ANSWER = re.compile(r" {2}(where|why|next) +(.+)")
 
 
 def failure_lines(document: RunReport) -> list[str]:
@@ -35,13 +37,23 @@ def _step_lines(document: RunReport, step: StepReport) -> Iterator[str]:
         return
     rank = f", rank {attempt.rank}" if attempt and attempt.rank is not None else ""
     tries = f" after {len(step.attempts)} attempts" if len(step.attempts) > 1 else ""
-    yield f"step {place} failed{tries}{rank}: {_headline(error)}"
+    answers = _answers(error)
+    yield f"step {place} failed{tries}{rank}: {answers.get('what') or _headline(error)}"
+    yield from (f"  {label:<6} {answers[label]}" for label in ("where", "why") if label in answers)
     for frame in error.frames[-3:]:
         yield f"  at     {frame}"
     if error.line:
         yield f"  line   {error.line}" if error.frames else f"  last   {error.line}"
     yield f"  log    fairlead logs {document.run}/{place}"
-    yield f"  next   mend it, then: fairlead resume {document.run} --with-current-code"
+    yield f"  next   {answers.get('next', 'mend it')}, then: fairlead resume {document.run} --with-current-code"
+
+
+def _answers(error: ErrorReport) -> dict[str, str]:
+    """Take the four answers of one of Fairlead's own messages apart; empty for any other."""
+    what, *rest = error.message.splitlines() or [""]
+    labelled = [_ANSWER.fullmatch(line) for line in rest]
+    found = {each[1]: each[2] for each in labelled if each}
+    return {"what": what, **found} if rest and len(found) == len(rest) else {}
 
 
 def _headline(error: ErrorReport) -> str:

@@ -17,6 +17,6 @@ def read_labels(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
-            raise UsageError(f"--label takes KEY=VALUE, got {text!r}")
+            raise UsageError(f"--label takes KEY=VALUE, got {text!r}", next="give for instance --label team=vision")
         labels[key] = value
     return labels

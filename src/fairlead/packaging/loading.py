@@ -141,9 +141,10 @@ def _is_ours(module: ModuleType) -> bool:
 def _drop_modules(texts: Texts) -> None:
     """Forget modules imported for a project, and others of the files that the flow's file will import."""
     running = _running()
+    loaded: list[tuple[str, object]] = list(sys.modules.items())  # anything may stand there
     modules = {
         name: module
-        for name, module in list(sys.modules.items())
+        for name, module in loaded
         if name != "__main__" and isinstance(module, ModuleType) and id(module.__dict__) not in running
     }
     for name in [name for name, module in modules.items() if _is_ours(module) or _is_at(name, texts.project.module)]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -51,11 +51,11 @@ def parse(text: bytes | str, *, source: str) -> Any:
     class Loader(yaml.SafeLoader):
         """Reads scalars by the core schema of YAML 1.2."""
 
-        yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
+        yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012  # PyYAML's own form
 
     for tag, pattern, first in _core_schema():
         Loader.add_implicit_resolver(tag, pattern, first)
-    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
     try:
         return yaml.load(text, Loader)  # a SafeLoader with fewer kinds of scalars
     except yaml.YAMLError as error:
@@ -164,8 +164,9 @@ def _leaf_faults(raw: Any, form: inspect.Type, path: str) -> Iterator[Fault]:
         msgspec.convert(raw, _python_type(form))
     except msgspec.ValidationError as error:
         if isinstance(form, inspect.LiteralType):
-            close = nearest(raw, form.values) if isinstance(raw, str) and all(isinstance(each, str) for each in form.values) else ""
-            hint = f"; {close}" if close.startswith("did you mean") and len(form.values) > 1 else ""
+            words = [str(each) for each in form.values]
+            close = nearest(raw, words) if isinstance(raw, str) and len(words) > 1 else ""
+            hint = f"; {close}" if close.startswith("did you mean") else ""
             yield Fault(path, f"must be {' or '.join(map(repr, form.values))}, got {raw!r}{hint}")
         elif (wanted := _wanted(form)) and type(raw) in _KINDS:
             yield Fault(path, f"must be {' or '.join(wanted)}, got {_shown(raw)}")

@@ -176,7 +176,9 @@ def _node_faults(graph: Graph, counts: dict[str, int], number: int, node: Node) 
         return
     names = {parameter.name for parameter in step.parameters}
     for name in node.inputs.keys() - names:
-        yield Fault(f"{path}.inputs.{name}", f"step {node.step!r} has no such parameter; {nearest(name, names)}".rstrip("; "))
+        yield Fault(
+            f"{path}.inputs.{name}", f"step {node.step!r} has no such parameter; {nearest(name, names)}".rstrip("; ")
+        )
     for parameter in step.parameters:
         if parameter.required and parameter.name not in node.inputs:
             yield Fault(f"{path}.inputs.{parameter.name}", f"step {node.step!r} needs it")

@@ -245,7 +245,9 @@ def step_faults(step: Step) -> Iterator[Fault]:
         yield Fault("function", f"must be module:qualified.name, got {step.function!r}")
     elif isinstance(step, FunctionStep | DriverStep) and "<locals>" in step.function:
         outer = step.function.partition(":")[2].partition(".<locals>")[0]
-        yield Fault("function", f"is defined inside {outer}(), where another process can't find it; move it to the top level")
+        yield Fault(
+            "function", f"is defined inside {outer}(), where another process can't find it; move it to the top level"
+        )
     if isinstance(step, ContainerStep):
         yield from _container_faults(step)
     names = [parameter.name for parameter in step.parameters]

@@ -91,7 +91,7 @@ class Instance:
 
 
 class _NodeState:
-    __slots__ = ("count", "dependents", "instances", "open", "status", "streams", "unsettled")
+    __slots__ = ("count", "dependents", "instances", "open", "status", "streams", "unsettled", "verdict")
 
     def __init__(self) -> None:
         self.instances: list[Instance] = []
@@ -101,6 +101,7 @@ class _NodeState:
         self.unsettled = 0  # nodes it waits for, streamed ones counted until they are expanded
         self.dependents: list[int] = []
         self.streams: list[int] = []  # mapped nodes over this mapped one, item by item
+        self.verdict: StepStatus | None = None  # why it has one instance that stands for all, and never ran
 
 
 class Progress:
@@ -278,6 +279,7 @@ class Progress:
         if instance.outcome is None:
             instance.outcome = outcome
             instance.finished = time
+            instance.reason = None
             self._end(instance, "succeeded")
 
     def _fall(self, instance: Instance, record: AttemptRecord) -> None:
@@ -297,12 +299,13 @@ class Progress:
         for superseded in known:
             if _succeeded(superseded) and superseded not in successes:
                 instance.attempts[superseded.record.number] = superseded.record
-        failures = [each for each in known if isinstance(each, Ended) and not _succeeded(each)]
+        # By number: a record that is there twice is one.
+        failures = {each.record.number: each for each in known if isinstance(each, Ended) and not _succeeded(each)}
         decided = bool(successes) or self._resume
-        for failure in sorted(failures, key=lambda each: each.record.number)[: None if decided else -1]:
-            instance.attempts[failure.record.number] = failure.record
+        for number in sorted(failures)[: None if decided else -1]:
+            instance.attempts[number] = failures[number].record
         if failures and not decided:
-            self._apply_to(instance, max(failures, key=lambda each: each.record.number))
+            self._apply_to(instance, failures[max(failures)])
         for success in successes:
             if self._hold:
                 instance.held = success
@@ -368,6 +371,7 @@ class Progress:
             if len(counts) > 1:
                 shown = " and ".join(map(str, sorted(counts)))
                 verdict, reason, count = "failed", f"it maps over lists of different lengths: {shown}", 1
+        state.verdict = verdict
         state.count = state.open = count
         for item in range(count):
             instance = Instance(node.title, node.index + item, step, node=number, item=item if node.each else None)
@@ -410,6 +414,11 @@ class Progress:
             status = self._node_status(need)
             if status not in ("succeeded", "skipped"):
                 return "cancelled" if status == "cancelled" else "blocked", f"{self.graph.nodes[need].title} {status}"
+        for source in self._streamed[number]:
+            verdict = self._nodes[source].verdict
+            if verdict is not None:  # it has no items to follow
+                passed: StepStatus = verdict if verdict in ("skipped", "cancelled") else "blocked"
+                return passed, f"{self.graph.nodes[source].title} {verdict}"
         for name, binding in node.inputs.items():
             if isinstance(binding, graphs.Literally):
                 continue

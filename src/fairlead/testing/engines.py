@@ -20,6 +20,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -48,9 +49,7 @@ class Launch(Protocol):
 
     store: Store
 
-    def __call__(
-        self, file: Path, flow: str, parameters: Mapping[str, Any], *, use_cache: bool = False
-    ) -> Ended:
+    def __call__(self, file: Path, flow: str, parameters: Mapping[str, Any], *, use_cache: bool = False) -> Ended:
         """Run a flow of a file to its end."""
 
     def begin(self, file: Path, flow: str, parameters: Mapping[str, Any], *, until: str) -> str:
@@ -238,9 +237,13 @@ class EngineContract:
         """With a pause between, an attempt and a log each; a step that did not ask for any is tried once."""
         ended = _failed(launch(file, "retried", {"good": 3}))
         flaky = _step(ended, "flaky")
-        assert [(each.number, each.status) for each in flaky.attempts] == [(1, "failed"), (2, "failed"), (3, "succeeded")]
+        assert [(each.number, each.status) for each in flaky.attempts] == [
+            (1, "failed"),
+            (2, "failed"),
+            (3, "succeeded"),
+        ]
         assert (flaky.status, _value(launch, ended, "flaky")) == ("succeeded", 3)
-        for former, later in zip(flaky.attempts, flaky.attempts[1:], strict=False):
+        for former, later in pairwise(flaky.attempts):
             assert _time(later.started) - _time(former.finished) >= 0.3 - self.clock_skew_s
         assert len(_step(ended, "fail").attempts) == 1
         for number in (1, 2, 3):
@@ -327,7 +330,7 @@ class EngineContract:
         assert _result(launch, ended) == {"value": {"x": 3}, "parameters": {"x": 3}, "score": 0.0}
         trials = [each for each in ended.report.steps if each.name == "trial"]
         assert sorted(each.index for each in trials) == [0, 1, 2, 3]
-        assert sorted(each.metrics["score"] for each in trials) == [-4.0, -1.0, -1.0, 0.0]
+        assert sorted(each.metrics["score"] or 0.0 for each in trials) == [-4.0, -1.0, -1.0, 0.0]
 
     def test_a_sweep_survives_trials_that_fail(self, launch: Launch, file: Path) -> None:
         """The best of the others counts."""
@@ -415,7 +418,11 @@ class EngineContract:
         first = _succeeded(launch(file, "cached", {"token": token, "amount": 1}, use_cache=True))
         assert not any(each.cached for each in first.report.steps)
         again = _succeeded(launch(file, "cached", {"token": token, "amount": 1}, use_cache=True))
-        assert {each.name: each.cached for each in again.report.steps} == {"fickle": False, "costly": True, "behind": True}
+        assert {each.name: each.cached for each in again.report.steps} == {
+            "fickle": False,
+            "costly": True,
+            "behind": True,
+        }
         assert not _step(again, "costly").attempts
         assert _step(again, "costly").metrics == {"amount": 1.0}
         assert _result(launch, again) == _result(launch, first) == f"{token} 1"
@@ -435,10 +442,17 @@ class EngineContract:
         """A run begins before its attempts, and ends after them; all in UTC."""
         ended = _succeeded(launch(file, "repeated", {"times": 2}))
         first, second = (_only_attempt(ended, "add", index) for index in (0, 1))
-        texts = [ended.report.started, first.started, first.finished, second.started, second.finished, ended.report.finished]
+        texts = [
+            ended.report.started,
+            first.started,
+            first.finished,
+            second.started,
+            second.finished,
+            ended.report.finished,
+        ]
         assert all(text is not None and datetime.fromisoformat(text).utcoffset() is not None for text in texts)
         times = [_time(text) for text in texts]
-        assert all(earlier <= later + self.clock_skew_s for earlier, later in zip(times, times[1:], strict=False))
+        assert all(earlier <= later + self.clock_skew_s for earlier, later in pairwise(times))
 
 
 _ENDS = ("segfault", "kill", "os._exit", "sys.exit", "raise", "well")
@@ -480,9 +494,7 @@ def _result(launch: Launch, ended: Ended) -> Any:
     return Run(launch.store, ended.report.run, ended.report).result()
 
 
-def _log(
-    launch: Launch, ended: Ended, step: str, index: int = 0, *, number: int = 1, rank: int | None = None
-) -> bytes:
+def _log(launch: Launch, ended: Ended, step: str, index: int = 0, *, number: int = 1, rank: int | None = None) -> bytes:
     log = Log(launch.store, ended.report.run, Task(step, index, number, rank))
     return log.read(0, log.size())
 

@@ -82,7 +82,20 @@ def fail(message: str = "as it was told to") -> int:
 @flow
 def values() -> Any:
     """Hand values of many types through a step, and give them back."""
-    kept = (3, 2.5, "naïve ☃", True, None, b"\x00\xff", [1, [2]], {"a": {"b": [1]}}, Point(1, 0.5), {1, 2}, (1, 2), 2**70)
+    kept = (
+        3,
+        2.5,
+        "naïve ☃",
+        True,
+        None,
+        b"\x00\xff",
+        [1, [2]],
+        {"a": {"b": [1]}},
+        Point(1, 0.5),
+        {1, 2},
+        (1, 2),
+        2**70,
+    )
     return [echo(value) for value in kept]
 
 

@@ -9,6 +9,7 @@ Where there is no ``/proc``, the sessions of living tasks are all that the templ
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import struct
@@ -21,6 +22,8 @@ VARIABLE = "FAIRLEAD_PROCESS"
 """The variable with a task's mark: the channel, the template and the task's number."""
 
 _NUMBER = struct.Struct("i")
+_TASKS_MAX = 4096
+"""Tasks at once whose sessions the guard knows; it knows all others by their mark."""
 _PAUSE_S = 0.005
 _PATIENCE_S = 5.0
 
@@ -46,12 +49,17 @@ class Process(NamedTuple):
 class Guard:
     """A small process that outlives the template, and ends what it has left; made before anything is imported.
 
+    It sleeps until then, and finds the sessions of living tasks in memory that both share: nothing is sent.
+
     Args:
         mark: With what the marks of the template's tasks begin.
         close: Closes, in the guard, what it must not hold open.
     """
 
     def __init__(self, mark: str, close: Callable[[], None]) -> None:
+        self._table = mmap.mmap(-1, _NUMBER.size * _TASKS_MAX)
+        self._free = list(range(_TASKS_MAX))
+        self._places: dict[int, int] = {}
         read, self._write = os.pipe()  # closed in what executes another program
         self.pid = os.fork()
         if self.pid == 0:
@@ -60,18 +68,24 @@ class Guard:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 os.close(self._write)
                 close()
-                end_left(mark, _sessions_until_the_end(read))
+                os.read(read, 1)  # nothing is ever written: it ends when the template does
+                end_left(mark, {number for (number,) in _NUMBER.iter_unpack(self._table)} - {0})
             finally:
                 os._exit(0)
         os.close(read)
 
     def note_begin(self, pid: int) -> None:
         """Note a task's process, which leads a session."""
-        self._tell(pid)
+        if self._free:
+            place = self._places[pid] = self._free.pop()
+            _NUMBER.pack_into(self._table, place * _NUMBER.size, pid)
 
     def note_end(self, pid: int) -> None:
         """Note that a task has ended: its number may become another process's."""
-        self._tell(-pid)
+        place = self._places.pop(pid, None)
+        if place is not None:
+            _NUMBER.pack_into(self._table, place * _NUMBER.size, 0)
+            self._free.append(place)
 
     def leave(self) -> None:
         """Forget the guard, in a forked task, which it must not wait for."""
@@ -82,22 +96,6 @@ class Guard:
         kill(self.pid)
         with suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-
-    def _tell(self, number: int) -> None:
-        with suppress(BrokenPipeError):  # somebody killed the guard
-            os.write(self._write, _NUMBER.pack(number))
-
-
-def _sessions_until_the_end(read: int) -> set[int]:
-    """Return the sessions of the tasks that were alive when the template died."""
-    sessions: set[int] = set()
-    while data := os.read(read, _NUMBER.size * 1024):
-        for (number,) in _NUMBER.iter_unpack(data):
-            if number > 0:
-                sessions.add(number)
-            else:
-                sessions.discard(-number)
-    return sessions
 
 
 def end_left(mark: str, sessions: Collection[int]) -> None:

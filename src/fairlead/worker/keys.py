@@ -89,7 +89,9 @@ class InstanceKeys:
         self._fixed: dict[str, dict[str, str]] = {}
         self._shared: dict[str, str] = {}  # the digest of each definition's parts, equal for equal parts
         self._occurrences: Counter[bytes] = Counter()
-        self._before: list[Instance] | None = [each for each in progress.instances.values() if each.status == "succeeded"]
+        self._before: list[Instance] | None = [
+            each for each in progress.instances.values() if each.status == "succeeded"
+        ]
 
     def of(self, instance: Instance) -> str:
         """Return the key of an instance whose inputs are known."""

@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path

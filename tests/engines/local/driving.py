@@ -25,7 +25,6 @@ from fairlead.store.catalog import latest_by_run
 from fairlead.store.opened import Store
 from fairlead.testing.engines import Ended
 
-
 SOURCE = str(Path(fairlead.__file__).parent.parent)
 PATIENCE_S = 60.0
 MARK = "FAULTS_MARK"
@@ -48,8 +47,11 @@ class LocalLaunch:
         for driver in self._begun.values():
             driver.end()
 
-    def __call__(self, file: Path, flow: str, parameters: Mapping[str, Any], *, use_cache: bool = False) -> Ended:
-        return self._call("run", f"{file}:{flow}", *flags(parameters), *([] if use_cache else ["--no-cache"]))
+    def __call__(
+        self, file: Path, flow: str, parameters: Mapping[str, Any], *, use_cache: bool = False, inline: bool = False
+    ) -> Ended:
+        options = [*([] if use_cache else ["--no-cache"]), *(["--inline"] if inline else [])]
+        return self._call("run", f"{file}:{flow}", *flags(parameters), *options)
 
     def begin(self, file: Path, flow: str, parameters: Mapping[str, Any], *, until: str) -> str:
         driver = Driver(self._home, "run", f"{file}:{flow}", *flags(parameters), "--no-cache", "-o", "json")
@@ -61,8 +63,11 @@ class LocalLaunch:
         call(["cancel", run])
         return self._begun[run].ended()
 
-    def resume(self, run: str) -> Ended:
-        return self._call("resume", run)
+    def resume(self, run: str, *, with_current_code: bool = False) -> Ended:
+        return self._call("resume", run, *(["--with-current-code"] if with_current_code else []))
+
+    def rerun(self, run: str) -> Ended:
+        return self._call("rerun", run, "--no-cache")
 
     def _call(self, *arguments: str) -> Ended:
         self._capsys.readouterr()
@@ -212,9 +217,7 @@ class Bench:
 
     def drive(self, flow: str, *options: str, **parameters: Any) -> Any:
         """Start a driver that can be killed."""
-        return driver(
-            self.home, "run", f"{self.file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", *options
-        )
+        return driver(self.home, "run", f"{self.file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", *options)
 
     def go(self) -> None:
         """Let steps that wait for it go on."""

@@ -174,8 +174,9 @@ def timed(number: int) -> int:
 
 
 @flow
-def bounded(cpu: str = "1", memory: str = "1Mi"):
-    return timed.options(cpu=cpu, memory=memory).map(list(range(8)))
+def bounded(cpu: str = "1", memory: str = ""):
+    asked = {"cpu": cpu, "memory": memory} if memory else {"cpu": cpu}
+    return timed.options(**asked).map(list(range(8)))
 
 
 @flow
@@ -218,3 +219,26 @@ def gate(given: dict) -> dict:
 @flow
 def gated():
     return gate(make(7))
+
+
+@step
+def where() -> list[int]:
+    return [os.getpid(), os.getppid()]
+
+
+@step
+def refuse() -> int:
+    raise ValueError("refused")
+
+
+@flow
+def inline():
+    return [where(), link(0), refuse()]
+
+
+@flow(dynamic=True)
+def inline_loop(goal: int = 3) -> int:
+    number = 0
+    while number < goal:
+        number = link(number)
+    return number

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite("fairlead.testing.engines")
-from fairlead.testing.engines import EngineContract  # noqa: E402  # rewritten first
-
 from engines.local.driving import LocalLaunch  # noqa: E402
+from fairlead.testing.engines import EngineContract  # noqa: E402  # rewritten first
 
 
 class TestLocalEngine(EngineContract):

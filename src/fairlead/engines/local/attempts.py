@@ -94,6 +94,21 @@ def _free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
+def record_of_loss(instance: Instance, number: int, died: float) -> AttemptRecord:
+    """Describe an attempt that was under way when its driver died, about which no more is known than when."""
+    return AttemptRecord(
+        step=instance.name,
+        index=instance.index,
+        number=number,
+        status="lost",
+        error=ErrorReport(type="Lost", message="the driver of the run was killed, and the step with it"),
+        retry=True,
+        infrastructure=True,
+        started=died,
+        finished=died,
+    )
+
+
 def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host: str) -> AttemptRecord:
     """Describe an attempt whose process ended without leaving a record."""
     number, code = _signal_and_code(exited.status)

@@ -8,12 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from fairlead.engines.contract import Observer
-from fairlead.engines.local.attempts import Attempt, ranks_of
+from fairlead.engines.local.attempts import Attempt, ranks_of, record_of_loss
 from fairlead.engines.local.calls import Calls
 from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, this_machine
 from fairlead.engines.local.inline import InlineProcesses
@@ -30,7 +31,7 @@ from fairlead.specs.values import Ref
 from fairlead.store import claims
 from fairlead.store.history import cancel_requests, read_items, read_progress
 from fairlead.store.journal import Journal, sync
-from fairlead.store.layout import CACHE
+from fairlead.store.layout import CACHE, Task
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import (
@@ -53,6 +54,7 @@ from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode,
 FLUSH_S = 0.5
 """How old an observation may grow before it is written: what another process sees of a run is no older."""
 _WAITING_MAX = 4
+_AHEAD = 2
 GRACE_S = 5.0
 """How long a step has to end by itself after it was asked to, before it is killed."""
 
@@ -154,7 +156,7 @@ class _Drive:
         self._serial = 0
         self._keys = InstanceKeys(spec, progress, self._resolver)
         self._settled = settled
-        self._interrupts = 0
+        self._interrupts = self._heeded = 0
         self._cancelled = False
         self._cancels_before = cancels_before
         self._unsynced: list[str] = []
@@ -196,6 +198,7 @@ class _Drive:
         """Turn the loop once."""
         self._start_ready()
         self._handle(self._processes.wait(self._patience()))
+        self._heed_interrupts()
         self._keep_time()
 
     def _finished(self) -> bool:
@@ -272,6 +275,8 @@ class _Drive:
             # A reference is recorded before it is used, and a call before its step starts.
             self._calls.unwritten = False
             self._journal.flush()
+        if not self._processes.ready:
+            return
         waiting: deque[Instance] = deque()
         blocked: set[Any] = set()
         while self._queue:
@@ -301,11 +306,26 @@ class _Drive:
         if self._progress.done or self._cancelled:
             return 0
         if self._processes.forks_ready_code:
-            return int(not self._queue and len(self._running) <= 1)
+            return _AHEAD * int(not self._queue and len(self._running) <= 1)
         return min(len(self._queue) + 1, _WAITING_MAX)
 
     def _next_number(self, instance: Instance) -> int:
-        return max(instance.attempts, default=0) + 1
+        """Return the number of the next attempt; one that died with another driver keeps its own, and its log."""
+        number = max(instance.attempts, default=0) + 1
+        while self._claim.number > 1 and (died := self._written_until(instance, number)) is not None:
+            lost = Ended(record=record_of_loss(instance, number, died))
+            self._journal.add(lost)
+            self._progress.apply(lost)
+            number += 1
+        return number
+
+    def _written_until(self, instance: Instance, number: int) -> float | None:
+        """Return when an attempt that has no record wrote its log last, or None where it never began."""
+        for rank in (None, 0):
+            with suppress(OSError):
+                log = self._store.log_path(self._spec.run, Task(instance.name, instance.index, number, rank))
+                return log.stat().st_mtime
+        return None
 
     def _start(self, attempt: Attempt) -> None:
         instance, step = attempt.instance, attempt.instance.step
@@ -483,14 +503,21 @@ class _Drive:
             signal.signal(number, handler)
 
     def _interrupted(self, number: int, _: Any) -> None:
-        """First: cancel, and say how to go on. Second: kill."""
+        """Count, and wake the loop: in the middle of a message nothing else can be sent."""
         self._interrupts += 1
-        if self._interrupts == 1:
+        self._processes.wake()
+
+    def _heed_interrupts(self) -> None:
+        """First: cancel, and say how to go on. Second: kill."""
+        if self._heeded == self._interrupts:
+            return
+        first, self._heeded = not self._heeded, self._interrupts
+        if first:
             self._observer.noted(
                 f"cancelling; interrupt again to kill. Go on later with: fairlead resume {self._spec.run}"
             )
             self._cancel()
-        else:
+        if self._interrupts > 1:
             for attempt in list(self._running.values()):
                 self._stop(attempt, "cancel", at_once=True)
 

@@ -30,6 +30,7 @@ class InlineProcesses:
 
     forks_ready_code = True
     why_not = ""
+    ready = True
 
     def __init__(self, code: ProjectCode, turn: Callable[[], None]) -> None:
         self._modules: Modules = load_project(code)
@@ -38,6 +39,7 @@ class InlineProcesses:
         self._events: deque[FromWorker] = deque()
         self._inboxes: dict[int, deque[Any]] = {}
         self._serial = 0
+        self._woken = 0
         self.pids: dict[int, int] = {}
 
     def launch(self, make: Callable[[int], WorkerTask]) -> int:
@@ -66,6 +68,12 @@ class InlineProcesses:
         found = list(self._events)
         self._events.clear()
         return found
+
+    def wake(self) -> None:
+        """Let the step that runs end by itself, and break it off the second time."""
+        self._woken += 1
+        if self._woken > 1:
+            raise KeyboardInterrupt
 
     def close(self) -> None:
         """There is nothing to close."""

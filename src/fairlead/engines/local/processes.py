@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -37,6 +37,9 @@ _ONE_THREAD = {
     # pandas 3 imports Arrow, whose allocator would start a thread of its own, and the template could not fork
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
+
+_END_S = 10.0
+"""Seconds that a template has to end everything that its tasks have started."""
 
 
 class _Peer:
@@ -69,6 +72,8 @@ class Processes:
         self._listener.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._template: _Peer | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._former: list[subprocess.Popen[bytes]] = []
@@ -99,7 +104,6 @@ class Processes:
 
     def launch(self, make: Callable[[int], WorkerTask]) -> int:
         """Start a process for a task; `make` is given the number that the task is to carry."""
-        self._await_template()
         if not self._waiting and self.forks_ready_code:
             identity = self._next()
             self._fork(Fork(id=identity, task=msgspec.msgpack.encode(make(identity))))
@@ -145,19 +149,28 @@ class Processes:
                 env={**os.environ, **_ONE_THREAD, "PYTHONHASHSEED": "0", "PYTHONPATH": _own_path()},
             )
 
-    def _await_template(self) -> None:
-        """Wait until the template has said whether it can be forked."""
-        deadline = time.monotonic() + 600
-        while self._ready is None:
-            self._events.extend(self._receive(0.2))
-            if self._process is not None and self._process.poll() is not None and self._ready is None:
-                raise FairleadError(
-                    "the worker template could not start",
-                    why=self._template_log(),
-                    next="report this, with the lines above",
-                )
-            if time.monotonic() > deadline:
-                raise FairleadError("the worker template did not answer in 10 minutes", why=self._template_log())
+    @property
+    def ready(self) -> bool:
+        """Whether a task can be launched: the template has said whether it can be forked.
+
+        Raises:
+            FairleadError: The template could not start.
+        """
+        if self._ready is not None:
+            return True
+        if self._process is not None and self._process.poll() is not None:
+            raise self._no_template()
+        return False
+
+    def wake(self) -> None:
+        """Have `wait` return at once; may be called by a signal's handler."""
+        with suppress(BlockingIOError):
+            os.write(self._wake_write, b"x")
+
+    def _no_template(self) -> FairleadError:
+        return FairleadError(
+            "the worker template could not start", why=self._template_log(), next="report this, with the lines above"
+        )
 
     def _template_log(self) -> str:
         try:
@@ -198,6 +211,9 @@ class Processes:
         for key, mask in self._selector.select(timeout_s):
             if key.fileobj is self._listener:
                 self._accept()
+                continue
+            if key.fileobj == self._wake_read:
+                os.read(self._wake_read, 4096)
                 continue
             peer: _Peer = key.data
             if mask & selectors.EVENT_WRITE:
@@ -282,7 +298,9 @@ class Processes:
             if peer.role == "task":
                 self._tasks.pop(peer.id, None)
             return []
-        # The template died, and the kernel killed what it had forked.
+        if self._ready is None:  # another one would die alike
+            raise self._no_template()
+        # The template died, the kernel killed what it had forked, and its guard what that had started.
         self._template = None
         self._ready = None
         dead = sorted(self._alive)
@@ -327,15 +345,25 @@ class Processes:
     def close(self) -> None:
         """End the template, and with it every process that is left."""
         for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]  # sockets only
+            if isinstance(key.fileobj, socket.socket):
+                key.fileobj.close()
         self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
         if self._process is not None:
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
+            if self._ready is None:  # it is busy importing, and has nothing to end but itself
                 self._process.kill()
-                self._process.wait()
+            for process in (*self._former, self._process):
+                _await_end(process)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _own_path() -> str:
