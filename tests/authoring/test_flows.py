@@ -190,7 +190,7 @@ def test_what_the_body_raises_names_the_users_line() -> None:
     with pytest.raises(UsageError) as caught:
         Flow(body, name="f").trace()
     assert caught.value.what == "flow 'f' can't be traced"
-    assert caught.value.where == f"{__file__}:{line}: 1 / x  # noqa: B018"
+    assert caught.value.where == f"{__file__}:{line}: 1 / x"
     assert caught.value.why == "ZeroDivisionError: division by zero"
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
