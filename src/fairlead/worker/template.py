@@ -80,6 +80,7 @@ class Template:
 
     def __init__(self, socket_path: str, identity: int) -> None:
         self._path = socket_path
+        self._driver = os.getppid()
         self._connection = Connection(socket_path)
         self._children: dict[int, int] = {}
         self._code: ProjectCode | None = None
@@ -108,6 +109,7 @@ class Template:
                     self._reap()
                 elif not self._handle_arrived():
                     self._kill_all()
+                    self._clear_up()
                     return
 
     def _handle_arrived(self) -> bool:
@@ -215,6 +217,13 @@ class Template:
         """Return the children that this process did not start."""
         own = {self._guard.pid, *self._children}
         return [each for each in guarding.processes() if each.parent == os.getpid() and each.pid not in own]
+
+    def _clear_up(self) -> None:
+        """Remove the folder of the channel where the driver was killed; one that lives does it by itself."""
+        if os.getppid() != self._driver:
+            import shutil  # lazy: shutil, 8 ms; only after a driver's death
+
+            shutil.rmtree(os.path.dirname(self._path), ignore_errors=True)
 
     def _kill_all(self) -> None:
         """End everything that tasks have started, the guard last."""
