@@ -18,7 +18,7 @@ from fairlead.authoring.flows import Flow
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine, settled_keys
-from fairlead.errors import ClaimedError, Fault, SpecError, StoreError, UsageError, nearest
+from fairlead.errors import ClaimedError, FairleadError, Fault, SpecError, StoreError, UsageError, nearest
 from fairlead.naming import RunId, new_run_id, utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import pack, unpack
@@ -373,9 +373,9 @@ def _drive(
         claims.release(backend, run, claim)
     except ClaimedError:
         raise
-    except StoreError as error:
+    except (FairleadError, OSError) as error:
         _release_if_possible(backend, run, claim)
-        return Run(store, run, _failed_by_store(spec, progress, error))
+        return Run(store, run, _failed_outside(spec, progress, error))
     except BaseException:  # this process may live on, in a notebook for instance, and must not hold the run
         _release_if_possible(backend, run, claim)
         raise
@@ -387,11 +387,12 @@ def _release_if_possible(backend: Backend, run: str, claim: Claim) -> None:
         claims.release(backend, run, claim)
 
 
-def _failed_by_store(spec: RunSpec, progress: Progress, error: StoreError) -> RunReport:
-    """Report a run whose store failed while it ran; what was recorded before is there, and it can be resumed."""
-    why = f" ({error.why})" if error.why else ""
+def _failed_outside(spec: RunSpec, progress: Progress, error: FairleadError | OSError) -> RunReport:
+    """Report a run that the store or the machine failed; what was recorded before is there, and it can be resumed."""
+    what = error.what if isinstance(error, FairleadError) else f"the machine refused: {error}"
+    why = f" ({error.why})" if isinstance(error, FairleadError) and error.why else ""
     failed = report(spec, progress, status="failed")
-    return msgspec.structs.replace(failed, reason=f"{error.what}{why}; when that is mended: fairlead resume {spec.run}")
+    return msgspec.structs.replace(failed, reason=f"{what}{why}; when that is mended: fairlead resume {spec.run}")
 
 
 def _user() -> str:

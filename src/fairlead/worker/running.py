@@ -285,6 +285,11 @@ def set_up_process(task: WorkerTask) -> None:
     if task.memory_group is not None:
         join(task.memory_group)
     os.environ.update(environment_of(task))
+    if task.scratch is not None:
+        os.mkdir(task.scratch)
+        os.environ["TMPDIR"] = task.scratch
+        if "tempfile" in sys.modules:
+            setattr(sys.modules["tempfile"], "tempdir", None)  # noqa: B010  # it has looked already, and is to look again
     if task.log is not None:
         descriptor = os.open(task.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(descriptor, 1)

@@ -97,6 +97,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         store: The store's URL.
         host: A folder of this machine for spooled files and marks.
         log: The file that takes the output.
+        scratch: The folder for temporary files, made for this task and removed after it; None for the system's.
         cache_key: Where the outcome is entered in the cache, or None.
         threads: How many threads numeric libraries may use.
         memory_group: The control group that limits the memory, which the process joins first.
@@ -116,6 +117,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     store: str
     host: str
     log: str | None
+    scratch: str | None = None
     checkpoints: str
     cache_key: str | None = None
     threads: int = 1

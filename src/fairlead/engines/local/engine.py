@@ -6,7 +6,6 @@ import heapq
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,12 +15,13 @@ import msgspec
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.attempts import Attempt, ranks_of, record_of_loss
 from fairlead.engines.local.calls import Calls
-from fairlead.engines.local.capacity import Capacity, Machine, demand, lacking, this_machine
+from fairlead.engines.local.capacity import Capacity, Machine, lacking, this_machine
 from fairlead.engines.local.inline import InlineProcesses
-from fairlead.engines.local.making import TaskMaker
+from fairlead.engines.local.making import TaskMaker, remove_scratch
 from fairlead.engines.local.memory import MemoryLimits
 from fairlead.engines.local.processes import Processes
 from fairlead.engines.local.records import Records
+from fairlead.engines.local.waiting import WaitingLine
 from fairlead.errors import ClaimedError, Fault, NotFoundError
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import RankRuntime
@@ -151,7 +151,7 @@ class _Drive:
         self._calls = Calls(spec, progress, self._journal, self._processes)
         self._attempts: dict[int, Attempt] = {}
         self._running: dict[tuple[str, int], Attempt] = {}
-        self._queue: deque[Instance] = deque()
+        self._queue = WaitingLine(capacity)
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
         self._keys = InstanceKeys(spec, progress, self._resolver)
@@ -171,6 +171,7 @@ class _Drive:
             calls=self._calls,
             memory=self._memory,
             gpus=bool(capacity.machine.total.gpus),
+            folder=self._processes.folder,
             inline=inline,
         )
 
@@ -270,32 +271,15 @@ class _Drive:
             if self._from_cache(instance):
                 hits = True
             else:
-                self._queue.append(instance)
+                self._queue.add(instance)
         if hits or self._calls.unwritten:
             # A reference is recorded before it is used, and a call before its step starts.
             self._calls.unwritten = False
             self._journal.flush()
         if not self._processes.ready:
             return
-        waiting: deque[Instance] = deque()
-        blocked: set[Any] = set()
-        while self._queue:
-            instance = self._queue.popleft()
-            if instance.ended:  # cancelled while it waited
-                continue
-            amount = demand(instance.step, self._capacity.machine)
-            gpus = None if amount in blocked else self._capacity.take(amount)
-            if gpus is None:
-                blocked.add(amount)
-                waiting.append(instance)
-                if len(blocked) > 8:  # what is left waits too; looking at all of it each time is quadratic
-                    break
-                if len(blocked) == 1 and len(waiting) > 64:
-                    break
-                continue
+        for instance, amount, gpus in self._queue.take():
             self._start(Attempt(instance, self._next_number(instance), amount, gpus))
-        waiting.extend(self._queue)
-        self._queue = waiting
         self._processes.keep_waiting(self._wanted_waiting())
 
     def _wanted_waiting(self) -> int:
@@ -442,6 +426,8 @@ class _Drive:
             record = msgspec.structs.replace(record, retry=True)
         for log in attempt.logs.values():
             self._store.keep_log(log)
+        for identity in attempt.processes:
+            remove_scratch(self._maker.scratch(identity))
         self._unsynced.extend(ref.digest for ref in record.outcome.outputs)
         self._journal.add(Ended(record=record))
         self._progress.apply(Ended(record=record))

@@ -30,6 +30,7 @@ class InlineProcesses:
 
     forks_ready_code = True
     why_not = ""
+    folder = None
     ready = True
 
     def __init__(self, code: ProjectCode, turn: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class TaskMaker:
         calls: The calls of its drivers.
         memory: The memory limits of its processes.
         gpus: Whether this machine has GPUs, and a process must be told which are its own.
+        folder: Where processes have their temporary files; None where they have the system's.
         inline: Whether steps run in this process, and write where it writes.
     """
 
@@ -46,6 +48,7 @@ class TaskMaker:
         calls: Calls,
         memory: MemoryLimits,
         gpus: bool,
+        folder: str | None,
         inline: bool,
     ) -> None:
         self._store = store
@@ -56,8 +59,13 @@ class TaskMaker:
         self._calls = calls
         self._memory = memory
         self._gpus = gpus
+        self._folder = folder
         self._inline = inline
         self._made: set[Path] = set()
+
+    def scratch(self, identity: int) -> str | None:
+        """Return the folder for a process's temporary files: a short path, for sockets may lie in it."""
+        return None if self._folder is None else f"{self._folder}/{identity}"
 
     def log(self, attempt: Attempt, rank: Rank | None) -> Path:
         """Return the file for the output of an attempt or one of its ranks, its folder made."""
@@ -92,6 +100,7 @@ class TaskMaker:
                 store=self._store.url,
                 host=str(self._store.host),
                 log=None if self._inline else str(log),
+                scratch=self.scratch(identity),
                 checkpoints=str(self._checkpoints(instance)),
                 cache_key=self._keys.of(instance) if is_first and step.cache != "off" else None,
                 threads=max(1, step.resources.cpu_millis // 1000 // ranks_here),
@@ -139,3 +148,15 @@ def _share(gpus: tuple[int, ...], rank: Rank | None) -> tuple[int, ...]:
         return gpus
     each = len(gpus) // rank.world_size
     return gpus[rank.rank * each : (rank.rank + 1) * each]
+
+
+def remove_scratch(folder: str | None) -> None:
+    """Remove a process's temporary files; as a rule there are none."""
+    if folder is None:
+        return
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -64,8 +64,8 @@ class Processes:
 
     def __init__(self, code: ProjectCode) -> None:
         self._code = code
-        self._folder = tempfile.mkdtemp(prefix="fairlead-")
-        self._path = os.path.join(self._folder, "channel")
+        self.folder = tempfile.mkdtemp(prefix="fairlead-")
+        self._path = os.path.join(self.folder, "channel")
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(self._path)
         self._listener.listen(512)
@@ -138,7 +138,7 @@ class Processes:
         self._template_serial += 1
         if self._process is not None:
             self._former.append(self._process)
-        log = open(os.path.join(self._folder, f"template-{self._template_serial}.log"), "wb")  # noqa: SIM115  # given to the child
+        log = open(os.path.join(self.folder, f"template-{self._template_serial}.log"), "wb")  # noqa: SIM115  # given to the child
         with log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fairlead.worker.template", self._path, str(self._template_serial)],
@@ -174,7 +174,7 @@ class Processes:
 
     def _template_log(self) -> str:
         try:
-            with open(os.path.join(self._folder, f"template-{self._template_serial}.log"), errors="replace") as file:
+            with open(os.path.join(self.folder, f"template-{self._template_serial}.log"), errors="replace") as file:
                 return " | ".join(file.read().splitlines()[-5:])
         except OSError:
             return ""
@@ -355,7 +355,7 @@ class Processes:
                 self._process.kill()
             for process in (*self._former, self._process):
                 _await_end(process)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _await_end(process: subprocess.Popen[bytes]) -> None:
