@@ -37,7 +37,7 @@ check: env  ## run every gate: format, lint, types, layers, spelling, sizes, por
 	$(BIN)/python tools/portable.py
 
 test: check  ## run every gate, then the fast tier of the tests
-	$(BIN)/python -m pytest -m "not slow" $(TESTS)
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier
 	$(BIN)/python -m pytest -m slow $(TESTS)

@@ -19,6 +19,7 @@ from fairlead.authoring.annotations import (
     value_annotation,
 )
 from fairlead.authoring.futures import FirstOf, Future, When, as_condition
+from fairlead.authoring.parameters import recorded
 from fairlead.authoring.places import user_line
 from fairlead.authoring.steps import Step
 from fairlead.authoring.sweeps import Best
@@ -187,7 +188,7 @@ class Tracer:
         bound = None if result is None else self._binding(result)
         graph = graphs.Graph(
             flow=self._flow,
-            parameters={name: value for name, value in parameters.items() if _json_leaves(value) is not None},
+            parameters=recorded(parameters),
             steps=self._steps,
             nodes=tuple(self._numbered()),
             result=bound,

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from fairlead.authoring.flows import Flow
+from fairlead.authoring.parameters import revived
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine, settled_keys
@@ -249,7 +250,15 @@ def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
     if spec.code is None:
         raise UsageError(f"run {spec.run} has no code of its own", next=f"fairlead resume {spec.run}")
     project, flow = load_flow(spec.code.file, spec.graph.flow)
-    traced = flow.trace(spec.graph.parameters)
+    try:
+        parameters = revived(flow.signature, spec.graph.parameters)
+    except ValueError as error:
+        raise UsageError(
+            f"run {spec.run} can't go on with the code as it is now",
+            why=f"a parameter no longer takes what the run was given: {error}",
+            next=f"go on with the recorded code: fairlead resume {spec.run}",
+        ) from error
+    traced = flow.trace(parameters)
     fresh = _specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
     revised = msgspec.structs.replace(
         fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin
