@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.authoring.parameters import recorded, revived
-from fairlead.authoring.steps import _signature
+from fairlead.authoring.steps import signature_of
 
 
 class Mode(enum.Enum):
@@ -21,7 +21,7 @@ def flow(path: Path, mode: Mode, sizes: tuple[int, ...], rate: float, name: str 
 
 
 def signature() -> inspect.Signature:
-    return _signature(flow)
+    return signature_of(flow)
 
 
 def test_what_is_recorded_comes_back_as_the_flow_takes_it() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overlo
 from fairlead.authoring.annotations import accepts, from_text, output_annotations, sample, show
 from fairlead.authoring.places import line_raised, user_line
 from fairlead.authoring.scopes import current_scope, entered
-from fairlead.authoring.steps import Step, _signature, both, parameters_of, refuse_unusual
+from fairlead.authoring.steps import Step, both, parameters_of, refuse_unusual, signature_of
 from fairlead.authoring.tracing import Traced, Tracer
 from fairlead.errors import FairleadError, Fault, SpecError, UsageError, nearest
 from fairlead.naming import name_fault
@@ -47,7 +47,7 @@ class Flow(Generic[P, R]):
     @property
     def signature(self) -> inspect.Signature:
         """The flow's signature, annotations resolved."""
-        return _signature(self.function)
+        return signature_of(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Inside a flow: become a part of it. Elsewhere: run the body with the steps as plain functions."""
@@ -194,7 +194,7 @@ def _driver(function: Callable[..., Any], name: str) -> Step[..., Any]:
         function=f"{function.__module__}:{function.__qualname__}",
         parameters=parameters_of(function),
         cache="off",
-        outputs=tuple(map(show, output_annotations(_signature(function).return_annotation))),
+        outputs=tuple(map(show, output_annotations(signature_of(function).return_annotation))),
     )
     return Step(function, spec)
 

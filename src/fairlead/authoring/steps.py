@@ -114,7 +114,7 @@ class Step(Generic[P, R]):
             return inspect.Signature(
                 [inspect.Parameter(each.name, kind, annotation=Any) for each in self.spec.parameters]
             )
-        return _signature(self.function)
+        return signature_of(self.function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Add a node while a flow is traced, submit the step in a dynamic flow, else run the function."""
@@ -198,7 +198,7 @@ def _make(function: Callable[P, R], options: Options) -> Step[P, R]:
         name=function.__name__,
         function=f"{function.__module__}:{function.__qualname__}",
         parameters=parameters_of(function),
-        outputs=tuple(map(show, output_annotations(_signature(function).return_annotation))),
+        outputs=tuple(map(show, output_annotations(signature_of(function).return_annotation))),
     )
     return Step(function, _changed(base, options))
 
@@ -253,7 +253,8 @@ def _refuse_parameter(function: Callable[..., Any], parameter: inspect.Parameter
 
 
 @functools.cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Return a function's signature with its annotations resolved, found out once."""
     signature = inspect.signature(function)
     known = hints(function)
     parameters = [each.replace(annotation=known.get(each.name, Any)) for each in signature.parameters.values()]
@@ -264,7 +265,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[specs.Parameter, ...]:
     """Describe the parameters of a function for its spec."""
     return tuple(
         specs.Parameter(name=each.name, type=show(each.annotation), required=each.default is each.empty)
-        for each in _signature(function).parameters.values()
+        for each in signature_of(function).parameters.values()
     )
 
 

@@ -95,15 +95,6 @@ def step_line(instance: Instance) -> str:
     return f"  {title} {word}" + (f": {instance.reason}" if instance.reason and instance.status != "succeeded" else "")
 
 
-def open_display(*, quiet: bool, form: str) -> Display:
-    """Return the display that fits where standard error goes."""
-    if not quiet and form == "table" and sys.stderr.isatty():
-        from fairlead.cli.live import LiveDisplay  # lazy: rich, 60 ms
-
-        return LiveDisplay(sys.stderr)
-    return Display(sys.stderr, quiet=quiet) if form == "table" else DataDisplay(sys.stderr, quiet=True)
-
-
 class DataDisplay(Display):
     """Shows nothing, and keeps standard output for the document that follows.
 

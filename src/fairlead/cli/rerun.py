@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from fairlead.cli.display import finish, open_display
+from fairlead.cli.display import finish
+from fairlead.cli.opening import open_display
 from fairlead.cli.output import add_output_option
 
 

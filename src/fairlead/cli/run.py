@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from fairlead.cli.display import finish, open_display
+from fairlead.cli.display import finish
 from fairlead.cli.flags import split_flags, split_target
 from fairlead.cli.labels import read_labels
+from fairlead.cli.opening import open_display
 from fairlead.cli.output import add_output_option
 from fairlead.errors import UsageError
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
 from fairlead.authoring.flows import Flow
-from fairlead.authoring.steps import Step, _signature
+from fairlead.authoring.steps import Step, signature_of
 
 _KEPT: tuple[Any, ...] = (typing.Annotated, typing.Literal, Callable)
 
@@ -31,7 +31,7 @@ def renew_annotations(names: Mapping[str, Any], modules: frozenset[str]) -> None
             written = getattr(value.function, "__annotations__", {})
             written.update({name: _renewed(each, newest) for name, each in written.items()})
             vars(value).pop("signature", None)
-    _signature.cache_clear()
+    signature_of.cache_clear()
 
 
 def _renewed(annotation: Any, newest: Callable[[type], type]) -> Any:

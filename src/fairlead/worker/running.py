@@ -142,10 +142,10 @@ def _outputs(task: WorkerTask, function: Any, returned: Any) -> tuple[Any, ...]:
 
 
 def _return_annotation(function: Any) -> Any:
-    from fairlead.authoring.steps import _signature
+    from fairlead.authoring.steps import signature_of
 
     try:
-        return _signature(function).return_annotation
+        return signature_of(function).return_annotation
     except (TypeError, ValueError):
         return Any
 
