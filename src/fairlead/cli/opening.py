@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fairlead.cli.display import Display
+from fairlead.cli.display import DataDisplay, Display
 
 
 def open_display(*, quiet: bool, form: str) -> Display:
