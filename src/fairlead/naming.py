@@ -59,6 +59,11 @@ def format_time(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
+def iso_time(seconds: float) -> str:
+    """Write seconds since 1970 as `format_time` does."""
+    return format_time(datetime.fromtimestamp(seconds, UTC))
+
+
 def utc_now() -> datetime:
     """Return the present moment, with its zone."""
     return datetime.now(UTC)

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from fairlead.cli.display import Display
 from fairlead.quantities import human_duration, human_number
+from fairlead.runs.tallying import Tally
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
 
@@ -27,8 +28,7 @@ class LiveDisplay(Display):
         super().__init__(stream, quiet=False)
         self._console = Console(file=stream)
         self._live: Live | None = None
-        self._counts: dict[str, Counter[str]] = {}
-        self._words: dict[tuple[str, int], str] = {}
+        self._tally = Tally()
         self._notes: dict[str, str] = {}
         self._since = time.time()
 
@@ -42,13 +42,13 @@ class LiveDisplay(Display):
         """Begin to show."""
         self.spec, self.progress = spec, progress
         for instance in progress.instances.values():
-            self._count(instance)
+            self._tally.take(instance)
         self._live = Live(get_renderable=self._table, console=self._console, refresh_per_second=8, transient=True)
         self._live.start()
 
     def changed(self, instance: Instance) -> None:
         """Count an instance under its new word."""
-        self._count(instance)
+        self._tally.take(instance)
 
     def progressed(self, instance: Instance, done: float, total: float | None) -> None:
         """Show how far a step is."""
@@ -64,22 +64,13 @@ class LiveDisplay(Display):
         """Print a note above the table."""
         self._console.print(message, style="yellow")
 
-    def _count(self, instance: Instance) -> None:
-        word = "cached" if instance.cached else instance.status
-        counts = self._counts.setdefault(instance.name, Counter())
-        previous = self._words.get(instance.key)
-        if previous is not None:
-            counts[previous] -= 1
-        counts[word] += 1
-        self._words[instance.key] = word
-
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("STEP", "STATUS", ""):
             table.add_column(column)
-        names = list(self._counts)
+        names = list(self._tally.counts)
         for name in names[-_ROWS_MAX:]:
-            table.add_row(name, _words(self._counts[name]), Text(self._notes.get(name, ""), style="dim"))
+            table.add_row(name, _words(self._tally.counts[name]), Text(self._notes.get(name, ""), style="dim"))
         assert self.spec is not None
         took = human_duration(time.time() - self._since)
         return Group(Text(f"run {self.spec.run}   flow {self.spec.graph.flow}   {took}", style="bold"), table)

@@ -10,20 +10,14 @@ from __future__ import annotations
 import argparse
 
 from fairlead.cli.display import finish
-from fairlead.cli.opening import open_display
-from fairlead.cli.output import add_output_option
+from fairlead.cli.opening import add_driving_options, open_display
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
     parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
-    parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
-    parser.add_argument(
-        "--relax", action="store_true", help="run steps that ask for more than this machine has on what it has"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
-    add_output_option(parser)
+    add_driving_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 
 from fairlead.cli.display import finish
-from fairlead.cli.opening import open_display
-from fairlead.cli.output import add_output_option
+from fairlead.cli.opening import add_driving_options, open_display
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,12 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the project's files as they are now, not as recorded; steps whose cache key changed run again",
     )
-    parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
-    parser.add_argument(
-        "--relax", action="store_true", help="run steps that ask for more than this machine has on what it has"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
-    add_output_option(parser)
+    add_driving_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from fairlead.engines.contract import Observer
 from fairlead.notebook.rendering import Row, View, html, text
 from fairlead.quantities import human_duration, human_number
+from fairlead.runs.tallying import Tally
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
 
@@ -53,8 +54,7 @@ class LiveTable:
         self._stop = threading.Event()
         self._ticker: threading.Thread | None = None
         self._spec: RunSpec | None = None
-        self._counts: dict[str, Counter[str]] = {}
-        self._words: dict[tuple[str, int], str] = {}
+        self._tally = Tally()
         self._last: dict[str, str] = {}
         self._notes: list[str] = []
         self._since = time.monotonic()
@@ -69,9 +69,9 @@ class LiveTable:
         """Begin to show."""
         self._spec, self._since = spec, time.monotonic()
         for node in spec.graph.nodes:
-            self._counts.setdefault(node.title, Counter())
+            self._tally.counts.setdefault(node.title, Counter())
         for instance in progress.instances.values():
-            self._count(instance)
+            self._tally.take(instance)
         self._show(self._view())
         self._ticker = threading.Thread(target=self._tick, name="fairlead-table", daemon=True)
         self._ticker.start()
@@ -79,7 +79,7 @@ class LiveTable:
     def changed(self, instance: Instance) -> None:
         """Count an instance under its new word."""
         with self._lock:
-            self._count(instance)
+            self._tally.take(instance)
             self._changed = True
 
     def progressed(self, instance: Instance, done: float, total: float | None) -> None:
@@ -107,18 +107,9 @@ class LiveTable:
 
     def _say(self, instance: Instance, said: str) -> None:
         with self._lock:
-            is_one = sum(self._counts.get(instance.name, Counter()).values()) <= 1
+            is_one = sum(self._tally.counts.get(instance.name, Counter()).values()) <= 1
             self._last[instance.name] = said if is_one else f"{instance.index}: {said}"
             self._changed = True
-
-    def _count(self, instance: Instance) -> None:
-        word = "cached" if instance.cached else instance.status
-        counts = self._counts.setdefault(instance.name, Counter())
-        previous = self._words.get(instance.key)
-        if previous is not None:
-            counts[previous] -= 1
-        counts[word] += 1
-        self._words[instance.key] = word
 
     def _tick(self) -> None:
         idle = 0
@@ -134,7 +125,7 @@ class LiveTable:
             assert self._spec is not None
             rows = (
                 Row(name, dict(counts) or {"pending": 1}, note=self._last.get(name, ""))
-                for name, counts in self._counts.items()
+                for name, counts in self._tally.counts.items()
             )
             return View(
                 run=self._spec.run,

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 from fairlead.errors import DamagedError, NotFoundError
 from fairlead.specs import graphs
-from fairlead.store.history import read_items, read_progress, read_spec
+from fairlead.store.history import read_progress, read_spec
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
 from fairlead.worker.keys import InstanceKeys, input_parts
-from fairlead.worker.resolving import Resolver, inputs_of_call, refs_in
+from fairlead.worker.resolving import inputs_of_call, refs_in, resolver_of
 from fairlead.worker.running import load_input
 from fairlead.worker.tasks import Given, Input, Stored
 
@@ -35,9 +35,7 @@ class RunKeys:
         self.run = run
         self.spec = read_spec(store.backend, run)
         self.progress = read_progress(store.backend, self.spec)
-        self._resolver = Resolver(
-            self.progress, self.spec.constants, self.spec.items, lambda ref: read_items(store.backend, ref)
-        )
+        self._resolver = resolver_of(store.backend, self.spec, self.progress)
         self._keys = InstanceKeys(self.spec, self.progress, self._resolver)
         self._values = store.values
         self._looks = _LOOKS_MAX

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from math import isfinite
 
-from fairlead.naming import format_time
+from fairlead.naming import iso_time
 from fairlead.specs.reports import AttemptReport, RunReport, RunSummary, StepReport
 from fairlead.specs.status import RunStatus, StepStatus
 from fairlead.store.backends import Backend
@@ -158,4 +157,4 @@ def _reason(spec: RunSpec, steps: tuple[StepReport, ...], status: RunStatus) -> 
 
 
 def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))
+    return None if seconds is None else iso_time(seconds)

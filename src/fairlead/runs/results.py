@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.store.history import read_items, read_progress, read_spec
+from fairlead.store.history import read_progress, read_spec
 from fairlead.store.opened import Store
-from fairlead.worker.resolving import Resolver
+from fairlead.worker.resolving import resolver_of
 from fairlead.worker.running import load_input
 
 
@@ -16,5 +16,5 @@ def flow_result(store: Store, run: str) -> Any:
     if spec.graph.result is None:
         return None
     progress = read_progress(store.backend, spec)
-    resolver = Resolver(progress, spec.constants, spec.items, lambda ref: read_items(store.backend, ref))
+    resolver = resolver_of(store.backend, spec, progress)
     return load_input(store.values, resolver.whole(spec.graph.result))

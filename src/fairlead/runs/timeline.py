@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.naming import iso_time
 from fairlead.quantities import human_duration
-from fairlead.runs.times import iso_time
 from fairlead.specs.reports import EventReport
 from fairlead.store.backends import Backend
 from fairlead.store.history import read_events, read_observations, read_spec

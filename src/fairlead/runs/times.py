@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from fairlead.errors import UsageError
-from fairlead.naming import format_time
 from fairlead.quantities import parse_duration
 
 
@@ -14,11 +13,6 @@ def seconds_between(started: str | None, finished: str | None) -> float | None:
     if started is None or finished is None:
         return None
     return (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
-
-
-def iso_time(seconds: float) -> str:
-    """Write seconds since 1970 as ISO 8601 in UTC."""
-    return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 def parse_moment(text: str, now: datetime, *, option: str) -> datetime:

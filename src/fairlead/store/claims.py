@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from fairlead.errors import ClaimedError, NotFoundError
-from fairlead.naming import format_time
+from fairlead.naming import iso_time
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.layout import run_prefix
 from fairlead.store.records import Claim, decode, encode
@@ -35,7 +35,7 @@ def take_claim(backend: Backend, run: str, *, now: float) -> Claim:
     if newest is not None and holder_lives(backend, run, newest):
         raise ClaimedError(
             f"run {run} is driven by another process",
-            where=f"process {newest.pid} on {newest.host}, since {_local_time(newest.time)}",
+            where=f"process {newest.pid} on {newest.host}, since {iso_time(newest.time)}",
             why="two drivers would run its steps twice",
             next=f"follow it: fairlead logs {run} -f   or stop it: fairlead cancel {run}",
         )
@@ -113,12 +113,6 @@ def _is_claim(key: str) -> bool:
 
 def _claim_key(run: str, number: int) -> str:
     return f"{run_prefix(run)}claims/{number:06}"
-
-
-def _local_time(seconds: float) -> str:
-    from datetime import UTC, datetime
-
-    return format_time(datetime.fromtimestamp(seconds, UTC))
 
 
 @cache

@@ -8,8 +8,10 @@ import msgspec
 
 from fairlead.specs import graphs
 from fairlead.specs.values import Ref
+from fairlead.store.backends import Backend
+from fairlead.store.history import read_items
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import Called
+from fairlead.store.records import Called, RunSpec
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored
 
 
@@ -101,6 +103,11 @@ class Resolver:
 def inputs_of_call(called: Called) -> dict[str, Input]:
     """Return what a driver's call received; a record that was read back holds it as plain mappings."""
     return {name: msgspec.convert(given, Input) for name, given in called.inputs.items()}
+
+
+def resolver_of(backend: Backend, spec: RunSpec, progress: Progress) -> Resolver:
+    """Return what finds the inputs of a run's instances."""
+    return Resolver(progress, spec.constants, spec.items, lambda ref: read_items(backend, ref))
 
 
 def _stored(instance: Instance, output: int, path: tuple[str | int, ...]) -> Stored:

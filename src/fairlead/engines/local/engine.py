@@ -29,7 +29,7 @@ from fairlead.specs.status import RunStatus
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store import claims
-from fairlead.store.history import cancel_requests, read_items, read_progress
+from fairlead.store.history import cancel_requests, read_progress
 from fairlead.store.journal import Journal, sync
 from fairlead.store.layout import CACHE, Task
 from fairlead.store.opened import Store
@@ -48,7 +48,7 @@ from fairlead.store.records import (
 )
 from fairlead.worker.context import extended, logged_line
 from fairlead.worker.keys import InstanceKeys
-from fairlead.worker.resolving import Resolver
+from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode, Rank, Stop
 
 FLUSH_S = 0.5
@@ -112,13 +112,8 @@ class LocalEngine:
 def settled_keys(store: Store, spec: RunSpec) -> dict[tuple[str, int], str]:
     """Return the cache keys of everything that has succeeded in a run."""
     progress = read_progress(store.backend, spec)
-    keys = InstanceKeys(spec, progress, resolver_of(store, spec, progress))
+    keys = InstanceKeys(spec, progress, resolver_of(store.backend, spec, progress))
     return {each.key: keys.of(each) for each in progress.instances.values() if each.status == "succeeded"}
-
-
-def resolver_of(store: Store, spec: RunSpec, progress: Progress) -> Resolver:
-    """Return what finds the inputs of a run's instances."""
-    return Resolver(progress, spec.constants, spec.items, lambda ref: read_items(store.backend, ref))
 
 
 class _Drive:
@@ -147,7 +142,7 @@ class _Drive:
         self._journal = Journal(store.backend, spec.run, claim)
         self._processes = InlineProcesses(code, self._turn) if inline else Processes(code)
         self._memory = MemoryLimits(use_groups=not inline)
-        self._resolver = resolver_of(store, spec, progress)
+        self._resolver = resolver_of(store.backend, spec, progress)
         self._calls = Calls(spec, progress, self._journal, self._processes)
         self._attempts: dict[int, Attempt] = {}
         self._running: dict[tuple[str, int], Attempt] = {}

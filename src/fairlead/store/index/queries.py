@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
 
 from fairlead.errors import NotFoundError
-from fairlead.naming import format_time
+from fairlead.naming import iso_time
 from fairlead.specs.reports import RunSummary
 from fairlead.store.index import filters
 from fairlead.store.index.filters import Filter, select_filtered
@@ -168,7 +167,7 @@ def _step(row: sa.Row[Any]) -> StepRecord:
 
 
 def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else format_time(datetime.fromtimestamp(seconds, UTC))
+    return None if seconds is None else iso_time(seconds)
 
 
 def _value(number: float | None) -> float:
