@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from fairlead.specs import graphs
-from fairlead.specs.conditions import ConditionError, Scalar, evaluate, scalars
-from fairlead.specs.graphs import Graph, Node, outputs_in
+from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.status import ENDED, StepStatus
 from fairlead.specs.steps import Step
 from fairlead.specs.values import Ref
+from fairlead.store import verdicts
 from fairlead.store.records import (
     AttemptRecord,
     Cached,
@@ -143,7 +143,7 @@ class Progress:
         self._ready: deque[Instance] = deque()
         self._closed: deque[int] = deque()
         self._known: dict[tuple[str, int], list[Observation]] = {}
-        self._streamed = [_streamed(graph, node) for node in graph.nodes]
+        self._streamed = [verdicts.streamed(graph, node) for node in graph.nodes]
         calls = self._sort_in(records)
         self._link()
         for call in calls:
@@ -178,10 +178,33 @@ class Progress:
 
     def chosen(self, options: Iterable[graphs.Binding]) -> graphs.Binding | None:
         """Return the first of some bindings whose steps were not skipped."""
-        for option in options:
-            if not any(self._node_status(output.node) == "skipped" for output in outputs_in(option)):
-                return option
-        return None
+        return verdicts.chosen(self.status_of, options)
+
+    # What verdicts ask: see `fairlead.store.verdicts.View` ------------------------------------------
+
+    def status_of(self, node: int) -> StepStatus:
+        """Return the status of a node as a whole."""
+        return self._nodes[node].status
+
+    def barred(self, node: int) -> StepStatus | None:
+        """Return why a mapped node has no items."""
+        return self._nodes[node].verdict
+
+    def outcome_of(self, node: int) -> Outcome | None:
+        """Return what a plain node produced."""
+        return self._nodes[node].instances[0].outcome
+
+    def count_of(self, node: int) -> int:
+        """Return how many instances a mapped node has."""
+        return self._nodes[node].count or 0
+
+    def count_items(self, ref: Ref) -> int:
+        """Return how many items a list value has."""
+        return self._count_items(ref)
+
+    def constant_items(self, name: str) -> Ref:
+        """Return the reference that lists the items of a mapped constant."""
+        return self._constants[name]
 
     # What changes it ---------------------------------------------------------------------------
 
@@ -363,14 +386,13 @@ class Progress:
         """Make a node's instances, now that their number is known."""
         node, state = self.graph.nodes[number], self._nodes[number]
         step = self.graph.step_of(node)
-        verdict, reason = self._verdict(node, number)
+        verdict, reason = verdicts.verdict(self, number)
         count = 1
         if node.each and verdict is None:
-            counts = self._counts(node)
+            counts = verdicts.counts(self, node)
             count = min(counts, default=0)
             if len(counts) > 1:
-                shown = " and ".join(map(str, sorted(counts)))
-                verdict, reason, count = "failed", f"it maps over lists of different lengths: {shown}", 1
+                verdict, reason, count = "failed", verdicts.mismatch(counts), 1
         state.verdict = verdict
         state.count = state.open = count
         for item in range(count):
@@ -408,84 +430,6 @@ class Progress:
             if instance.item < len(items):
                 yield items[instance.item]
 
-    def _verdict(self, node: Node, number: int) -> tuple[StepStatus | None, str | None]:
-        """Say whether a node can't run: what it depends on failed or was skipped, or its condition is false."""
-        for need in graphs.needs(node) - self._streamed[number]:
-            status = self._node_status(need)
-            if status not in ("succeeded", "skipped"):
-                return "cancelled" if status == "cancelled" else "blocked", f"{self.graph.nodes[need].title} {status}"
-        for source in self._streamed[number]:
-            verdict = self._nodes[source].verdict
-            if verdict is not None:  # it has no items to follow
-                passed: StepStatus = verdict if verdict in ("skipped", "cancelled") else "blocked"
-                return passed, f"{self.graph.nodes[source].title} {verdict}"
-        for name, binding in node.inputs.items():
-            if isinstance(binding, graphs.Literally):
-                continue
-            if self._skipped(binding, number):
-                return "skipped", f"what {name!r} comes from was skipped"
-        if node.when is None:
-            return None, None
-        if any(self._node_status(each.node) == "skipped" for each in scalars(node.when)):
-            return "skipped", "what its condition reads was skipped"
-        try:
-            holds = evaluate(node.when, self._scalar)
-        except (ConditionError, LookupError) as error:
-            return "failed", f"its condition can't be evaluated: {error}"
-        return (None, None) if holds else ("skipped", "its condition is false")
-
-    def _skipped(self, binding: graphs.Binding, number: int) -> bool:
-        if isinstance(binding, graphs.FirstOf):
-            return self.chosen(binding.options) is None
-        if isinstance(binding, graphs.ListOf):
-            return any(self._skipped(item, number) for item in binding.items)
-        if isinstance(binding, graphs.DictOf):
-            return any(self._skipped(item, number) for item in binding.items.values())
-        streamed = self._streamed[number]
-        return any(
-            output.node not in streamed and self._node_status(output.node) == "skipped"
-            for output in outputs_in(binding)
-        )
-
-    def _scalar(self, scalar: Scalar) -> Any:
-        node = self.graph.nodes[scalar.node]
-        outcome = self._nodes[scalar.node].instances[0].outcome
-        wanted = graphs.Export(scalar.output, scalar.path)
-        if outcome is None or wanted not in node.exports:
-            raise LookupError(f"{node.title} did not export it")
-        position = node.exports.index(wanted)
-        if position >= len(outcome.exports):
-            raise LookupError(f"{node.title} did not export it")
-        return outcome.exports[position]
-
-    def _counts(self, node: Node) -> set[int]:
-        """Return the lengths of the lists that a node maps over: one, unless something is wrong."""
-        counts = set() if node.count is None else {node.count}
-        for name in node.each:
-            binding = node.inputs[name]
-            if isinstance(binding, graphs.Output):
-                counts.add(self._output_count(binding))
-            elif node.count is not None:  # the tracer has counted what is written in the graph
-                continue
-            elif isinstance(binding, graphs.Literally):
-                counts.add(len(binding.value))
-            elif isinstance(binding, graphs.Constant):
-                counts.add(self._count_items(self._constants[binding.name]))
-            elif isinstance(binding, graphs.ListOf):
-                counts.add(len(binding.items))
-        return counts
-
-    def _output_count(self, output: graphs.Output) -> int:
-        state, source = self._nodes[output.node], self.graph.nodes[output.node]
-        if source.each:
-            return state.count or 0
-        outcome = state.instances[0].outcome
-        position = source.split.index(graphs.Export(output.output, output.path))
-        return self._count_items(outcome.items[position]) if outcome else 0
-
-    def _node_status(self, number: int) -> StepStatus:
-        return self._nodes[number].status
-
     def _end(self, instance: Instance, status: StepStatus) -> None:
         if instance.ended:
             return
@@ -507,14 +451,9 @@ class Progress:
 
     def _close(self, number: int) -> None:
         state = self._nodes[number]
-        found = {instance.status for instance in state.instances}
-        worst = [status for status in _WORST_FIRST if status in found]
-        state.status = worst[0] if worst else "succeeded"
+        state.status = verdicts.worst({instance.status for instance in state.instances})
         self._open_nodes -= 1
         self._closed.append(number)
-
-
-_WORST_FIRST: tuple[StepStatus, ...] = ("failed", "cancelled", "blocked", "skipped")
 
 
 def _key(observation: Started | Ended | Cached | Superseded) -> tuple[str, int]:
@@ -528,20 +467,3 @@ def _time_of(observation: Cached | Ended) -> float:
 
 def _succeeded(observation: Observation) -> TypeGuard[Ended]:
     return isinstance(observation, Ended) and observation.record.status == "succeeded"
-
-
-def _streamed(graph: Graph, node: Node) -> frozenset[int]:
-    """Return the mapped nodes that a mapped node follows item by item."""
-    found = set()
-    for name in node.each:
-        binding = node.inputs[name]
-        if isinstance(binding, graphs.Output) and graph.nodes[binding.node].each and not binding.path:
-            found.add(binding.node)
-    others = {
-        output.node
-        for name, binding in node.inputs.items()
-        if name not in node.each and not isinstance(binding, graphs.Literally)
-        for output in outputs_in(binding)
-    }
-    conditions = {scalar.node for scalar in scalars(node.when)} if node.when is not None else set()
-    return frozenset(found - others - conditions - set(node.after))
