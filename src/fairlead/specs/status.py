@@ -26,3 +26,9 @@ AttemptStatus = Literal["running", "succeeded", "failed", "cancelled", "lost"]
 
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "skipped", "blocked"})
 """A step or run of such a status does not change any more, unless somebody resumes it."""
+
+SPENT = 87
+"""The exit code of a pod whose step may have no further attempt; a workflow's retry condition refuses it.
+
+Programs use small numbers, and the system those above 125.
+"""

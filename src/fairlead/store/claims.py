@@ -76,6 +76,8 @@ def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
     beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(own)]
     if any(entry.key.endswith(".end") for entry in beats):
         return False
+    if any(entry.key.endswith(".cluster") for entry in beats):  # what runs there ends the claim itself
+        return True
     return maker_lives(claim, max((entry.modified for entry in beats), default=claim.time))
 
 
@@ -96,6 +98,11 @@ def beat(backend: Backend, run: str, claim: Claim) -> None:
     backend.put(_claim_key(run, claim.number) + ".beat", b"")
 
 
+def hand_over(backend: Backend, run: str, claim: Claim) -> None:
+    """Leave a run to the cluster it was submitted to: the claim holds until `release`, whatever its process does."""
+    backend.put(_claim_key(run, claim.number) + ".cluster", b"")
+
+
 def release(backend: Backend, run: str, claim: Claim) -> None:
     """Give a run back."""
     backend.put(_claim_key(run, claim.number) + ".end", b"")
@@ -108,7 +115,7 @@ def is_fenced(backend: Backend, run: str, claim: Claim) -> bool:
 
 
 def _is_claim(key: str) -> bool:
-    return not key.endswith((".beat", ".end"))
+    return not key.endswith((".beat", ".cluster", ".end"))
 
 
 def _claim_key(run: str, number: int) -> str:

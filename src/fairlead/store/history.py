@@ -9,10 +9,11 @@ from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.catalog import latest_by_run
 from fairlead.store.journal import read_journal
-from fairlead.store.layout import object_key, parse_task, run_prefix, spec_key
+from fairlead.store.layout import Task, object_key, parse_task, run_prefix, spec_key
 from fairlead.store.progress import Progress
 from fairlead.store.records import (
     AttemptRecord,
+    Cached,
     Claim,
     Ended,
     Event,
@@ -20,6 +21,7 @@ from fairlead.store.records import (
     Observation,
     RunSpec,
     Segment,
+    Started,
     decode,
     encode,
 )
@@ -57,8 +59,33 @@ def read_observations(backend: Backend, run: str) -> list[Observation]:
     for entry in list_all(backend, prefix):
         task = parse_task(entry.key[len(prefix) :])
         if task.rank is None and task[:3] not in known:
-            found.append(Ended(record=decode(backend.get(entry.key), AttemptRecord, key=entry.key)))
+            found.append(_read_record(backend, entry.key, task))
+            known.add(task[:3])
+    prefix = run_prefix(run) + "starts/"
+    for entry in list_all(backend, prefix):
+        if parse_task(entry.key[len(prefix) :])[:3] not in known:
+            found.append(decode(backend.get(entry.key), Started, key=entry.key))
     return found
+
+
+def read_instance(backend: Backend, run: str, step: str, index: int) -> Iterator[Cached | Ended]:
+    """Yield what workers have recorded of one instance: how its attempts ended, or what the cache had for it."""
+    prefix = run_prefix(run) + "attempts/"
+    own = f"{prefix}{step}.{index}."
+    for entry in list_all(backend, prefix, own):
+        if not entry.key.startswith(own):
+            return
+        task = parse_task(entry.key[len(prefix) :])
+        if task.rank is None:
+            yield _read_record(backend, entry.key, task)
+
+
+def _read_record(backend: Backend, key: str, task: Task) -> Cached | Ended:
+    """Read a worker's record: the one of an attempt, or, in the place of the number 0, of what the cache had."""
+    data = backend.get(key)
+    if task.number == 0:
+        return decode(data, Cached, key=key)
+    return Ended(record=decode(data, AttemptRecord, key=key))
 
 
 def read_progress(
@@ -117,7 +144,7 @@ def compact(backend: Backend, run: str, claim: Claim, observations: Iterable[Obs
     """Replace a finished run's small records by one; what it replaces is removed after it is written."""
     prefix = run_prefix(run)
     backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
-    for folder in ("attempts/", "observed/"):
+    for folder in ("attempts/", "starts/", "observed/"):
         for entry in list_all(backend, prefix + folder):
             backend.delete(entry.key)
 

@@ -5,7 +5,9 @@ cache/<key>                                   what a step with this cache key re
 catalog/<day>/<time>~<run>~<flow>~<status>    newest first: an empty object per transition of a run, `ps` is a page
 runs/<run>/spec                               the graph, the code and the constants; create-once
 runs/<run>/claims/<number>                    who drives the run; create-once
+runs/<run>/starts/<step>.<index>.<number>     an attempt began, in a pod; create-once, and so its number is its own
 runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its worker; create-once
+runs/<run>/attempts/<step>.<index>.0          instead of them: what a pod found in the cache; create-once
 runs/<run>/observed/<claim>.<level>.<number>  what the driver saw, in segments
 runs/<run>/events/<time>.<kind>               what people asked for: cancel, label, pin
 runs/<run>/logs/<step>.<index>.<number>       output of the attempt; .r<rank> follows for ranks
@@ -71,6 +73,11 @@ def spec_key(run: str, revision: int = 0) -> str:
 def attempt_key(run: str, task: Task) -> str:
     """Return the key of an attempt's record."""
     return f"{RUNS}{run}/attempts/{task}"
+
+
+def start_key(run: str, task: Task) -> str:
+    """Return the key that says that an attempt began."""
+    return f"{RUNS}{run}/starts/{task}"
 
 
 def log_key(run: str, task: Task) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -10,9 +11,21 @@ from fairlead.specs import graphs
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.history import read_items
-from fairlead.store.progress import Instance, Progress
+from fairlead.store.progress import Instance
 from fairlead.store.records import Called, RunSpec
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored
+
+
+class Nodes(Protocol):
+    """What is known of the nodes that an instance takes its inputs from: they have ended."""
+
+    graph: graphs.Graph
+
+    def instances_of(self, node: int) -> list[Instance]:
+        """Return the instances of a node, with what they produced."""
+
+    def chosen(self, options: Iterable[graphs.Binding]) -> graphs.Binding | None:
+        """Return the first of some bindings whose steps were not skipped."""
 
 
 class Resolver:
@@ -27,7 +40,7 @@ class Resolver:
 
     def __init__(
         self,
-        progress: Progress,
+        progress: Nodes,
         constants: Mapping[str, Ref],
         constant_items: Mapping[str, Ref],
         read_items: Callable[[Ref], tuple[Ref, ...]],
@@ -105,7 +118,7 @@ def inputs_of_call(called: Called) -> dict[str, Input]:
     return {name: msgspec.convert(given, Input) for name, given in called.inputs.items()}
 
 
-def resolver_of(backend: Backend, spec: RunSpec, progress: Progress) -> Resolver:
+def resolver_of(backend: Backend, spec: RunSpec, progress: Nodes) -> Resolver:
     """Return what finds the inputs of a run's instances."""
     return Resolver(progress, spec.constants, spec.items, lambda ref: read_items(backend, ref))
 

@@ -77,7 +77,7 @@ def run_task(
     _write(task, backend, attempt, AttemptRecord(
         step=task.step.name, index=task.index, number=task.number,
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
-        started=started, finished=time.time(), unstable=unstable, host=host_name(),
+        started=started, finished=time.time(), unstable=unstable, host=host_name(), retry=bool(error) and task.retry,
         rank=task.rank.rank if task.rank else None,
     ))  # fmt: skip
     return error is None

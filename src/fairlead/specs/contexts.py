@@ -1,0 +1,62 @@
+"""A context: a named connection to a cluster, and what runs there are given unless they say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import msgspec
+
+from fairlead.errors import Fault
+from fairlead.naming import name_fault
+
+LOCAL = "local"
+"""The context that is always there: this machine."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where runs go, by reference: files and secrets are named here, and never copied.
+
+    Attributes:
+        kubeconfig: The path of a kubeconfig; what ``KUBECONFIG`` says where it is empty.
+        kube_context: The context in it; its current one where it is empty.
+        namespace: Where objects are created; the kubeconfig's where it is empty.
+        store: The URL of the artifact store, as pods and this machine reach it.
+        store_secret: The Secret of the namespace whose keys are the store's environment variables.
+        store_env: A file of this machine with the same variables, ``NAME=value`` a line; the process's own
+            environment where it is empty.
+        service_account: The ServiceAccount of steps.
+        driver_service_account: The ServiceAccount of drivers and of those who create gangs.
+        image: The image of steps that name none.
+        worker_image: The image that delivers Fairlead's worker into them.
+        queue: The LocalQueue of runs.
+        priority: The priority class of runs.
+        labels: Labels of everything that is created.
+        user: The user id that steps run as, where an image has none that is not root.
+    """
+
+    name: str
+    kubeconfig: str = ""
+    kube_context: str = ""
+    namespace: str = ""
+    store: str
+    store_secret: str = ""
+    store_env: str = ""
+    service_account: str = "default"
+    driver_service_account: str = "default"
+    image: str = ""
+    worker_image: str = ""
+    queue: str = ""
+    priority: str = ""
+    labels: dict[str, str] = {}
+    user: int | None = None
+
+
+def context_faults(context: Context) -> Iterator[Fault]:
+    """Yield what is wrong with a context, with paths."""
+    if fault := name_fault(context.name):
+        yield Fault("name", fault)
+    if context.name == LOCAL:
+        yield Fault("name", "'local' is this machine")
+    if urlsplit(context.store).scheme not in ("s3", "gs", "az"):
+        yield Fault("store", f"must be s3://…, gs://… or az://…, which pods can reach too; got {context.store!r}")

@@ -1,0 +1,1 @@
+"""Native forms that specs compile to: pure functions, one file each, named as the Kubernetes kind."""

@@ -1,0 +1,54 @@
+"""Names and labels of what is created: functions of run, step and generation, so that a name is made once only."""
+
+from __future__ import annotations
+
+import re
+
+from fairlead.naming import digest_bytes
+from fairlead.targets.orders import Order
+
+PREFIX = "fairlead.dev/"
+RUN = PREFIX + "run"
+FLOW = PREFIX + "flow"
+STEP = PREFIX + "step"
+NODE = PREFIX + "node"
+ITEM = PREFIX + "item"
+GENERATION = PREFIX + "generation"
+OWNER = PREFIX + "owner"
+ORDER = PREFIX + "order"
+"""The annotation with the digest of the object as it was sent: who finds the name taken compares it."""
+
+_NAME_MAX = 63
+
+
+def run_name(order: Order) -> str:
+    """Return the name of a run's object: ``digits-20261123-141256-k3f9x-1``."""
+    suffix = f"-{order.run}-{order.generation}"
+    return dns_label(order.graph.flow, _NAME_MAX - len(suffix)) + suffix
+
+
+def dns_label(name: str, length: int = _NAME_MAX) -> str:
+    """Return a name as a DNS label of at most `length` characters; different names stay different."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
+    if plain == name and len(plain) <= length:
+        return plain
+    mark = digest_bytes(name.encode())[:5]
+    return f"{plain[: length - 6].rstrip('-')}-{mark}"
+
+
+def label_value(text: str) -> str:
+    """Return a text as a label's value: what one can't hold becomes ``-``."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:_NAME_MAX].strip("-_.")
+
+
+def run_labels(order: Order) -> dict[str, str]:
+    """Return the labels of everything that belongs to a run."""
+    return {
+        **order.context.labels,
+        **order.labels,
+        "app.kubernetes.io/managed-by": "fairlead",
+        RUN: order.run,
+        FLOW: label_value(order.graph.flow),
+        GENERATION: str(order.generation),
+        **({OWNER: label_value(order.user)} if label_value(order.user) else {}),
+    }

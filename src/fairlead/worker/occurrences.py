@@ -1,0 +1,72 @@
+"""How many equal executions of a step came before one, for its cache key, without a driver that counts.
+
+Two calls of a step with equal arguments are two executions, and have different keys. Where the graph alone shows
+which calls are equal nothing is asked of the store; elsewhere each execution claims the first number that is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from fairlead.naming import digest_bytes
+from fairlead.specs import graphs
+from fairlead.store import verdicts
+from fairlead.store.backends import Backend
+from fairlead.store.layout import run_prefix
+from fairlead.store.progress import Instance
+from fairlead.store.records import RunSpec
+from fairlead.worker.keys import fixed_parts, input_parts
+from fairlead.worker.resolving import Resolver
+
+
+def occurrence(
+    backend: Backend,
+    spec: RunSpec,
+    resolver: Resolver,
+    instance: Instance,
+    instance_at: Callable[[int], Instance],
+    inputs: Mapping[str, str],
+) -> int:
+    """Return how many executions with equal parts count as earlier ones.
+
+    Args:
+        backend: The store.
+        spec: What the run is.
+        resolver: Finds inputs.
+        instance: The instance.
+        instance_at: Returns another item of the same node.
+        inputs: The parts of its inputs.
+    """
+    node = spec.graph.nodes[instance.node]
+    if not _has_rivals(spec, instance.node):
+        if instance.item is None:
+            return 0
+        if not verdicts.streamed(spec.graph, node):
+            earlier = (resolver.inputs(instance_at(item)) for item in range(instance.item))
+            return sum(input_parts(each) == inputs for each in earlier)
+    return _claimed(backend, spec, instance, inputs)
+
+
+def _has_rivals(spec: RunSpec, number: int) -> bool:
+    """Say whether another node computes the same from the same inputs."""
+    own = _parts(spec, spec.graph.nodes[number])
+    return any(other != number and _parts(spec, node) == own for other, node in enumerate(spec.graph.nodes))
+
+
+def _parts(spec: RunSpec, node: graphs.Node) -> dict[str, str]:
+    return fixed_parts(spec.graph.step_of(node), spec.sources.get(node.step, {}), spec.python)
+
+
+def _claimed(backend: Backend, spec: RunSpec, instance: Instance, inputs: Mapping[str, str]) -> int:
+    own = f"{instance.name}.{instance.index}".encode()
+    same = digest_bytes(
+        msgspec.json.encode([_parts(spec, spec.graph.nodes[instance.node]), inputs], order="deterministic")
+    )
+    number = 0
+    while True:
+        key = f"{run_prefix(spec.run)}occurrences/{same}.{number:06}"
+        if backend.create(key, own) or backend.get(key) == own:
+            return number
+        number += 1
