@@ -16,6 +16,7 @@ CODES = {
     "NotFoundError": 4,
     "StoreError": 3,
     "ClaimedError": 3,
+    "ClusterError": 3,
     "DamagedError": 1,
     "RunFailed": 1,
     "GaveUp": 5,

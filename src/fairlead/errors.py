@@ -7,6 +7,7 @@
     ├── NotFoundError             4   a run, step, artifact or record that does not exist
     ├── StoreError                3   the store can't be reached, or refuses
     │   └── ClaimedError          3   another driver holds the run
+    ├── ClusterError              3   a cluster can't be reached, or refuses; kube/failures.py says which classes it has
     ├── DamagedError              1   a record or an object that is not what was written
     ├── RunFailed                 1   the work itself failed
     └── GaveUp                    5   waiting took longer than was allowed
@@ -106,6 +107,12 @@ class StoreError(FairleadError):
 
 class ClaimedError(StoreError):
     """Another driver holds the run."""
+
+
+class ClusterError(FairleadError):
+    """A Kubernetes cluster cannot be reached, or refuses."""
+
+    exit_code = 3
 
 
 class DamagedError(FairleadError):

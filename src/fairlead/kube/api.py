@@ -1,0 +1,228 @@
+"""Requests to one API server: what may be repeated is, with growing pauses and for a bounded time.
+
+Everything else is raised as one of the classes of `failures`. What the kinds of objects have in common is in `client`.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import msgspec
+
+from fairlead.errors import ClusterError
+from fairlead.kube.connection import Connection
+from fairlead.kube.failures import (
+    ApiError,
+    TooManyRequests,
+    Unauthorized,
+    UnclearOutcome,
+    Unreachable,
+    call_of,
+    refusal,
+)
+from fairlead.kube.transport import READ_S, Stream, Transport
+
+_REPEATABLE = ("GET", "PUT", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long a request is repeated.
+
+    Args:
+        attempts: How often it is sent at most.
+        first_s: The longest first pause, in seconds; each next may be twice as long.
+        longest_s: The longest pause.
+        longest_asked_s: The longest pause that a server may ask for; where it asks for more, the caller is told.
+    """
+
+    attempts: int = 5
+    first_s: float = 0.2
+    longest_s: float = 5.0
+    longest_asked_s: float = 30.0
+
+    def pause_s(self, attempt: int, chance: float) -> float:
+        """Return the pause after an attempt, the first being 1: between half and all of what it may be."""
+        return min(self.longest_s, self.first_s * 2.0 ** (attempt - 1)) * (0.5 + chance / 2)
+
+
+ONCE = Patience(attempts=1)
+
+
+class Api:
+    """Sends requests to one API server. Threads share it.
+
+    Args:
+        connection: The server, and who is asking.
+        patience: How often and how long requests are repeated.
+        sleep: Waits some seconds.
+        chance: Returns numbers from 0 to 1, which spread the pauses of many clients.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        patience: Patience = Patience(),
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.connection = connection
+        self._transport = Transport(connection)
+        self._patience, self._sleep, self._chance = patience, sleep, chance
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "",
+        repeat: bool | None = None,
+    ) -> dict[str, Any]:
+        """Send a request and decode its answer.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: As in the API.
+            query: Parameters; an empty text or None is left out.
+            body: What is sent, not yet encoded.
+            content_type: The type of the body.
+            accept: Which form of the answer is wanted; empty for plain JSON.
+            repeat: It does no harm when it happens twice. By default so for GET, PUT and DELETE.
+
+        Raises:
+            UnclearOutcome: It may not be repeated, and no clear answer came.
+            ClusterError: Every other failure, as its own class of `failures`.
+        """
+        encoded = None if body is None else msgspec.json.encode(body)
+        may_repeat = method in _REPEATABLE if repeat is None else repeat
+        found: dict[str, Any] = self._answer(
+            method, path, query or {}, encoded, content_type, accept, may_repeat=may_repeat, shape=dict[str, Any]
+        )
+        return found
+
+    def read(self, path: str, query: Mapping[str, Any], *, shape: Any, accept: str = "") -> Any:
+        """Send a GET and decode its answer to a type of `msgspec`."""
+        return self._answer("GET", path, query, None, "", accept, may_repeat=True, shape=shape)
+
+    def stream(
+        self, path: str, query: Mapping[str, Any] | None = None, *, accept: str = "", silent_s: float = READ_S
+    ) -> Stream:
+        """Send a GET once and return its answer while it comes; to be used in a ``with``.
+
+        Fresh credentials are tried where the first are refused; nothing else is repeated.
+
+        Args:
+            path: As in the API.
+            query: Parameters.
+            accept: Which form of the answer is wanted.
+            silent_s: For how many seconds the server may be silent.
+        """
+        try:
+            return self._send("GET", path, query or {}, None, "", accept, silent_s)
+        except Unauthorized:
+            if not self.connection.credentials.renew():
+                raise
+            return self._send("GET", path, query or {}, None, "", accept, silent_s)
+
+    def hurried(self) -> Self:
+        """Return a client on the same connections that repeats nothing."""
+        other = copy.copy(self)
+        other._patience = ONCE
+        return other
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        body: bytes | None,
+        content_type: str,
+        accept: str,
+        *,
+        may_repeat: bool,
+        shape: Any,
+    ) -> Any:
+        """Send a request until there is a clear answer, or patience ends."""
+        attempt, renewed = 1, False
+        while True:
+            try:
+                with self._send(method, path, query, body, content_type, accept, READ_S) as stream:
+                    return self._decoded(stream, shape)
+            except Unauthorized:
+                if renewed or not self.connection.credentials.renew():
+                    raise
+                renewed = True
+                continue
+            except (ApiError, Unreachable) as error:
+                if not may_repeat and _may_have_happened(error):
+                    raise UnclearOutcome(call_of(method, path), self.connection.where, error) from error
+                pause_s = self._pause_s(error, attempt)
+                if pause_s is None:
+                    raise
+            self._sleep(pause_s)
+            attempt += 1
+
+    def _pause_s(self, error: ApiError | Unreachable, attempt: int) -> float | None:
+        """Return how long to wait before the next attempt; None where there is to be none."""
+        passing = error.may_pass if isinstance(error, Unreachable) else error.code >= 500
+        asked = isinstance(error, TooManyRequests)
+        if not (passing or asked) or attempt >= self._patience.attempts:
+            return None
+        if error.retry_after_s > self._patience.longest_asked_s:
+            return None
+        return max(error.retry_after_s, self._patience.pause_s(attempt, self._chance()))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        body: bytes | None,
+        content_type: str,
+        accept: str,
+        silent_s: float,
+    ) -> Stream:
+        headers = {"Accept": accept or "application/json", "User-Agent": "fairlead"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        stream = self._transport.send(method, path, query, headers, body, silent_s)
+        if stream.code < 300:
+            return stream
+        with stream:
+            refused = stream.read()
+        raise refusal(call_of(method, path, query), self.connection.where, stream.code, refused, stream.retry_after)
+
+    def _decoded(self, stream: Stream, shape: Any) -> Any:
+        """Decode an answer. One that breaks off may do so without a sign in HTTP, and may be whole the next time."""
+        try:
+            return msgspec.json.decode(stream.read(), type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise Unreachable(
+                self.connection.where,
+                f"what came is no answer of Kubernetes ({stream.content_type or 'without a type'})",
+                was_sent=True,
+                may_pass="html" not in stream.content_type,
+            ) from None
+
+
+def _may_have_happened(error: ClusterError) -> bool:
+    return error.was_sent if isinstance(error, Unreachable) else isinstance(error, ApiError) and error.code >= 500
