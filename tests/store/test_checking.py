@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fairlead.runs.handles import Run
-from fairlead.runs.launching import Options, Silent, launch, load_flow, resume
+from fairlead.runs.launching import launch, load_flow, resume
+from fairlead.runs.options import Options, Silent
 from fairlead.store.backends import list_all
 from fairlead.store.checking import Fault, check, missing_artifacts
 from fairlead.store.layout import CACHE, OBJECTS, run_prefix

@@ -13,7 +13,8 @@ import pytest
 
 from fairlead.errors import ClaimedError, DamagedError, UsageError
 from fairlead.runs.handles import Run
-from fairlead.runs.launching import Options, Silent, launch, load_flow
+from fairlead.runs.launching import launch, load_flow
+from fairlead.runs.options import Options, Silent
 from fairlead.specs.values import Ref
 from fairlead.store import claims, leases
 from fairlead.store.backends import Folder, list_all
@@ -276,7 +277,8 @@ print(rounds, removed)
 RUNNER_LOOP = """
 import random, sys, time
 from pathlib import Path
-from fairlead.runs.launching import Options, Silent, launch, load_flow
+from fairlead.runs.launching import launch, load_flow
+from fairlead.runs.options import Options, Silent
 from fairlead.store.backends import list_all
 from fairlead.store.checking import missing_artifacts
 from fairlead.store.layout import run_prefix

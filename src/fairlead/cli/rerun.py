@@ -23,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run again."""
     from fairlead.runs.finding import find_run
-    from fairlead.runs.launching import Options, rerun
+    from fairlead.runs.launching import rerun
+    from fairlead.runs.options import Options
     from fairlead.runs.settings import open_store
 
     run_id = find_run(open_store().backend, arguments.run)

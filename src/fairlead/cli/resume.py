@@ -25,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Resume the run."""
     from fairlead.runs.finding import find_run
-    from fairlead.runs.launching import Options, resume
+    from fairlead.runs.launching import resume
+    from fairlead.runs.options import Options
     from fairlead.runs.settings import open_store
 
     run_id = find_run(open_store().backend, arguments.run)

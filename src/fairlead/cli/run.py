@@ -54,7 +54,8 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the flow."""
-    from fairlead.runs.launching import Options, launch, launch_traced, load_flow, load_graph
+    from fairlead.runs.launching import launch, launch_traced, load_flow, load_graph
+    from fairlead.runs.options import Options
 
     if arguments.detach:
         raise UsageError(

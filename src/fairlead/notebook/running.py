@@ -19,7 +19,8 @@ from fairlead.notebook.rendering import View, view_of
 from fairlead.notebook.showing import bundle, follow
 from fairlead.packaging.project import Project
 from fairlead.runs.handles import Run
-from fairlead.runs.launching import Options, launch_traced, locate
+from fairlead.runs.launching import launch_traced, locate
+from fairlead.runs.options import Options
 from fairlead.specs.reports import RunReport
 
 _places: dict[str, Place] = {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import time
 from collections.abc import Callable
 
@@ -53,7 +51,7 @@ def cancel(
     asked = False
     while report.status not in ENDED:
         if not asked:
-            write_event(backend, run, Event(kind="cancel", time=time.time(), user=_user()))
+            write_event(backend, run, Event(kind="cancel", time=time.time(), user=claims.user_name()))
         asked = True
         if report.status == "lost":
             asked = _cancel_lost(backend, report)  # else somebody resumes it, who would not heed what was asked before
@@ -90,10 +88,3 @@ def _gave_up(backend: Backend, run: str, patience_s: float) -> GaveUp:
         why="its driver has not answered",
         next=f"look again: fairlead get {run}" + (f"   or kill it: kill -9 {claim.pid}" if claim and here else ""),
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 import time
@@ -20,18 +19,20 @@ from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine, settled_keys
 from fairlead.errors import ClaimedError, FairleadError, Fault, SpecError, StoreError, UsageError, nearest
-from fairlead.naming import RunId, new_run_id, utc_now
+from fairlead.naming import RunId, utc_now
 from fairlead.packaging.loading import import_project
-from fairlead.packaging.package import pack, unpack
+from fairlead.packaging.package import unpack
 from fairlead.packaging.project import Project, find_project
-from fairlead.packaging.sources import import_closure, source_parts
+from fairlead.runs import clusters
 from fairlead.runs.handles import Run
+from fairlead.runs.options import Options, Silent
 from fairlead.runs.reporting import read_report, report
 from fairlead.runs.settings import open_store, settings
+from fairlead.runs.specifying import new_run, specify
 from fairlead.specs import documents, graphs
+from fairlead.specs.contexts import LOCAL
 from fairlead.specs.reports import RunReport
-from fairlead.specs.steps import DriverStep, FunctionStep, SweepStep
-from fairlead.specs.values import Ref
+from fairlead.specs.steps import DriverStep, FunctionStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
@@ -39,43 +40,12 @@ from fairlead.store.history import cancel_requests, compact, read_observations, 
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
-from fairlead.store.records import Claim, Code, RunSpec, encode
-from fairlead.worker.running import find_function, save_items
+from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.worker.running import find_function
 from fairlead.worker.tasks import ProjectCode
 
 _NOTEBOOK = "fairlead.notebook.running"
 """What runs flows where IPython is at work: a layer above this one, so it is known by name alone."""
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is to be driven.
-
-    Attributes:
-        parallel: How many steps run at once at most.
-        relaxed: Whether steps may run that ask for more than the machine has.
-        use_cache: Whether results of earlier runs are used.
-        inline: Whether steps run in this very process, for a debugger.
-        labels: Labels of the run.
-        on: The context to run in.
-        store: The store's URL, where it is not the settings' one.
-    """
-
-    parallel: int | None = None
-    relaxed: bool = False
-    use_cache: bool = True
-    inline: bool = False
-    labels: dict[str, str] = {}
-    on: str = "local"
-    store: str | None = None
-
-
-class Silent:
-    """An observer that tells nobody anything."""
-
-    def started(self, *_: Any) -> None:
-        """Ignore it."""
-
-    changed = progressed = logged = noted = started
 
 
 def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
@@ -186,6 +156,8 @@ def launch(
 
 def launch_traced(project: Project, traced: Traced, options: Options, observer: Observer) -> Run:
     """Check that a traced flow can run, and run it. Raises as `launch` does."""
+    if options.on != LOCAL:
+        return clusters.launch(project, traced, options, observer)
     store = open_store(options.store)
     engine = _engine(store, options)
     faults = list(engine.faults(traced.graph))
@@ -196,9 +168,9 @@ def launch_traced(project: Project, traced: Traced, options: Options, observer: 
             verdict="can't run here",
             next="ask for less with step.options(…), or run it all the same on what there is: --relax",
         )
-    run, created = _new_run()
+    run, created = new_run()
     claim = _claim(store, run)
-    spec = _specify(store, project, traced, options, run=run, created=created)
+    spec = specify(store, project, traced, options, run=run, created=created)
     store.backend.create(spec_key(run), encode(spec))
     return _drive(store, engine, spec, observer, claim, resume=False)
 
@@ -229,14 +201,14 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
     """Run again what a run did, with its recorded code, as a new run."""
     store = open_store(options.store)
     old = read_spec(store.backend, run)
-    new, created = _new_run()
+    new, created = new_run()
     claim = _claim(store, new)
     spec = msgspec.structs.replace(
         old,
         run=new,
         created=created,
         use_cache=options.use_cache,
-        user=_user(),
+        user=claims.user_name(),
         host=claims.host_name(),
         origin=run,
         revision=0,
@@ -259,7 +231,7 @@ def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
             next=f"go on with the recorded code: fairlead resume {spec.run}",
         ) from error
     traced = flow.trace(parameters)
-    fresh = _specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
+    fresh = specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
     revised = msgspec.structs.replace(
         fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin
     )
@@ -268,70 +240,14 @@ def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
 
 
 def _engine(store: Store, options: Options) -> LocalEngine:
-    if options.on != "local":
-        raise UsageError(
-            f"there is no context {options.on!r}",
-            why="this installation knows the context 'local' only",
-            next="leave --on away",
-        )
     configured = settings()["parallel"].value
     slots = options.parallel or (int(configured) if configured else None)
     return LocalEngine(store, slots=slots, relaxed=options.relaxed, inline=options.inline)
 
 
-def _new_run() -> tuple[RunId, float]:
-    now = utc_now()
-    return new_run_id(now), now.timestamp()
-
-
 def _claim(store: Store, run: str) -> Claim:
     """Claim a run before its first value is stored: what a living run stores or uses is not collected."""
     return claims.take_claim(store.backend, run, now=time.time())
-
-
-def _specify(
-    store: Store, project: Project, traced: Traced, options: Options, *, run: RunId, created: float
-) -> RunSpec:
-    """Store the values that a run begins with, and return its spec, to be written after them."""
-    mapped = _mapped_constants(traced.graph)
-    return RunSpec(
-        run=run,
-        created=created,
-        graph=traced.graph,
-        code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
-        constants={name: store.values.save(value) for name, value in traced.constants.items()},
-        items={
-            name: save_items(store.values, iter(value)) for name, value in traced.constants.items() if name in mapped
-        },
-        sources=_sources(project, traced),
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
-        labels=options.labels,
-        use_cache=options.use_cache,
-        user=_user(),
-        host=claims.host_name(),
-    )
-
-
-def _sources(project: Project, traced: Traced) -> dict[str, dict[str, str]]:
-    """Return the source parts of each definition; a sweep's are those of its trial."""
-    found = {key: source_parts(function, project) for key, function in traced.functions.items()}
-    for key, step in traced.graph.steps.items():
-        if isinstance(step, SweepStep):
-            found[key] = found[step.trial]
-    return found
-
-
-def _mapped_constants(graph: graphs.Graph) -> set[str]:
-    return {
-        binding.name
-        for node in graph.nodes
-        for name in node.each
-        if isinstance(binding := node.inputs[name], graphs.Constant)
-    }
-
-
-def _save_package(store: Store, project: Project) -> Ref:
-    return store.values.keep(pack(import_closure(project)), "package")
 
 
 def _local_package(store: Store, spec: RunSpec) -> ProjectCode:
@@ -402,10 +318,3 @@ def _failed_outside(spec: RunSpec, progress: Progress, error: FairleadError | OS
     why = f" ({error.why})" if isinstance(error, FairleadError) and error.why else ""
     failed = report(spec, progress, status="failed")
     return msgspec.structs.replace(failed, reason=f"{what}{why}; when that is mended: fairlead resume {spec.run}")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())

@@ -17,7 +17,7 @@ from fairlead.errors import ClaimedError, NotFoundError
 from fairlead.naming import iso_time
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.layout import run_prefix
-from fairlead.store.records import Claim, decode, encode
+from fairlead.store.records import Claim, Handover, decode, encode
 
 BEAT_S = 10.0
 """Seconds between two heartbeats."""
@@ -98,9 +98,18 @@ def beat(backend: Backend, run: str, claim: Claim) -> None:
     backend.put(_claim_key(run, claim.number) + ".beat", b"")
 
 
-def hand_over(backend: Backend, run: str, claim: Claim) -> None:
+def hand_over(backend: Backend, run: str, claim: Claim, handover: Handover) -> None:
     """Leave a run to the cluster it was submitted to: the claim holds until `release`, whatever its process does."""
-    backend.put(_claim_key(run, claim.number) + ".cluster", b"")
+    backend.put(_claim_key(run, claim.number) + ".cluster", encode(handover))
+
+
+def handed_over(backend: Backend, run: str, claim: Claim) -> Handover | None:
+    """Return where a run was left to, or None where its claim's own process drives it."""
+    key = _claim_key(run, claim.number) + ".cluster"
+    try:
+        return decode(backend.get(key), Handover, key=key)
+    except NotFoundError:
+        return None
 
 
 def release(backend: Backend, run: str, claim: Claim) -> None:
@@ -126,6 +135,16 @@ def _claim_key(run: str, number: int) -> str:
 def host_name() -> str:
     """Return this machine's name."""
     return socket.gethostname()
+
+
+def user_name() -> str:
+    """Return the name of the user this process runs as, or the number where there is none."""
+    import getpass  # lazy: getpass, 2 ms; where something is asked or begun
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 @cache

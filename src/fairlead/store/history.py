@@ -80,6 +80,31 @@ def read_instance(backend: Backend, run: str, step: str, index: int) -> Iterator
             yield _read_record(backend, entry.key, task)
 
 
+class Recorded:
+    """What somebody who follows a run has read of its workers' records."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+
+def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Started | Cached | Ended]:
+    """Yield what workers have recorded since the last call: what began, then what ended."""
+    for folder in ("starts/", "attempts/"):
+        prefix = run_prefix(run) + folder
+        for entry in list_all(backend, prefix):
+            if entry.key in read.keys:
+                continue
+            task = parse_task(entry.key[len(prefix) :])
+            try:
+                if folder == "starts/":
+                    yield decode(backend.get(entry.key), Started, key=entry.key)
+                elif task.rank is None:
+                    yield _read_record(backend, entry.key, task)
+            except NotFoundError:  # compacted since it was listed
+                continue
+            read.keys.add(entry.key)
+
+
 def _read_record(backend: Backend, key: str, task: Task) -> Cached | Ended:
     """Read a worker's record: the one of an attempt, or, in the place of the number 0, of what the cache had."""
     data = backend.get(key)

@@ -41,6 +41,7 @@ class RunSpec(_Record, frozen=True, kw_only=True):
         python: The minor version of Python, part of every cache key.
         origin: The run that this one repeats.
         revision: How often the run was resumed with other code.
+        context: Where it was launched to run.
     """
 
     format: int = FORMAT
@@ -58,6 +59,7 @@ class RunSpec(_Record, frozen=True, kw_only=True):
     host: str = ""
     origin: str | None = None
     revision: int = 0
+    context: str = "local"
 
 
 Number = float | str
@@ -242,6 +244,20 @@ class Claim(_Record, frozen=True, kw_only=True):
     pid: int
     process_started: str
     time: float
+
+
+class Handover(_Record, frozen=True, kw_only=True):
+    """Where a run was left to: the object that goes through it in a cluster.
+
+    Attributes:
+        context: The name of the context it was submitted with, on the machine that submitted it.
+        cancels_before: How often somebody had asked to cancel the run before.
+    """
+
+    context: str
+    namespace: str
+    name: str
+    cancels_before: int = 0
 
 
 class Event(_Record, frozen=True, kw_only=True):

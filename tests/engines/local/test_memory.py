@@ -14,7 +14,8 @@ import pytest
 
 from fairlead.engines.local import engine, memory
 from fairlead.engines.local.memory import MemoryLimits
-from fairlead.runs.launching import Options, Silent, launch, load_flow
+from fairlead.runs.launching import launch, load_flow
+from fairlead.runs.options import Options, Silent
 from fairlead.specs.reports import AttemptReport
 from fairlead.worker.cgroups import Groups, own_folder, place_in_version_2
 

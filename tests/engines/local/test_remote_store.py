@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fairlead.packaging.project import find_project
-from fairlead.runs.launching import Options, Silent, launch, load_flow, rerun
+from fairlead.runs.launching import launch, load_flow, rerun
+from fairlead.runs.options import Options, Silent
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
 

@@ -1,0 +1,1 @@
+"""The engine that submits runs to a cluster, and watches them there."""

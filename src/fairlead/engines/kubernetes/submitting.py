@@ -1,0 +1,90 @@
+"""Creating objects so that each exists once, whenever the client dies or an answer is lost.
+
+Names are functions of run and generation. Whoever finds a name taken reads what has it: the same run and digest is
+one's own object, made by an attempt whose answer never came; anything else is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.errors import ClusterError, UsageError
+from fairlead.kube.client import Client
+from fairlead.kube.failures import AlreadyExists, NotFound, UnclearOutcome
+from fairlead.kube.resources import CONFIG_MAP, JOB, SERVICE, WORKFLOW, Kind
+from fairlead.targets.naming import ORDER
+from fairlead.targets.orders import Manifest
+
+KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, SERVICE, WORKFLOW)}
+"""The kinds that runs are made of."""
+
+_COMPONENTS = {"Workflow": "Argo Workflows"}
+_TRIES = 3
+
+
+def create(client: Client, manifest: Manifest) -> dict[str, Any]:
+    """Create an object, or adopt the one that an earlier try has made.
+
+    Raises:
+        UsageError: The cluster does not serve its kind; says which component to install.
+        ClusterError: The name is taken by something else, or the server refuses or can't be reached.
+    """
+    kind = KINDS[manifest["kind"]]
+    name = manifest["metadata"]["name"]
+    for attempt in range(_TRIES):
+        try:
+            return client.create(kind, manifest)
+        except AlreadyExists:
+            return _adopt(client, kind, manifest)
+        except UnclearOutcome:
+            found = _find(client, kind, manifest)
+            if found is not None:
+                return _checked(found, manifest)
+            if attempt == _TRIES - 1:
+                raise
+        except NotFound as error:
+            if error.is_served:
+                raise
+            raise _absent(kind) from error
+    raise AssertionError(name)
+
+
+def _adopt(client: Client, kind: Kind, manifest: Manifest) -> dict[str, Any]:
+    found = _find(client, kind, manifest)
+    if found is None:
+        raise ClusterError(
+            f"{kind.kind} {manifest['metadata']['name']} was deleted while it was being created",
+            next="submit it once more",
+        )
+    return _checked(found, manifest)
+
+
+def _find(client: Client, kind: Kind, manifest: Manifest) -> dict[str, Any] | None:
+    meta = manifest["metadata"]
+    try:
+        return client.get(kind, meta["name"], namespace=meta["namespace"], metadata_only=True)
+    except NotFound:
+        return None
+
+
+def _checked(found: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    wanted = manifest["metadata"]["annotations"][ORDER]
+    has = found["metadata"].get("annotations", {}).get(ORDER)
+    if has != wanted:
+        meta = manifest["metadata"]
+        raise ClusterError(
+            f"cannot create {manifest['kind']} {meta['name']}",
+            where=f"namespace {meta['namespace']}",
+            why="the name is taken by an object that was made of something else",
+            next=f"look at it: kubectl -n {meta['namespace']} get {manifest['kind'].lower()} {meta['name']} -o yaml",
+        )
+    return found
+
+
+def _absent(kind: Kind) -> UsageError:
+    component = _COMPONENTS.get(kind.kind, kind.group)
+    return UsageError(
+        f"the cluster has no {kind.kind}",
+        why=f"it does not serve {kind.api_version}",
+        next=f"install {component} there, or choose another context: fairlead context ls",
+    )

@@ -1,0 +1,142 @@
+"""The contexts that a user has registered: one small file each, beside the other state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from fairlead.errors import DamagedError, SpecError, UsageError, nearest
+from fairlead.kube.client import Client
+from fairlead.kube.connecting import connect
+from fairlead.runs.settings import home, open_store
+from fairlead.specs.contexts import LOCAL, Context, context_faults
+from fairlead.store.opened import Store
+
+
+class Place(NamedTuple):
+    """A context, connected: its cluster and its store."""
+
+    context: Context
+    client: Client
+    namespace: str
+    store: Store
+
+
+def folder() -> Path:
+    """Return the folder of the registered contexts."""
+    return home() / "contexts"
+
+
+def names() -> list[str]:
+    """Return the names of the registered contexts, in order."""
+    return sorted(each.stem for each in folder().glob("*.json"))
+
+
+def add(context: Context) -> None:
+    """Register a context, or replace the one of its name.
+
+    Raises:
+        SpecError: It can't be; every fault is named.
+    """
+    faults = list(context_faults(context))
+    if faults:
+        raise SpecError(f"context {context.name!r}", faults)
+    path = _path(context.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp.{os.getpid()}")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(context)) + b"\n")
+    temporary.replace(path)
+
+
+def remove(name: str) -> None:
+    """Forget a context; the runs that were submitted with it stay where they are.
+
+    Raises:
+        UsageError: There is no such context.
+    """
+    find(name)
+    _path(name).unlink()
+    if current() == name:
+        use(LOCAL)
+
+
+def find(name: str) -> Context:
+    """Return a registered context.
+
+    Raises:
+        UsageError: There is none of this name; the nearest ones are named.
+        DamagedError: Its file can't be read.
+    """
+    path = _path(name)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        known = names()
+        raise UsageError(
+            f"there is no context {name!r}",
+            why=nearest(name, known) if known else "none was added yet",
+            next="fairlead context ls" if known else "fairlead context add NAME --store s3://…",
+        ) from None
+    try:
+        return msgspec.json.decode(data, type=Context)
+    except msgspec.DecodeError as error:
+        raise DamagedError(
+            f"cannot read the context {name!r}", where=str(path), why=str(error), next="add it again"
+        ) from error
+
+
+def use(name: str) -> None:
+    """Make a context the one that runs go to unless they say otherwise."""
+    if name != LOCAL:
+        find(name)
+    folder().mkdir(parents=True, exist_ok=True)
+    (folder() / "current").write_text(name + "\n")
+
+
+def current() -> str:
+    """Return the name of the context that runs go to unless they say otherwise."""
+    with suppress(FileNotFoundError):
+        return (folder() / "current").read_text().strip() or LOCAL
+    return LOCAL
+
+
+def open_place(name: str) -> Place:
+    """Connect to a context's cluster and open its store.
+
+    Raises:
+        UsageError: There is no such context, or its kubeconfig can't be used.
+        StoreError: The store can't be used.
+    """
+    context = find(name)
+    connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
+    namespace = context.namespace or connection.namespace
+    return Place(context, Client(connection), namespace, open_context_store(context))
+
+
+def open_context_store(context: Context) -> Store:
+    """Open a context's store, with the variables of its file where it names one."""
+    if context.store_env:
+        os.environ.update(_variables(Path(context.store_env)))
+    return open_store(context.store)
+
+
+def _variables(path: Path) -> Mapping[str, str]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the store's variables {path}",
+            why=error.strerror or str(error),
+            next="correct it: fairlead context add … --store-env FILE",
+        ) from error
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.lstrip().startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _path(name: str) -> Path:
+    return folder() / f"{name}.json"

@@ -1,0 +1,70 @@
+"""A run's spec: the graph, its code and the values it begins with, stored before anything starts."""
+
+from __future__ import annotations
+
+import sys
+
+from fairlead.authoring.tracing import Traced
+from fairlead.naming import RunId, new_run_id, utc_now
+from fairlead.packaging.imports import import_closure
+from fairlead.packaging.package import pack
+from fairlead.packaging.project import Project
+from fairlead.packaging.sources import source_parts
+from fairlead.runs.options import Options
+from fairlead.specs import graphs
+from fairlead.specs.steps import SweepStep
+from fairlead.specs.values import Ref
+from fairlead.store import claims
+from fairlead.store.opened import Store
+from fairlead.store.records import Code, RunSpec
+from fairlead.worker.running import save_items
+
+
+def new_run() -> tuple[RunId, float]:
+    """Return a new run's id, and the moment that it was made, in seconds since 1970."""
+    now = utc_now()
+    return new_run_id(now), now.timestamp()
+
+
+def specify(store: Store, project: Project, traced: Traced, options: Options, *, run: RunId, created: float) -> RunSpec:
+    """Store the values that a run begins with, and return its spec, to be written after them."""
+    mapped = _mapped_constants(traced.graph)
+    return RunSpec(
+        run=run,
+        created=created,
+        graph=traced.graph,
+        code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
+        constants={name: store.values.save(value) for name, value in traced.constants.items()},
+        items={
+            name: save_items(store.values, iter(value)) for name, value in traced.constants.items() if name in mapped
+        },
+        sources=_sources(project, traced),
+        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        labels=options.labels,
+        use_cache=options.use_cache,
+        user=claims.user_name(),
+        host=claims.host_name(),
+        context=options.on,
+    )
+
+
+def _sources(project: Project, traced: Traced) -> dict[str, dict[str, str]]:
+    """Return the source parts of each definition; a sweep's are those of its trial."""
+    found = {key: source_parts(function, project) for key, function in traced.functions.items()}
+    for key, step in traced.graph.steps.items():
+        if isinstance(step, SweepStep):
+            found[key] = found[step.trial]
+    return found
+
+
+def _mapped_constants(graph: graphs.Graph) -> set[str]:
+    return {
+        binding.name
+        for node in graph.nodes
+        for name in node.each
+        if isinstance(binding := node.inputs[name], graphs.Constant)
+    }
+
+
+def _save_package(store: Store, project: Project) -> Ref:
+    return store.values.keep(pack(import_closure(project)), "package")
