@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from fairlead.errors import DamagedError
 from fairlead.packaging.package import Member
@@ -43,10 +44,7 @@ def describe(project: Project, extra: Iterable[str]) -> bytes:
 
 def root_of(members: Mapping[str, Member], folder: Path) -> Path:
     """Return where the root of a described project is to be, for a package that is unpacked into a folder."""
-    name = str(_read(members)["name"])
-    if "/" in name or name in (".", ".."):
-        raise _damaged(f"a root named {name!r}")
-    return folder / name
+    return folder / _read(members).name
 
 
 def project_at(members: Mapping[str, Member], folder: Path) -> Project:
@@ -56,27 +54,38 @@ def project_at(members: Mapping[str, Member], folder: Path) -> Project:
         DamagedError: It describes none, or one that reaches out of the folder.
     """
     described, root = _read(members), root_of(members, folder)
-    file = _inside(folder, root, described["file"])
-    if str(described["file"]) not in members:
-        raise _damaged(f"no file {described['file']!r}")
-    search_path = tuple(_inside(folder, root, each) for each in described["search_path"])
-    return Project(Path(file), Path(file).parent, root, str(described["module"]), search_path)
+    file = Path(_inside(folder, root, described.file))
+    search_path = tuple(_inside(folder, root, each) for each in described.search_path)
+    return Project(file, file.parent, root, described.module, search_path)
 
 
-def _read(members: Mapping[str, Member]) -> dict[str, list[str] | str]:
+class _Described(NamedTuple):
+    file: str
+    module: str
+    name: str
+    search_path: tuple[str, ...]
+
+
+def _read(members: Mapping[str, Member]) -> _Described:
     import json  # lazy: json, 5 ms; only where a package is unpacked
 
     if MANIFEST not in members:
         raise _damaged(f"no {MANIFEST}: it holds what a flow's file imports, not a project")
     try:
-        described = json.loads(members[MANIFEST].data)
-        return {key: described[key] for key in ("file", "module", "name", "search_path")}
+        found = json.loads(members[MANIFEST].data)
+        entries = tuple(map(str, found["search_path"]))
+        described = _Described(str(found["file"]), str(found["module"]), str(found["name"]), entries)
     except (ValueError, TypeError, KeyError) as error:
         raise _damaged(f"an unreadable {MANIFEST}") from error
+    if described.file not in members:
+        raise _damaged(f"no file {described.file!r}")
+    if "/" in described.name or described.name in (".", ".."):
+        raise _damaged(f"a root named {described.name!r}")
+    return described
 
 
-def _inside(folder: Path, root: Path, path: object) -> str:
-    found = os.path.normpath(os.path.join(root, str(path)))
+def _inside(folder: Path, root: Path, path: str) -> str:
+    found = os.path.normpath(os.path.join(root, path))
     if found != str(folder) and not found.startswith(f"{folder}{os.sep}"):
         raise _damaged(f"a path that leads out of it: {path!r}")
     return found
