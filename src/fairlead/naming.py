@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import NewType
 
+UTC = timezone.utc  # noqa: UP017  # datetime.UTC is of Python 3.11, and in pods this runs under 3.10, too
 RunId = NewType("RunId", str)
 Digest = NewType("Digest", str)
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from fairlead.errors import UsageError
 from fairlead.packaging.project import Project
+from fairlead.packaging.sizes import check_sizes
 from fairlead.packaging.syntax import Syntax, read_syntax
 from fairlead.packaging.texts import Texts, texts_of
 from fairlead.packaging.trees import Import
-
-PACKAGE_BYTES_MAX = 64 * 1024 * 1024
-"""The largest code package. Source is a few megabytes at most; what is larger is data in a .py file."""
 
 
 def import_closure(project: Project) -> dict[str, bytes]:
@@ -28,16 +25,8 @@ def import_closure(project: Project) -> dict[str, bytes]:
     """
     texts = texts_of(project)
     contents = {project.relative(path): texts.read(path) for path in reached_files(texts)}
-    total = sum(map(len, contents.values()))
-    if total > PACKAGE_BYTES_MAX:
-        biggest = sorted(contents, key=lambda name: len(contents[name]), reverse=True)[:3]
-        raise UsageError(
-            f"the code of {project.file.name} is too large",
-            where=str(project.root),
-            why=f"at most {PACKAGE_BYTES_MAX >> 20} MiB of modules, got {total / 2**20:.1f}: "
-            + ", ".join(f"{name} {len(contents[name]) / 2**20:.1f} MiB" for name in biggest),
-            next="keep data in a file that a step reads, not in a module",
-        )
+    sizes = {name: len(data) for name, data in contents.items()}
+    check_sizes(project, sizes, "keep data in a file that a step reads, not in a module")
     return dict(sorted(contents.items()))
 
 

@@ -18,7 +18,9 @@ from fairlead.naming import digest_bytes
 MARKERS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 """What the root of a project holds."""
 
-_INSTALLED = ("site-packages", "dist-packages")
+INSTALLED = ("site-packages", "dist-packages")
+"""Folders that hold installed libraries."""
+
 _RESERVED = frozenset({"__init__", "__main__", "fairlead", *sys.builtin_module_names, *sys.stdlib_module_names})
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -39,6 +41,15 @@ class Project(NamedTuple):
     root: Path
     module: str
     search_path: tuple[str, ...]
+
+    @property
+    def has_marker(self) -> bool:
+        """Say whether the root is that of a project, and not just a folder that a file lies in.
+
+        The user's home, and a folder that it lies in, are never a project's, whatever they hold.
+        """
+        home = Path(os.path.expanduser("~"))
+        return not home.is_relative_to(self.root) and any((self.root / marker).exists() for marker in MARKERS)
 
     def is_project_file(self, path: str | os.PathLike[str]) -> bool:
         """Say whether a file is the project's own: not installed, of a virtual environment, hidden, or Fairlead's."""
@@ -86,7 +97,7 @@ def _is_own(path: str, base: str) -> bool:
         return False
     for folder in path[len(prefix) :].split(os.sep)[:-1]:
         prefix += folder + os.sep
-        if folder.startswith(".") or folder in _INSTALLED or os.path.exists(prefix + "pyvenv.cfg"):
+        if folder.startswith(".") or folder in INSTALLED or os.path.exists(prefix + "pyvenv.cfg"):
             return False
     return True
 
@@ -140,4 +151,4 @@ def _is_installed(module: ModuleType, ours: str) -> bool:
     path = getattr(module, "__file__", None)
     if path is None or path in (f"{ours}.py", os.path.join(ours, "__init__.py")):
         return False
-    return path.startswith(_OWN) or any(f"{os.sep}{folder}{os.sep}" in path for folder in _INSTALLED)
+    return path.startswith(_OWN) or any(f"{os.sep}{folder}{os.sep}" in path for folder in INSTALLED)
