@@ -26,6 +26,7 @@ VERBS = {
     "cache": ("fairlead.cli.cache", "explain why a step was, or was not, found in the cache"),
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
+    "context": ("fairlead.cli.context", "add, list, choose or forget clusters to run on"),
     "config": ("fairlead.cli.config", "show the settings and where they come from"),
     "completion": ("fairlead.cli.completion", "print the completion script of a shell"),
     "version": ("fairlead.cli.version", "print the version"),
@@ -100,7 +101,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return 0
-    verb, *rest = arguments
+    verb, *rest = _select_context(arguments)
     if verb == "--version":
         verb = "version"
     if verb not in VERBS and verb not in HIDDEN:
@@ -109,6 +110,22 @@ def _dispatch(arguments: Sequence[str]) -> int:
     read = getattr(module, "parse", None)
     code: int = module.run(read(parser, rest) if read else parser.parse_args(rest))
     return code
+
+
+def _select_context(arguments: Sequence[str]) -> list[str]:
+    """Take ``--on CONTEXT`` out of a command line: it holds for whatever the command reads or runs."""
+    rest = list(arguments)
+    for place, word in enumerate(rest):
+        if word == "--":
+            break
+        name, equals, value = word.partition("=")
+        if name == "--on":
+            if not equals and place + 1 == len(rest):
+                raise UsageError("--on needs the name of a context", next="fairlead context ls")
+            os.environ["FAIRLEAD_CONTEXT"] = value if equals else rest[place + 1]
+            del rest[place : place + (1 if equals else 2)]
+            break
+    return rest
 
 
 def _help() -> str:
@@ -123,5 +140,6 @@ def _help() -> str:
             *lines,
             "",
             "fairlead COMMAND --help says more of each. A run is named by its id, a unique part of it, or 'latest'.",
+            "--on CONTEXT, with any command, names the cluster that it is about: fairlead context ls",
         ]
     )

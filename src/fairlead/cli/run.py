@@ -17,6 +17,7 @@ from fairlead.cli.labels import read_labels
 from fairlead.cli.opening import open_display
 from fairlead.cli.output import add_output_option
 from fairlead.errors import UsageError
+from fairlead.specs.contexts import LOCAL
 
 _VALUED = {"--on", "--parallel", "--label", "--output", "-o", "--store"}
 _SWITCHES = {"--inline", "--no-cache", "--relax", "--detach", "--quiet", "-q", "--help", "-h"}
@@ -26,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.usage = "fairlead run FILE[:FLOW] [options] [--NAME VALUE …]"
     parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several")
-    parser.add_argument("--on", default="local", metavar="CONTEXT", help="where to run; local where it is not given")
+    parser.add_argument("--on", metavar="CONTEXT", help="where to run; the chosen context where it is not given")
     parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
     parser.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated"
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inline", action="store_true", help="run steps in this process, one after another, for a debugger"
     )
-    parser.add_argument("--detach", action="store_true", help="return at once; needs a cluster")
+    parser.add_argument("--detach", action="store_true", help="return as soon as the run is submitted to a cluster")
     parser.add_argument("--store", metavar="URL", help="the artifact store, where it is not the configured one")
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_output_option(parser)
@@ -56,12 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the flow."""
     from fairlead.runs.launching import launch, launch_traced, load_flow, load_graph
     from fairlead.runs.options import Options
+    from fairlead.runs.settings import settings
 
-    if arguments.detach:
+    on = settings()["context"].value or LOCAL
+    if arguments.detach and on == LOCAL:
         raise UsageError(
             "--detach needs a cluster",
             why="a local run ends with the process that drives it",
-            next="leave --detach away, or start it with nohup … &",
+            next="leave --detach away, or name a cluster: --on CONTEXT",
         )
     file, name = split_target(arguments.file)
     display = open_display(quiet=arguments.quiet, form=arguments.output)
@@ -71,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         use_cache=not arguments.no_cache,
         inline=arguments.inline,
         labels=read_labels(arguments.label),
-        on=arguments.on,
+        on=on,
+        detach=arguments.detach,
         store=arguments.store,
     )
     with display:

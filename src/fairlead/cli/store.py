@@ -56,8 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _rebuild(store: Store, form: str) -> int:
+    from fairlead.runs.home import home
     from fairlead.runs.reporting import read_report
-    from fairlead.runs.settings import home, settings
+    from fairlead.runs.settings import settings
     from fairlead.store.catalog import runs_by_start
     from fairlead.store.index.opening import open_index  # lazy: sqlalchemy, 150 ms
 

@@ -28,7 +28,7 @@ from fairlead.notebook.exporting import Exported, export
 from fairlead.notebook.renewing import renew_annotations
 from fairlead.packaging.project import Project, find_project
 from fairlead.packaging.texts import Texts, activate
-from fairlead.runs.settings import home
+from fairlead.runs.home import home
 from fairlead.specs.steps import DriverStep, FunctionStep
 
 _MAIN = "__main__"

@@ -4,23 +4,53 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.engine import KubernetesEngine
 from fairlead.errors import SpecError
+from fairlead.kube.client import Client
+from fairlead.kube.connecting import connect
 from fairlead.naming import utc_now
 from fairlead.packaging.project import Project
+from fairlead.packaging.travelling import pack_project
 from fairlead.runs import contexts
 from fairlead.runs.handles import Run
+from fairlead.runs.home import home
 from fairlead.runs.options import Options
 from fairlead.runs.reporting import read_report
+from fairlead.runs.settings import open_store
 from fairlead.runs.specifying import new_run, specify
+from fairlead.specs.contexts import Context
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
 from fairlead.store.history import read_progress
 from fairlead.store.layout import spec_key
+from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
+
+
+class Place(NamedTuple):
+    """A context, connected: its cluster and its store."""
+
+    context: Context
+    client: Client
+    namespace: str
+    store: Store
+
+
+def open_place(name: str) -> Place:
+    """Connect to a context's cluster and open its store.
+
+    Raises:
+        UsageError: There is no such context, or its kubeconfig can't be used.
+        StoreError: The store can't be used.
+    """
+    context = contexts.find(name)
+    connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
+    namespace = context.namespace or connection.namespace
+    return Place(context, Client(connection), namespace, open_store())
 
 
 def launch(project: Project, traced: Traced, options: Options, observer: Observer) -> Run:
@@ -30,7 +60,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
         UsageError, SpecError: It can't run there; nothing was recorded.
         StoreError, ClusterError: The store or the cluster can't be reached, or refuses.
     """
-    place = contexts.open_place(options.on)
+    place = open_place(options.on)
     engine = engine_in(place)
     faults = list(engine.faults(traced.graph))
     if faults:
@@ -40,21 +70,24 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
             verdict=f"can't run in the context {options.on!r}",
             next="leave --on away",
         )
+    packed = pack_project(project, without=(home(),))
+    for note in packed.notes:
+        observer.noted(note)
     run, created = new_run()
     backend = place.store.backend
     claim = claims.take_claim(backend, run, now=time.time())
-    spec = specify(place.store, project, traced, options, run=run, created=created)
+    spec = specify(place.store, project, traced, options, run=run, created=created, package=packed.data)
     backend.create(spec_key(run), encode(spec))
     return _submit(place, engine, spec, claim, observer, detach=options.detach)
 
 
-def engine_in(place: contexts.Place) -> KubernetesEngine:
+def engine_in(place: Place) -> KubernetesEngine:
     """Return the engine of a context."""
     return KubernetesEngine(place.context, place.client, place.namespace, place.store.backend)
 
 
 def _submit(
-    place: contexts.Place,
+    place: Place,
     engine: KubernetesEngine,
     spec: RunSpec,
     claim: Claim,
@@ -71,7 +104,7 @@ def _submit(
     return _follow(place, lambda: engine.follow(spec, progress, claim, handover, observer), spec, observer)
 
 
-def _follow(place: contexts.Place, follow: Callable[[], object], spec: RunSpec, observer: Observer) -> Run:
+def _follow(place: Place, follow: Callable[[], object], spec: RunSpec, observer: Observer) -> Run:
     try:
         follow()
     except KeyboardInterrupt:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from fairlead.errors import DamagedError, SpecError, UsageError, nearest
-from fairlead.kube.client import Client
-from fairlead.kube.connecting import connect
-from fairlead.runs.settings import home, open_store
+from fairlead.runs.home import home
 from fairlead.specs.contexts import LOCAL, Context, context_faults
-from fairlead.store.opened import Store
-
-
-class Place(NamedTuple):
-    """A context, connected: its cluster and its store."""
-
-    context: Context
-    client: Client
-    namespace: str
-    store: Store
 
 
 def folder() -> Path:
@@ -105,27 +91,15 @@ def current() -> str:
     return LOCAL
 
 
-def open_place(name: str) -> Place:
-    """Connect to a context's cluster and open its store.
+def store_variables(context: Context) -> dict[str, str]:
+    """Return the variables of the file that a context names for its store; none where it names no file.
 
     Raises:
-        UsageError: There is no such context, or its kubeconfig can't be used.
-        StoreError: The store can't be used.
+        UsageError: The file can't be read.
     """
-    context = find(name)
-    connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
-    namespace = context.namespace or connection.namespace
-    return Place(context, Client(connection), namespace, open_context_store(context))
-
-
-def open_context_store(context: Context) -> Store:
-    """Open a context's store, with the variables of its file where it names one."""
-    if context.store_env:
-        os.environ.update(_variables(Path(context.store_env)))
-    return open_store(context.store)
-
-
-def _variables(path: Path) -> Mapping[str, str]:
+    if not context.store_env:
+        return {}
+    path = Path(context.store_env).expanduser()
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 import msgspec
 
 from fairlead.errors import UsageError, nearest
+from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
-from fairlead.runs.settings import home, open_store, settings
+from fairlead.runs.settings import open_store, settings
 from fairlead.specs.reports import MetricReport, RunSummary
 from fairlead.specs.status import RunStatus
 

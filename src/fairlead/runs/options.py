@@ -18,7 +18,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         use_cache: Whether results of earlier runs are used.
         inline: Whether steps run in this very process, for a debugger.
         labels: Labels of the run.
-        on: The context to run in.
+        on: The context to run in; its store is the settings' one then.
         store: The store's URL, where it is not the settings' one.
         detach: Whether a run on a cluster is left as soon as it was submitted.
     """

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairlead.errors import UsageError, nearest
+from fairlead.runs import contexts
+from fairlead.runs.home import home
+from fairlead.specs.contexts import LOCAL
 from fairlead.specs.reports import SettingReport
 from fairlead.store.opened import Store
 
 SETTINGS = {
+    "context": "where runs go, and whose store is read: 'local', or a name of fairlead context ls",
     "store": "the artifact store: a folder or an s3://, gs:// or az:// URL; FAIRLEAD_HOME where it is not given",
     "index": "the SQL index: a sqlite:/// or postgresql:// URL; index.sqlite in FAIRLEAD_HOME where it is not given",
     "parallel": "how many steps run at once at most; as many as fit where it is not given",
@@ -28,11 +32,6 @@ class Setting(NamedTuple):
     name: str
     value: str | None
     origin: str
-
-
-def home() -> Path:
-    """Return the folder of all state: FAIRLEAD_HOME, or ``.fairlead`` in the user's home."""
-    return Path(os.environ.get("FAIRLEAD_HOME") or Path.home() / ".fairlead").expanduser().absolute()
 
 
 def config_file() -> Path:
@@ -54,6 +53,8 @@ def settings() -> dict[str, Setting]:
             found[name] = Setting(name, os.environ[variable], f"the environment variable {variable}")
         elif name in written:
             found[name] = Setting(name, str(written[name]), str(config_file()))
+        elif name == "context" and contexts.current() != LOCAL:
+            found[name] = Setting(name, contexts.current(), "fairlead context use")
         else:
             found[name] = Setting(name, _default(name), "the default")
     return found
@@ -81,7 +82,7 @@ def _without_password(url: str | None) -> str | None:
 
 
 def _default(name: str) -> str | None:
-    return {"store": str(home()), "index": f"sqlite:///{home() / 'index.sqlite'}"}.get(name)
+    return {"context": LOCAL, "store": str(home()), "index": f"sqlite:///{home() / 'index.sqlite'}"}.get(name)
 
 
 def _read_file(path: Path) -> dict[str, object]:
@@ -104,5 +105,10 @@ def _read_file(path: Path) -> dict[str, object]:
 
 
 def open_store(url: str | None = None) -> Store:
-    """Open the store that is given, or the one that the settings name."""
+    """Open the store that is given, or that of the context which the settings name."""
+    name = settings()["context"].value or LOCAL
+    if url is None and name != LOCAL:
+        context = contexts.find(name)
+        os.environ.update(contexts.store_variables(context))
+        url = context.store
     return Store(url or settings()["store"].value or str(home()), home() / "host")

@@ -13,7 +13,6 @@ from fairlead.packaging.sources import source_parts
 from fairlead.runs.options import Options
 from fairlead.specs import graphs
 from fairlead.specs.steps import SweepStep
-from fairlead.specs.values import Ref
 from fairlead.store import claims
 from fairlead.store.opened import Store
 from fairlead.store.records import Code, RunSpec
@@ -26,14 +25,34 @@ def new_run() -> tuple[RunId, float]:
     return new_run_id(now), now.timestamp()
 
 
-def specify(store: Store, project: Project, traced: Traced, options: Options, *, run: RunId, created: float) -> RunSpec:
-    """Store the values that a run begins with, and return its spec, to be written after them."""
+def specify(
+    store: Store,
+    project: Project,
+    traced: Traced,
+    options: Options,
+    *,
+    run: RunId,
+    created: float,
+    package: bytes | None = None,
+) -> RunSpec:
+    """Store the values that a run begins with, and return its spec, to be written after them.
+
+    Args:
+        store: Where they are stored.
+        project: The flow's project.
+        traced: The flow.
+        options: How the run is to be driven.
+        run: Its id.
+        created: When it was made, in seconds since 1970.
+        package: The code package; None for the modules that the flow's file imports, enough on this machine.
+    """
+    package = pack(import_closure(project)) if package is None else package
     mapped = _mapped_constants(traced.graph)
     return RunSpec(
         run=run,
         created=created,
         graph=traced.graph,
-        code=Code(file=str(project.file), module=project.module, package=_save_package(store, project)),
+        code=Code(file=str(project.file), module=project.module, package=store.values.keep(package, "package")),
         constants={name: store.values.save(value) for name, value in traced.constants.items()},
         items={
             name: save_items(store.values, iter(value)) for name, value in traced.constants.items() if name in mapped
@@ -64,7 +83,3 @@ def _mapped_constants(graph: graphs.Graph) -> set[str]:
         for name in node.each
         if isinstance(binding := node.inputs[name], graphs.Constant)
     }
-
-
-def _save_package(store: Store, project: Project) -> Ref:
-    return store.values.keep(pack(import_closure(project)), "package")

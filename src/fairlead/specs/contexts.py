@@ -60,3 +60,31 @@ def context_faults(context: Context) -> Iterator[Fault]:
         yield Fault("name", "'local' is this machine")
     if urlsplit(context.store).scheme not in ("s3", "gs", "az"):
         yield Fault("store", f"must be s3://…, gs://… or az://…, which pods can reach too; got {context.store!r}")
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One submission of a run to a cluster: what every object that comes of it is made from, beside the graph.
+
+    Attributes:
+        run: The run's id.
+        flow: The flow's name.
+        context: Where it goes; without what is only of use on the machine that submits.
+        namespace: The namespace, known by now.
+        generation: The number of the claim it is submitted under: names carry it.
+        revision: Which of the run's specs counts.
+        since: When it was made, in seconds since 1970: attempts before count towards no budget.
+        cancels_before: How often somebody had asked to cancel the run before.
+        user: Who submitted it.
+        labels: The run's own labels.
+    """
+
+    run: str
+    flow: str
+    context: Context
+    namespace: str
+    generation: int = 1
+    revision: int = 0
+    since: float = 0.0
+    cancels_before: int = 0
+    user: str = ""
+    labels: dict[str, str] = {}

@@ -14,6 +14,7 @@ from fairlead.store.progress import Progress
 from fairlead.store.records import (
     AttemptRecord,
     Cached,
+    Called,
     Claim,
     Ended,
     Event,
@@ -25,6 +26,9 @@ from fairlead.store.records import (
     decode,
     encode,
 )
+
+_COMPACTED = ("attempts/", "calls/", "occurrences/", "observed/", "starts/", "tasks/")
+"""What the final record of a run replaces."""
 
 
 def read_spec(backend: Backend, run: str) -> RunSpec:
@@ -55,6 +59,9 @@ def read_observations(backend: Backend, run: str) -> list[Observation]:
         found.extend(decode(backend.get(key), Segment, key=key).observations)
     found.extend(read_journal(backend, run))
     known = {(each.record.step, each.record.index, each.record.number) for each in found if isinstance(each, Ended)}
+    found.extend(
+        decode(backend.get(entry.key), Called, key=entry.key) for entry in list_all(backend, run_prefix(run) + "calls/")
+    )
     prefix = run_prefix(run) + "attempts/"
     for entry in list_all(backend, prefix):
         task = parse_task(entry.key[len(prefix) :])
@@ -169,7 +176,7 @@ def compact(backend: Backend, run: str, claim: Claim, observations: Iterable[Obs
     """Replace a finished run's small records by one; what it replaces is removed after it is written."""
     prefix = run_prefix(run)
     backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
-    for folder in ("attempts/", "starts/", "observed/"):
+    for folder in _COMPACTED:
         for entry in list_all(backend, prefix + folder):
             backend.delete(entry.key)
 

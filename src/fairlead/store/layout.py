@@ -5,6 +5,10 @@ cache/<key>                                   what a step with this cache key re
 catalog/<day>/<time>~<run>~<flow>~<status>    newest first: an empty object per transition of a run, `ps` is a page
 runs/<run>/spec                               the graph, the code and the constants; create-once
 runs/<run>/claims/<number>                    who drives the run; create-once
+runs/<run>/submissions/<claim>                where a run was sent under this claim, and with what; create-once
+runs/<run>/calls/<step>.<index>               what a driver in a pod called; create-once
+runs/<run>/tasks/<step>.<index>.<number>      what the ranks of a gang are told; create-once
+runs/<run>/occurrences/<digest>.<number>      which of several equal executions an instance is; create-once
 runs/<run>/starts/<step>.<index>.<number>     an attempt began, in a pod; create-once, and so its number is its own
 runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its worker; create-once
 runs/<run>/attempts/<step>.<index>.0          instead of them: what a pod found in the cache; create-once
@@ -73,6 +77,21 @@ def spec_key(run: str, revision: int = 0) -> str:
 def attempt_key(run: str, task: Task) -> str:
     """Return the key of an attempt's record."""
     return f"{RUNS}{run}/attempts/{task}"
+
+
+def submission_key(run: str, claim: int) -> str:
+    """Return the key of what a run was submitted with."""
+    return f"{RUNS}{run}/submissions/{claim:06}"
+
+
+def call_key(run: str, step: str, index: int) -> str:
+    """Return the key of a driver's call, by the instance that it became."""
+    return f"{RUNS}{run}/calls/{step}.{index}"
+
+
+def task_key(run: str, task: Task) -> str:
+    """Return the key of what the ranks of a gang are told."""
+    return f"{RUNS}{run}/tasks/{task}"
 
 
 def start_key(run: str, task: Task) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fairlead.naming import digest_bytes
-from fairlead.targets.orders import Order
+from fairlead.specs.contexts import Submission
 
 PREFIX = "fairlead.dev/"
 RUN = PREFIX + "run"
@@ -21,10 +21,10 @@ ORDER = PREFIX + "order"
 _NAME_MAX = 63
 
 
-def run_name(order: Order) -> str:
+def run_name(submission: Submission) -> str:
     """Return the name of a run's object: ``digits-20261123-141256-k3f9x-1``."""
-    suffix = f"-{order.run}-{order.generation}"
-    return dns_label(order.graph.flow, _NAME_MAX - len(suffix)) + suffix
+    suffix = f"-{submission.run}-{submission.generation}"
+    return dns_label(submission.flow, _NAME_MAX - len(suffix)) + suffix
 
 
 def dns_label(name: str, length: int = _NAME_MAX) -> str:
@@ -41,14 +41,14 @@ def label_value(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:_NAME_MAX].strip("-_.")
 
 
-def run_labels(order: Order) -> dict[str, str]:
+def run_labels(submission: Submission) -> dict[str, str]:
     """Return the labels of everything that belongs to a run."""
     return {
-        **order.context.labels,
-        **order.labels,
+        **submission.context.labels,
+        **submission.labels,
         "app.kubernetes.io/managed-by": "fairlead",
-        RUN: order.run,
-        FLOW: label_value(order.graph.flow),
-        GENERATION: str(order.generation),
-        **({OWNER: label_value(order.user)} if label_value(order.user) else {}),
+        RUN: submission.run,
+        FLOW: label_value(submission.flow),
+        GENERATION: str(submission.generation),
+        **({OWNER: label_value(submission.user)} if label_value(submission.user) else {}),
     }

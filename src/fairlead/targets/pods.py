@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.resources import Resources
-from fairlead.specs.steps import Step
-from fairlead.targets.orders import Order
+from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.steps import DriverStep, Step, SweepStep
+from fairlead.targets import naming
 
 DELIVERED = "/fairlead"
 """Where the worker lies in a step's container, delivered by an init container."""
@@ -54,15 +56,19 @@ def pod_security(user: int | None) -> dict[str, Any]:
     return base if user is None else {**base, "runAsUser": user, "runAsGroup": user, "fsGroup": user}
 
 
-def environment(order: Order, step: Step | None) -> dict[str, Any]:
+def environment(context: Context, step: Step | None) -> dict[str, Any]:
     """Return a container's environment: the store's by reference, and the secrets that a step names."""
-    variables: list[dict[str, Any]] = [{"name": "HOME", "value": "/tmp"}]
+    variables: list[dict[str, Any]] = [
+        {"name": "HOME", "value": "/tmp"},
+        {"name": "FAIRLEAD_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "FAIRLEAD_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+    ]
     for secret in step.environment.secrets if step else ():
         reference = {"name": secret.name, "key": secret.key}
         variables.append({"name": secret.variable, "valueFrom": {"secretKeyRef": reference}})
     found: dict[str, Any] = {"env": variables}
-    if order.context.store_secret:
-        found["envFrom"] = [{"secretRef": {"name": order.context.store_secret}}]
+    if context.store_secret:
+        found["envFrom"] = [{"secretRef": {"name": context.store_secret}}]
     return found
 
 
@@ -97,11 +103,11 @@ def mounts(step: Step | None) -> list[dict[str, Any]]:
     return found
 
 
-def delivery(order: Order) -> dict[str, Any]:
+def delivery(context: Context) -> dict[str, Any]:
     """Return the init container that puts the worker where the step's container finds it."""
     return {
         "name": "fairlead",
-        "image": order.context.worker_image,
+        "image": context.worker_image,
         "command": ["cp", "-r", "/opt/fairlead/.", DELIVERED],
         "volumeMounts": [{"name": "fairlead", "mountPath": DELIVERED}],
         "resources": _SMALL,
@@ -109,21 +115,76 @@ def delivery(order: Order) -> dict[str, Any]:
     }
 
 
-def worker_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of the delivered worker with the image's Python."""
-    return ["python3", f"{DELIVERED}/start.py", f"fairlead.worker.pods.{module}", *arguments]
+def is_driving(step: Step) -> bool:
+    """Say whether a step's pod creates others: a driver's, or one that waits for a gang."""
+    return isinstance(step, DriverStep | SweepStep) or _is_gang(step)
 
 
-def own_container(order: Order, module: str, *arguments: str) -> dict[str, Any]:
+def is_delivered(step: Step) -> bool:
+    """Say whether a step's pod runs the user's code, and the worker must be brought to its image."""
+    return not _is_gang(step)
+
+
+def _is_gang(step: Step) -> bool:
+    return isinstance(step.runtime, RankRuntime)
+
+
+def step_labels(step: Step) -> dict[str, str]:
+    """Return the labels of a step's pods beside the run's."""
+    return {**step.labels, naming.STEP: naming.label_value(step.name)}
+
+
+def identity(submission: Submission) -> list[str]:
+    """Return the arguments that say which run a pod is of."""
+    return [
+        f"--store={submission.context.store}",
+        f"--run={submission.run}",
+        f"--revision={submission.revision}",
+        f"--generation={submission.generation}",
+        f"--since={submission.since:.6f}",
+        f"--cancels-before={submission.cancels_before}",
+        f"--work={WORK}",
+    ]
+
+
+def step_container(submission: Submission, step: Step, *where: str) -> dict[str, Any]:
+    """Return the container of a step's pod: the user's image with the worker in it, or for a gang who waits for it.
+
+    Args:
+        submission: Where it runs.
+        step: The step.
+        *where: The arguments that say which instance it is.
+    """
+    context = submission.context
+    arguments = [*identity(submission), *where, f"--facts={FACTS}"]
+    module = "fairlead.engines.kubernetes.inside.main" if is_driving(step) else "fairlead.worker.pods.main"
+    if _is_gang(step):
+        return own_container(context, module, *arguments)
+    return user_container(context, step, module, *arguments)
+
+
+def user_container(context: Context, step: Step, module: str, *arguments: str) -> dict[str, Any]:
+    """Return a container of the user's image that runs a module of the delivered worker with the image's Python."""
+    return {
+        "image": step.environment.image or context.image,
+        "command": ["python3", f"{DELIVERED}/start.py", module, *arguments],
+        "volumeMounts": mounts(step),
+        "resources": resources(step.resources),
+        "securityContext": container_security(),
+        **environment(context, step),
+    }
+
+
+def own_container(context: Context, module: str, *arguments: str) -> dict[str, Any]:
     """Return a container of Fairlead's own image, which needs no delivery."""
     return {
-        "image": order.context.worker_image,
-        "command": ["python3", "/opt/fairlead/start.py", f"fairlead.worker.pods.{module}", *arguments],
+        "image": context.worker_image,
+        "command": ["python3", "/opt/fairlead/start.py", module, *arguments],
         "volumeMounts": [
             {"name": "fairlead-work", "mountPath": WORK},
             {"name": "tmp", "mountPath": "/tmp"},
         ],
         "resources": _SMALL,
         "securityContext": container_security(),
-        **environment(order, None),
+        **environment(context, None),
     }

@@ -45,29 +45,31 @@ class _Rendering:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._graph: Graph = order.graph
+        self._submission = order.submission
+        self._context = order.submission.context
 
     def workflow(self) -> Manifest:
-        order = self._order
+        submission, account = self._submission, self._context.service_account
         spec: dict[str, Any] = {
             "entrypoint": "flow",
             "onExit": "finish",
-            "serviceAccountName": order.context.service_account,
+            "serviceAccountName": account,
             "automountServiceAccountToken": False,
-            "executor": {"serviceAccountName": order.context.service_account},
-            "securityContext": pods.pod_security(order.context.user),
-            "podMetadata": {"labels": naming.run_labels(order)},
+            "executor": {"serviceAccountName": account},
+            "securityContext": pods.pod_security(self._context.user),
+            "podMetadata": {"labels": naming.run_labels(submission)},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
             "templates": [self._flow(), *self._steps(), self._finish()],
         }
-        if order.context.priority:
-            spec["podPriorityClassName"] = order.context.priority
+        if self._context.priority:
+            spec["podPriorityClassName"] = self._context.priority
         return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
             "metadata": {
-                "name": naming.run_name(order),
-                "namespace": order.namespace,
-                "labels": naming.run_labels(order),
+                "name": naming.run_name(submission),
+                "namespace": submission.namespace,
+                "labels": naming.run_labels(submission),
             },
             "spec": spec,
         }
@@ -147,64 +149,40 @@ class _Rendering:
             yield self._step(key, self._graph.steps[key], sorted(promised.get(key, ())))
 
     def _step(self, key: str, step: Step, promised: list[str]) -> Manifest:
-        order = self._order
-        container: Manifest = {
-            "image": step.environment.image or order.context.image,
-            "command": pods.worker_command("main", *self._arguments()),
-            "volumeMounts": pods.mounts(step),
-            "resources": pods.resources(step.resources),
-            "securityContext": pods.container_security(),
-            **pods.environment(order, step),
-        }
+        where = ("--node={{inputs.parameters.node}}", "--item={{inputs.parameters.item}}")
         template: Manifest = {
             "name": self._template_names[key],
             "inputs": {"parameters": [{"name": "node"}, {"name": "item"}]},
             "metadata": {
                 "labels": {
-                    **step.labels,
-                    naming.STEP: naming.label_value(step.name),
+                    **pods.step_labels(step),
                     naming.NODE: "{{inputs.parameters.node}}",
                     naming.ITEM: "{{inputs.parameters.item}}",
                 }
             },
-            "initContainers": [pods.delivery(order)],
             "volumes": pods.volumes(step),
             "retryStrategy": _retry(step),
-            "container": container,
+            "container": pods.step_container(self._submission, step, *where),
         }
+        if pods.is_delivered(step):
+            template["initContainers"] = [pods.delivery(self._context)]
+        if pods.is_driving(step):
+            template["serviceAccountName"] = self._context.driver_service_account
+            template["automountServiceAccountToken"] = True
         if promised:
             template["outputs"] = {"parameters": [_fact(name) for name in promised]}
         return template
 
-    def _arguments(self) -> list[str]:
-        order = self._order
-        return [
-            *self._identity(),
-            f"--since={order.since:.6f}",
-            "--node={{inputs.parameters.node}}",
-            "--item={{inputs.parameters.item}}",
-            f"--facts={pods.FACTS}",
-        ]
-
-    def _identity(self) -> list[str]:
-        order = self._order
-        return [
-            f"--store={order.context.store}",
-            f"--run={order.run}",
-            f"--revision={order.revision}",
-            f"--work={pods.WORK}",
-        ]
-
     def _finish(self) -> Manifest:
         """Return the pod that writes down how the run ended, so that it is known though nobody watched."""
-        order = self._order
-        counted = [f"--generation={order.generation}", f"--cancels-before={order.cancels_before}"]
         return {
             "name": "finish",
             "metadata": {"labels": {naming.STEP: "finish"}},
             "volumes": pods.volumes(None),
             "retryStrategy": {"limit": "5", "retryPolicy": "Always", "backoff": {"duration": "2s", "factor": "2"}},
-            "container": pods.own_container(order, "finish", *self._identity(), *counted),
+            "container": pods.own_container(
+                self._context, "fairlead.worker.pods.finish", *pods.identity(self._submission)
+            ),
         }
 
 

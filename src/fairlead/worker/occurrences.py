@@ -46,7 +46,7 @@ def occurrence(
         if not verdicts.streamed(spec.graph, node):
             earlier = (resolver.inputs(instance_at(item)) for item in range(instance.item))
             return sum(input_parts(each) == inputs for each in earlier)
-    return _claimed(backend, spec, instance, inputs)
+    return claimed(backend, spec, instance, spec.sources.get(node.step, {}), inputs)
 
 
 def _has_rivals(spec: RunSpec, number: int) -> bool:
@@ -59,11 +59,13 @@ def _parts(spec: RunSpec, node: graphs.Node) -> dict[str, str]:
     return fixed_parts(spec.graph.step_of(node), spec.sources.get(node.step, {}), spec.python)
 
 
-def _claimed(backend: Backend, spec: RunSpec, instance: Instance, inputs: Mapping[str, str]) -> int:
+def claimed(
+    backend: Backend, spec: RunSpec, instance: Instance, source: Mapping[str, str], inputs: Mapping[str, str]
+) -> int:
+    """Claim the first number among equal executions that no other instance of the run has."""
     own = f"{instance.name}.{instance.index}".encode()
-    same = digest_bytes(
-        msgspec.json.encode([_parts(spec, spec.graph.nodes[instance.node]), inputs], order="deterministic")
-    )
+    parts = [fixed_parts(instance.step, source, spec.python), inputs]
+    same = digest_bytes(msgspec.json.encode(parts, order="deterministic"))
     number = 0
     while True:
         key = f"{run_prefix(spec.run)}occurrences/{same}.{number:06}"

@@ -66,7 +66,7 @@ class Upstream:
 
     def instance(self, node: int, item: int) -> Instance:
         """Return an instance with what is recorded of it; one that may not have run yet."""
-        return self._known(self._made(node)[item])
+        return self.known(self._made(node)[item])
 
     # What resolves inputs ----------------------------------------------------------------------
 
@@ -76,9 +76,9 @@ class Upstream:
         unread = [each for each in instances if each.key not in self._read]
         if len(unread) > 1:
             with ThreadPoolExecutor(_READERS) as readers:
-                list(readers.map(self._known, unread))
+                list(readers.map(self.known, unread))
         for each in instances:
-            self._decide(node, self._known(each))
+            self._decide(node, self.known(each))
         return instances
 
     def node_of(self, instance: Instance) -> Node | None:
@@ -132,7 +132,7 @@ class Upstream:
             self._instances[number] = made
         return self._instances[number]
 
-    def _known(self, instance: Instance) -> Instance:
+    def known(self, instance: Instance) -> Instance:
         """Return an instance with what its records say."""
         if instance.key in self._read:
             return instance
@@ -162,6 +162,6 @@ class Upstream:
         for source in verdicts.streamed(self.graph, node):
             made = self._made(source)
             if item < len(made):
-                found = self._known(made[item])
+                found = self.known(made[item])
                 self._decide(source, found)
                 yield found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+import msgspec
+
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.following import Follower
 from fairlead.engines.kubernetes.submitting import create
@@ -12,18 +14,19 @@ from fairlead.errors import Fault
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import WORKFLOW
-from fairlead.specs.contexts import Context
+from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import Single, kind_of
+from fairlead.specs.runtimes import RankRuntime, Single, kind_of
 from fairlead.specs.status import RunStatus
-from fairlead.specs.steps import ContainerStep, DriverStep, Step, SweepStep
+from fairlead.specs.steps import ContainerStep, Step
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.history import cancel_requests
+from fairlead.store.layout import submission_key
 from fairlead.store.progress import Progress
-from fairlead.store.records import Claim, Handover, RunSpec
+from fairlead.store.records import Claim, Handover, RunSpec, encode
 from fairlead.targets import naming, workflow
-from fairlead.targets.orders import Manifest, Order
+from fairlead.targets.orders import Order
 from fairlead.worker.concluding import conclude
 
 
@@ -51,32 +54,35 @@ class KubernetesEngine:
         if not self._context.image and any(step.environment.image is None for step in graph.steps.values()):
             yield Fault("steps", "name no image, and the context has none: fairlead context add … --image IMAGE")
 
-    def render(self, spec: RunSpec, progress: Progress, claim: Claim, *, cancels_before: int = 0) -> list[Manifest]:
-        """Compile what is left of a run."""
-        return workflow.render(
-            Order(
-                run=spec.run,
-                graph=spec.graph,
-                nodes=dict(_left(progress)),
-                context=self._context,
-                namespace=self._namespace,
-                generation=claim.number,
-                revision=spec.revision,
-                since=claim.time,
-                cancels_before=cancels_before,
-                user=spec.user,
-                labels=spec.labels,
-            )
+    def submission(self, spec: RunSpec, claim: Claim) -> Submission:
+        """Return what a run is submitted with, under a claim on it."""
+        context = msgspec.structs.replace(self._context, kubeconfig="", kube_context="", store_env="")
+        return Submission(
+            run=spec.run,
+            flow=spec.graph.flow,
+            context=context,
+            namespace=self._namespace,
+            generation=claim.number,
+            revision=spec.revision,
+            since=claim.time,
+            cancels_before=cancel_requests(self._backend, spec.run),
+            user=spec.user,
+            labels=spec.labels,
         )
 
     def submit(self, spec: RunSpec, progress: Progress, claim: Claim) -> Handover:
         """Create what is left of a run, once, and leave it to the cluster."""
-        cancels = cancel_requests(self._backend, spec.run)
-        manifests = self.render(spec, progress, claim, cancels_before=cancels)
+        submission = self.submission(spec, claim)
+        self._backend.create(submission_key(spec.run, claim.number), encode(submission))
+        manifests = workflow.render(Order(submission, spec.graph, left(progress)))
         for manifest in manifests:
             create(self._client, manifest)
-        name = manifests[-1]["metadata"]["name"]
-        handover = Handover(context=self._context.name, namespace=self._namespace, name=name, cancels_before=cancels)
+        handover = Handover(
+            context=self._context.name,
+            namespace=self._namespace,
+            name=manifests[-1]["metadata"]["name"],
+            cancels_before=submission.cancels_before,
+        )
         claims.hand_over(self._backend, spec.run, claim, handover)
         return handover
 
@@ -100,23 +106,24 @@ class KubernetesEngine:
                 )
 
 
-def _left(progress: Progress) -> Iterator[tuple[int, tuple[int, ...] | None]]:
-    """Yield the nodes that are still to run, with those of their items that are where some are not."""
+def left(progress: Progress) -> dict[int, tuple[int, ...] | None]:
+    """Return the nodes that are still to run, with those of their items that are where some are not."""
+    found: dict[int, tuple[int, ...] | None] = {}
     for number in range(len(progress.graph.nodes)):
         if not progress.is_expanded(number):
-            yield number, None
+            found[number] = None
             continue
         instances = progress.instances_of(number)
         opened = tuple(position for position, each in enumerate(instances) if not each.ended)
         if opened:
-            yield number, None if len(opened) == len(instances) else opened
+            found[number] = None if len(opened) == len(instances) else opened
+    return found
 
 
 def _unfit(step: Step) -> Iterator[str]:
-    if isinstance(step, DriverStep | SweepStep | ContainerStep):
-        kinds = {DriverStep: "a dynamic flow", SweepStep: "a sweep", ContainerStep: "a container step"}
-        yield f"{kinds[type(step)]} can't run on a cluster yet"
-    if not isinstance(step.runtime, Single):
+    if isinstance(step, ContainerStep):
+        yield "a container step can't run on a cluster yet"
+    if not isinstance(step.runtime, Single | RankRuntime):
         yield f"the runtime {kind_of(step.runtime)!r} can't run on a cluster yet"
     if any(volume.size is not None for volume in step.volumes):
         yield "a volume that is made for the step can't be had on a cluster yet; name a claim"

@@ -14,7 +14,6 @@ import msgspec
 
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.attempts import Attempt, ranks_of, record_of_loss
-from fairlead.engines.local.calls import Calls
 from fairlead.engines.local.capacity import Capacity, Machine, lacking, this_machine
 from fairlead.engines.local.inline import InlineProcesses
 from fairlead.engines.local.making import TaskMaker, remove_scratch
@@ -46,6 +45,7 @@ from fairlead.store.records import (
     Superseded,
     decode,
 )
+from fairlead.worker.calls import Calls
 from fairlead.worker.context import extended, logged_line
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import resolver_of

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 
 from fairlead.engines.local.attempts import Attempt
-from fairlead.engines.local.calls import Calls
 from fairlead.engines.local.memory import MemoryLimits
 from fairlead.specs.steps import SweepStep
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
+from fairlead.worker.calls import Calls
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.tasks import Definition, Input, ProjectCode, Rank, WorkerTask
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from fairlead.packaging.arriving import open_project
+from fairlead.packaging.loading import import_project
 from fairlead.store.opening import open_backend
 from fairlead.worker.running import find_function, run_task, set_up_process
 from fairlead.worker.tasks import WorkerTask
-from fairlead.worker.template import leave, load_project
+from fairlead.worker.template import Modules, leave
 
 
 def main(path: str) -> int:
@@ -20,7 +22,10 @@ def main(path: str) -> int:
     task = msgspec.msgpack.decode(Path(path).read_bytes(), type=WorkerTask)
     set_up_process(task)
     faulthandler.enable()
-    modules = load_project(task.code)
+    assert task.code.package is not None
+    project = open_project(Path(task.code.package).read_bytes(), Path(task.code.file))
+    import_project(project)
+    modules = Modules(project)
     function = find_function(task.step, modules)
     return int(not run_task(task, function, open_backend(task.store), _ignore, modules.root))
 

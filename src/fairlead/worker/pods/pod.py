@@ -1,0 +1,286 @@
+"""One instance of a step in a pod: decide whether it runs, run it, and leave its record, its log and its facts.
+
+Nothing drives it: what it needs to know stands in the store.
+
+Exit codes: 0 where nothing more is to be done for the instance, 1 where another attempt may follow, and
+`SPENT` where none may, which the workflow's retry condition refuses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from fairlead.errors import DamagedError, FairleadError, NotFoundError
+from fairlead.specs.reports import ErrorReport
+from fairlead.specs.status import SPENT
+from fairlead.specs.steps import Step
+from fairlead.store.backends import Backend
+from fairlead.store.claims import host_name
+from fairlead.store.history import cancel_requests, count_items
+from fairlead.store.layout import CACHE, Task, attempt_key, call_key, log_key, object_key, spec_key, start_key
+from fairlead.store.opening import open_backend
+from fairlead.store.progress import Instance
+from fairlead.store.records import (
+    AttemptRecord,
+    Cached,
+    CacheEntry,
+    Called,
+    Outcome,
+    RunSpec,
+    Started,
+    decode,
+    encode,
+)
+from fairlead.store.values import Values
+from fairlead.worker.keys import cache_key, fixed_parts, input_parts
+from fairlead.worker.occurrences import claimed, occurrence
+from fairlead.worker.pods.children import Death, run_child
+from fairlead.worker.pods.facts import facts, write_facts
+from fairlead.worker.resolving import resolver_of
+from fairlead.worker.tasks import Input, ProjectCode, WorkerTask
+from fairlead.worker.upstream import Upstream
+
+
+class Place(NamedTuple):
+    """Where a pod stands: its run, its instance, and the folders it may write to.
+
+    Attributes:
+        revision: Which of the run's specs counts.
+        generation: The number of the claim that the run was submitted under.
+        since: When it was, in seconds since 1970: attempts before count towards no budget.
+        cancels_before: How often somebody had asked to cancel the run before.
+        node: The number of the node; -1 for a driver's call.
+        item: Which of its items.
+        call: For a driver's call the instance that it became, ``step.index``.
+        work: The folder for code, values and logs.
+        facts: The folder that the workflow's executor reads.
+    """
+
+    store: str
+    run: str
+    revision: int
+    generation: int
+    since: float
+    cancels_before: int
+    node: int
+    item: int
+    call: str
+    work: Path
+    facts: Path
+
+
+class Pod:
+    """One instance of a step, from what is recorded of its run to its own record.
+
+    Args:
+        place: Where it stands.
+        execute: Does the work of an attempt.
+    """
+
+    def __init__(self, place: Place, execute: Execute) -> None:
+        self.place = place
+        self.backend: Backend = open_backend(place.store)
+        key = spec_key(place.run, place.revision)
+        self.spec = decode(self.backend.get(key), RunSpec, key=key)
+        self._execute = execute
+        self._upstream = Upstream(self.backend, self.spec)
+        self._values = Values(self.backend, place.work / "host")
+        self._resolver = resolver_of(self.backend, self.spec, self._upstream)
+
+    def run(self) -> int:
+        """Run the instance, unless it has succeeded before, is in the cache, or does not run at all."""
+        place = self.place
+        if not place.call:
+            status, reason = self._upstream.verdict_on_item(place.node, place.item)
+            if status is not None:
+                print(f"fairlead: {self.spec.graph.nodes[place.node].title} is {status}: {reason}", file=sys.stderr)
+                return SPENT if status == "failed" else 0
+        instance = self._called() if place.call else self._upstream.instance(place.node, place.item)
+        if instance.outcome is not None:
+            return self._done(instance.outcome)
+        inputs = self._resolver.inputs(instance)
+        key = None if instance.step.cache == "off" else self._key(instance, inputs)
+        entry = self._cached(key)
+        if entry is not None:
+            found = Cached(step=instance.name, index=instance.index, entry=entry, time=time.time())
+            self.backend.create(attempt_key(self.spec.run, Task(instance.name, instance.index, 0)), encode(found))
+            return self._done(entry.outcome)
+        return self._attempt(instance, inputs, key)
+
+    def _called(self) -> Instance:
+        """Return the instance that a driver's call became, with what is recorded of it."""
+        name, _, index = self.place.call.rpartition(".")
+        key = call_key(self.spec.run, name, int(index))
+        called = decode(self.backend.get(key), Called, key=key)
+        instance = Instance(called.step, called.index, called.definition)
+        instance.call = called
+        return self._upstream.known(instance)
+
+    def _done(self, outcome: Outcome) -> int:
+        if not self.place.call:
+            count = lambda ref: count_items(self.backend, ref)  # noqa: E731  # one argument of the next line
+            write_facts(self.place.facts, facts(self.spec.graph, self.place.node, outcome, count))
+        return 0
+
+    # The cache ---------------------------------------------------------------------------------
+
+    def _key(self, instance: Instance, inputs: dict[str, Input]) -> str:
+        parts = input_parts(inputs)
+        if instance.call is not None:
+            earlier = claimed(self.backend, self.spec, instance, instance.call.source, parts)
+            return cache_key(fixed_parts(instance.step, instance.call.source, self.spec.python), parts, earlier)
+        source = self.spec.sources.get(self.spec.graph.nodes[instance.node].step, {})
+        earlier = occurrence(
+            self.backend,
+            self.spec,
+            self._resolver,
+            instance,
+            lambda item: self._upstream.instances_of(instance.node)[item],
+            parts,
+        )
+        return cache_key(fixed_parts(instance.step, source, self.spec.python), parts, earlier)
+
+    def _cached(self, key: str | None) -> CacheEntry | None:
+        if key is None or not self.spec.use_cache:
+            return None
+        try:
+            entry = decode(self.backend.get(CACHE + key), CacheEntry, key=CACHE + key)
+        except NotFoundError:
+            return None
+        return entry if all(map(self._values.hold, (*entry.outcome.outputs, *entry.outcome.items))) else None
+
+    # An attempt --------------------------------------------------------------------------------
+
+    def _attempt(self, instance: Instance, inputs: dict[str, Input], key: str | None) -> int:
+        number = self._begin(instance)
+        name = Task(instance.name, instance.index, number)
+        retry = self._may_retry(instance)
+        task = msgspec.structs.replace(self._task(instance, inputs, number), cache_key=key, retry=retry)
+        log = self.place.work / "log"
+        death = self._execute(self, instance, task, log)
+        if log.exists() and log.stat().st_size:
+            self.backend.put_file(log_key(self.spec.run, name), log)
+        if death is None:
+            record = self._record(name)
+            return self._done(record.outcome)
+        record = self._recorded(name) or self._write_death(name, instance.step, death, retry=retry)
+        return 1 if record.retry else SPENT
+
+    def _begin(self, instance: Instance) -> int:
+        """Take the next number that no attempt has had, by saying that it began."""
+        number = max(instance.attempts, default=0) + 1
+        while True:
+            started = Started(step=instance.name, index=instance.index, number=number, time=time.time())
+            key = start_key(self.spec.run, Task(instance.name, instance.index, number))
+            if self.backend.create(key, encode(started)):
+                return number
+            number += 1
+
+    def _may_retry(self, instance: Instance) -> bool:
+        """Say whether another attempt follows if the step itself fails in this one."""
+        recent = [each for each in instance.attempts.values() if each.started >= self.place.since]
+        return sum(not each.infrastructure for each in recent) < instance.step.retries.user
+
+    def _fetch_code(self) -> ProjectCode:
+        """Fetch the run's code package, and say where its process is to unpack it."""
+        code = self.spec.code
+        assert code is not None and code.package is not None
+        package = self.place.work / "package"
+        package.write_bytes(self.backend.get(object_key(code.package.digest)))
+        return ProjectCode(file=str(self.place.work / "code" / code.package.digest), package=str(package))
+
+    def _task(self, instance: Instance, inputs: dict[str, Input], number: int) -> WorkerTask:
+        node = None if instance.call is not None else self.spec.graph.nodes[instance.node]
+        step = instance.step
+        return WorkerTask(
+            id=0,
+            run=self.spec.run,
+            step=msgspec.structs.replace(step, name=instance.name),
+            index=instance.index,
+            number=number,
+            code=self._fetch_code(),
+            inputs=inputs,
+            exports=node.exports if node else (),
+            split=node.split if node else (),
+            store=self.place.store,
+            host=str(self.place.work / "host"),
+            log=None,
+            checkpoints=str(self.place.work / "checkpoints"),
+            threads=max(1, step.resources.cpu_millis // 1000),
+            variables=dict(step.environment.variables),
+        )
+
+    def _record(self, name: Task) -> AttemptRecord:
+        record = self._recorded(name)
+        if record is None:
+            raise DamagedError(f"attempt {name} has ended well and left no record", next="report this")
+        return record
+
+    def _recorded(self, name: Task) -> AttemptRecord | None:
+        key = attempt_key(self.spec.run, name)
+        try:
+            return decode(self.backend.get(key), AttemptRecord, key=key)
+        except NotFoundError:
+            return None
+
+    def _write_death(self, name: Task, step: Step, death: Death, *, retry: bool) -> AttemptRecord:
+        """Record an attempt whose process ended without doing so."""
+        cancelled = death.evicted and cancel_requests(self.backend, self.spec.run) > self.place.cancels_before
+        record = AttemptRecord(
+            step=name.step,
+            index=name.index,
+            number=name.number,
+            status="cancelled" if cancelled else "failed",
+            started=death.started,
+            finished=time.time(),
+            exit_code=death.exit_code,
+            signal=death.signal,
+            error=ErrorReport(type=death.kind, message=death.message, traceback="\n".join(death.tail)),
+            retry=(retry or death.evicted) and not cancelled,
+            infrastructure=death.evicted,
+            peak_memory_bytes=death.peak_memory_bytes or None,
+            cpu_s=death.cpu_s,
+            host=host_name(),
+        )
+        self.backend.create(attempt_key(self.spec.run, name), encode(record))
+        return record
+
+
+Execute = Callable[[Pod, Instance, WorkerTask, Path], Death | None]
+"""Does the work of an attempt: its log goes to the path; None where it ended well."""
+
+
+def in_child(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
+    """Do the work in a process of this pod."""
+    return run_child(task, log, pod.place.work, timeout_s=instance.step.timeout_s)
+
+
+def read_place(arguments: Sequence[str] | None) -> Place:
+    """Read the arguments of a pod's command."""
+    parser = argparse.ArgumentParser(prog="fairlead-pod")
+    for name in ("store", "run"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("revision", "generation", "cancels-before", "item"):
+        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--node", type=int, default=-1)
+    parser.add_argument("--call", default="")
+    parser.add_argument("--since", type=float, default=0.0)
+    for name in ("work", "facts"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    return Place(**vars(parser.parse_args(arguments)))
+
+
+def run_pod(arguments: Sequence[str] | None, execute: Execute) -> int:
+    """Run the instance that the arguments name; returns the exit code."""
+    try:
+        return Pod(read_place(arguments), execute).run()
+    except FairleadError as error:  # the edge of the process: the store is away, or a record is damaged
+        print(f"fairlead: {error}", file=sys.stderr)
+        return 1
