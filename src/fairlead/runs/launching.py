@@ -23,7 +23,6 @@ from fairlead.naming import RunId, utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import unpack
 from fairlead.packaging.project import Project, find_project
-from fairlead.runs import clusters
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options, Silent
 from fairlead.runs.reporting import read_report, report
@@ -157,6 +156,8 @@ def launch(
 def launch_traced(project: Project, traced: Traced, options: Options, observer: Observer) -> Run:
     """Check that a traced flow can run, and run it. Raises as `launch` does."""
     if options.on != LOCAL:
+        from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
+
         return clusters.launch(project, traced, options, observer)
     store = open_store(options.store)
     engine = _engine(store, options)

@@ -94,15 +94,19 @@ class Recorded:
         self.keys: set[str] = set()
 
 
-def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Started | Cached | Ended]:
+def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Called | Started | Cached | Ended]:
     """Yield what workers have recorded since the last call: what began, then what ended."""
-    for folder in ("starts/", "attempts/"):
+    for folder in ("calls/", "starts/", "attempts/"):
         prefix = run_prefix(run) + folder
         for entry in list_all(backend, prefix):
             if entry.key in read.keys:
                 continue
-            task = parse_task(entry.key[len(prefix) :])
             try:
+                if folder == "calls/":
+                    yield decode(backend.get(entry.key), Called, key=entry.key)
+                    read.keys.add(entry.key)
+                    continue
+                task = parse_task(entry.key[len(prefix) :])
                 if folder == "starts/":
                     yield decode(backend.get(entry.key), Started, key=entry.key)
                 elif task.rank is None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import msgspec
 
 from fairlead.naming import digest_bytes
 from fairlead.specs.contexts import Submission
@@ -13,6 +16,8 @@ FLOW = PREFIX + "flow"
 STEP = PREFIX + "step"
 NODE = PREFIX + "node"
 ITEM = PREFIX + "item"
+CALL = PREFIX + "call"
+GANG = PREFIX + "gang"
 GENERATION = PREFIX + "generation"
 OWNER = PREFIX + "owner"
 ORDER = PREFIX + "order"
@@ -52,3 +57,10 @@ def run_labels(submission: Submission) -> dict[str, str]:
         GENERATION: str(submission.generation),
         **({OWNER: label_value(submission.user)} if label_value(submission.user) else {}),
     }
+
+
+def marked(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return an object with the digest of what it is."""
+    digest = digest_bytes(msgspec.json.encode(manifest, order="deterministic"))
+    metadata = {**manifest["metadata"], "annotations": {ORDER: digest}}
+    return {**manifest, "metadata": metadata}

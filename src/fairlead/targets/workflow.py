@@ -13,9 +13,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-import msgspec
-
-from fairlead.naming import digest_bytes
 from fairlead.specs import graphs
 from fairlead.specs.branching import conditions_on, counted_by, decider, lists_of
 from fairlead.specs.conditions import scalars
@@ -35,10 +32,7 @@ def render(order: Order) -> list[Manifest]:
     Returns:
         The objects in the order of their creation: the workflow.
     """
-    manifest = _Rendering(order).workflow()
-    digest = digest_bytes(msgspec.json.encode(manifest, order="deterministic"))
-    manifest["metadata"]["annotations"] = {naming.ORDER: digest}
-    return [manifest]
+    return [naming.marked(_Rendering(order).workflow())]
 
 
 class _Rendering:

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any, Protocol
 
 from fairlead.specs.steps import DriverStep, SweepStep
-from fairlead.store.journal import Journal
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import Called, Outcome, RunSpec
 from fairlead.worker.tasks import Answer, Call, Followed, Logged, PastCall
@@ -19,6 +18,13 @@ class Sender(Protocol):
         """Send a message to a task; nothing happens where it is gone."""
 
 
+class Notes(Protocol):
+    """Takes down calls."""
+
+    def add(self, observation: Called) -> None:
+        """Note a call, which is written before its step starts."""
+
+
 class Calls:
     """Turns the calls of drivers into instances of the run, and answers when those have ended.
 
@@ -26,9 +32,9 @@ class Calls:
         unwritten: Whether calls were noted that the journal has not written.
     """
 
-    def __init__(self, spec: RunSpec, progress: Progress, journal: Journal, processes: Sender) -> None:
+    def __init__(self, spec: RunSpec, progress: Progress, notes: Notes, processes: Sender) -> None:
         self._progress = progress
-        self._journal = journal
+        self._notes = notes
         self._processes = processes
         self._drivers: dict[str, int] = {}
         self._waiting: dict[tuple[str, int], list[tuple[str, Call]]] = {}
@@ -76,7 +82,7 @@ class Calls:
             )
             self._used[name] += 1
             self._recorded[parent, call.position] = called
-            self._journal.add(called)
+            self._notes.add(called)
             self.unwritten = True
             known = self._progress.apply(called)
             assert known is not None

@@ -10,6 +10,9 @@ import msgspec
 
 from fairlead.worker.tasks import FromWorker, ToWorker
 
+CHANNEL = "FAIRLEAD_CHANNEL"
+"""The variable that holds the descriptor of a process's end of the channel, where it was given one."""
+
 _HEADER = struct.Struct("!I")
 _encoder = msgspec.msgpack.Encoder()
 _from_worker = msgspec.msgpack.Decoder(FromWorker)
@@ -66,11 +69,17 @@ class Talk(Protocol):
 class Connection:
     """A worker's side of the channel: blocking, one message at a time."""
 
-    def __init__(self, path: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(path)
+    def __init__(self, connected: socket.socket) -> None:
+        self.socket = connected
         self._framing: Framing[ToWorker] = Framing(_to_worker)
         self._arrived: list[ToWorker] = []
+
+    @classmethod
+    def to(cls, path: str) -> Connection:
+        """Connect to a driver's socket."""
+        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connected.connect(path)
+        return cls(connected)
 
     def send(self, message: Any) -> None:
         """Send a message."""

@@ -28,12 +28,13 @@ import msgspec
 from fairlead.errors import FairleadError
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import unpack
-from fairlead.packaging.project import Project, find_project
+from fairlead.packaging.project import find_project
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
 from fairlead.worker import guarding
 from fairlead.worker.channel import Connection
-from fairlead.worker.running import find_function, run_task, set_up_process
+from fairlead.worker.functions import Modules, function_of
+from fairlead.worker.running import run_task, set_up_process
 from fairlead.worker.tasks import (
     Exited,
     Fork,
@@ -81,7 +82,7 @@ class Template:
     def __init__(self, socket_path: str, identity: int) -> None:
         self._path = socket_path
         self._driver = os.getppid()
-        self._connection = Connection(socket_path)
+        self._connection = Connection.to(socket_path)
         self._children: dict[int, int] = {}
         self._code: ProjectCode | None = None
         self._imported = False
@@ -258,7 +259,10 @@ class Child:
         set_up_process(task)
         faulthandler.enable(all_threads=False)
         modules = load_project(task.code)
-        done = run_task(task, self._function(task, modules), open_backend(task.store), self.send, modules.root)
+        if isinstance(task.step, specs.FunctionStep):
+            _limit_threads(task.threads)
+        function = function_of(task, modules, lambda: self.connection)
+        done = run_task(task, function, open_backend(task.store), self.send, modules.root)
         if self._connection is not None and leaves_at_once():
             self.send(_finished(self._id, done))
         return int(not done)
@@ -290,27 +294,9 @@ class Child:
     def connection(self) -> Connection:
         """The connection to the driver, made when it is first needed."""
         if self._connection is None:
-            self._connection = Connection(self._path)
+            self._connection = Connection.to(self._path)
             self._connection.send(Hello(role="task", id=self._id, pid=os.getpid()))
         return self._connection
-
-    def _function(self, task: WorkerTask, modules: Modules) -> Any:
-        match task.step:
-            case specs.FunctionStep():
-                _limit_threads(task.threads)
-                return find_function(task.step, modules)
-            case specs.DriverStep():
-                from fairlead.worker.driving import driven  # lazy: used by dynamic flows only
-
-                return driven(task, find_function(task.step, modules), self.connection, modules.project)
-            case specs.SweepStep():
-                from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
-
-                return swept(task, self.connection)
-            case specs.ContainerStep():
-                from fairlead.worker.containers import contained  # lazy: subprocess, 8 ms
-
-                return contained(task)
 
 
 def rehearsal(x: int) -> int:
@@ -332,18 +318,6 @@ def _finished(identity: int, done: bool) -> Exited:
         peak_memory_bytes=max(usage.ru_maxrss, children.ru_maxrss) * MAXRSS_BYTES,
         cpu_s=usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
     )
-
-
-class Modules:
-    """Imports the project's modules by name."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.root = str(project.root)
-
-    def __call__(self, name: str) -> Any:
-        """Import a module."""
-        return import_module(self.project.module if name == "__main__" else name)
 
 
 _loaded: dict[ProjectCode, Modules] = {}

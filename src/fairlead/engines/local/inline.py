@@ -14,10 +14,11 @@ from typing import Any
 
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
+from fairlead.worker.functions import Modules
 from fairlead.worker.running import environment_of, find_function, run_task, seed_of
 from fairlead.worker.seeding import seed_everything
 from fairlead.worker.tasks import Exited, FromWorker, ProjectCode, WorkerTask
-from fairlead.worker.template import MAXRSS_BYTES, Modules, load_project
+from fairlead.worker.template import MAXRSS_BYTES, load_project
 
 
 class InlineProcesses:

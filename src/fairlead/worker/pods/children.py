@@ -9,17 +9,25 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from fairlead.specs.reports import ErrorReport
+from fairlead.store.claims import host_name
+from fairlead.store.layout import Task
+from fairlead.store.records import AttemptRecord
+from fairlead.worker.channel import CHANNEL
 from fairlead.worker.tasks import WorkerTask
 
 GRACE_S = 20.0
@@ -28,6 +36,8 @@ GRACE_S = 20.0
 START = "FAIRLEAD_START"
 """The variable that names the script by which this package was started, where it is not installed."""
 
+_LOOK_S = 0.5
+_LAST_WORDS_S = 5.0
 _TAIL_LINES = 20
 _BLOCK = 64 << 10
 
@@ -47,9 +57,37 @@ class Death(NamedTuple):
     exit_code: int | None
     signal: int | None
     evicted: bool
-    tail: tuple[str, ...]
-    peak_memory_bytes: int
-    cpu_s: float
+    tail: tuple[str, ...] = ()
+    peak_memory_bytes: int = 0
+    cpu_s: float = 0.0
+
+
+def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -> AttemptRecord:
+    """Describe an attempt whose process left no record.
+
+    Args:
+        name: The attempt.
+        death: How its process ended.
+        cancelled: Whether somebody had asked for it.
+        retry: Whether another attempt follows if the step itself is to blame.
+    """
+    return AttemptRecord(
+        step=name.step,
+        index=name.index,
+        number=name.number,
+        rank=name.rank,
+        status="cancelled" if cancelled else "failed",
+        started=death.started,
+        finished=time.time(),
+        exit_code=death.exit_code,
+        signal=death.signal,
+        error=ErrorReport(type=death.kind, message=death.message, traceback="\n".join(death.tail)),
+        retry=(retry or death.evicted) and not cancelled,
+        infrastructure=death.evicted,
+        peak_memory_bytes=death.peak_memory_bytes or None,
+        cpu_s=death.cpu_s,
+        host=host_name(),
+    )
 
 
 def starting(module: str) -> list[str]:
@@ -58,30 +96,69 @@ def starting(module: str) -> list[str]:
     return [sys.executable, script, module] if script else [sys.executable, "-m", module]
 
 
-def run_child(task: WorkerTask, log: Path, work: Path, *, timeout_s: float | None) -> Death | None:
-    """Run a task in a process of its own, and wait for its end.
+def run_child(
+    task: WorkerTask, log: Path, work: Path, *, timeout_s: float | None, channel: socket.socket | None = None
+) -> Death | None:
+    """Run a task in a process of its own, and wait for its end. Called in the main thread, which takes signals.
 
     Args:
         task: What to do.
         log: The file that takes a copy of all it writes.
         work: A folder for the task's description.
         timeout_s: How long it may take, or None.
+        channel: What a driver's process speaks to; given to it, and closed here.
 
     Returns:
         None where it ended well, else how it ended.
     """
-    return _Child(task, log, work, timeout_s).wait()
+    return _wait([_Child(task, log, work / "task", channel)], timeout_s)[0]
+
+
+def run_children(tasks: Sequence[tuple[WorkerTask, Path]], work: Path) -> list[Death | None]:
+    """Run the ranks of one node, each with its log; when one dies the others are stopped.
+
+    Returns:
+        As `run_child` does, for each.
+    """
+    children = [_Child(task, log, work / f"task-{number}", None) for number, (task, log) in enumerate(tasks)]
+    return _wait(children, None)
+
+
+def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]:
+    def stop(why: str) -> None:
+        for each in children:
+            each.stop(why)
+
+    def evicted(number: int, frame: FrameType | None) -> None:
+        stop("evicted")
+
+    previous = signal.signal(signal.SIGTERM, evicted)
+    timer = threading.Timer(timeout_s, stop, ("timeout",)) if timeout_s is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        left = list(children)
+        while left:
+            for each in left:
+                if each.has_ended(_LOOK_S / len(left)) and each.status != 0:
+                    stop("gang")
+            left = [each for each in left if each.status is None]
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        if timer is not None:
+            timer.cancel()
+    return [each.death() for each in children]
 
 
 class _Child:
-    def __init__(self, task: WorkerTask, log: Path, work: Path, timeout_s: float | None) -> None:
-        description = work / "task"
+    def __init__(self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None) -> None:
         description.write_bytes(msgspec.msgpack.encode(task))
-        self._timeout_s = timeout_s
+        self.status: int | None = None
+        self._timeout = task.step.timeout
         self._started = time.time()
-        self._killed_for = ""
+        self._stopped_for = ""
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        self._timer: threading.Timer | None = None
         self._log: BinaryIO = open(log, "wb")  # noqa: SIM115  # closed when the child has ended
         self._process = subprocess.Popen(
             [*starting("fairlead.worker.pods.process"), str(description)],
@@ -89,24 +166,41 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=[channel.fileno()] if channel else (),
+            env={**os.environ, CHANNEL: str(channel.fileno())} if channel else None,
         )
+        if channel is not None:
+            channel.close()
+        self._reader = threading.Thread(target=self._pass_on, name="fairlead-output", daemon=True)
+        self._reader.start()
 
-    def wait(self) -> Death | None:
-        previous = signal.signal(signal.SIGTERM, self._asked_to_end)
-        if self._timeout_s is not None:
-            self._end_after(self._timeout_s, "timeout")
+    def has_ended(self, patience_s: float) -> bool:
+        """Say whether the process has ended, after waiting for it for a while; its output is complete then."""
         try:
-            self._pass_on()
-            status = self._process.wait()
-        finally:
-            signal.signal(signal.SIGTERM, previous)
-            if self._timer is not None:
-                self._timer.cancel()
-            self._log.close()
-        return None if status == 0 else self._describe(status)
+            self.status = self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return False
+        self._signal(signal.SIGKILL)  # what it started and left behind
+        self._reader.join(_LAST_WORDS_S)
+        self._log.close()
+        return True
+
+    def stop(self, why: str) -> None:
+        """Ask the process to end, and kill it where it does not in time."""
+        if self._process.poll() is not None:
+            return
+        self._stopped_for = self._stopped_for or why
+        self._signal(signal.SIGTERM)
+        killer = threading.Timer(GRACE_S, self._signal, (signal.SIGKILL,))
+        killer.daemon = True
+        killer.start()
+
+    def death(self) -> Death | None:
+        """Return how the process ended; None where it ended well."""
+        return None if self.status == 0 else self._describe(self.status or 0)
 
     def _pass_on(self) -> None:
-        """Write what the child writes to this pod's output and to the log, until nobody can write any more."""
+        """Write what the process writes to this pod's output and to the log, until nobody can write any more."""
         assert self._process.stdout is not None
         own = sys.stdout.buffer
         while block := self._process.stdout.read1(_BLOCK):  # type: ignore[attr-defined]  # a buffered reader
@@ -116,24 +210,8 @@ class _Child:
             self._log.flush()
             self._tail.extend(block.decode("utf-8", "replace").splitlines())
 
-    def _asked_to_end(self, number: int, frame: FrameType | None) -> None:
-        self._stop("evicted")
-
-    def _end_after(self, seconds: float, why: str) -> None:
-        self._timer = threading.Timer(seconds, self._stop, (why,))
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _stop(self, why: str) -> None:
-        """Ask the child to end, and kill it where it does not in time."""
-        self._killed_for = self._killed_for or why
-        self._signal(signal.SIGTERM)
-        killer = threading.Timer(GRACE_S, self._signal, (signal.SIGKILL,))
-        killer.daemon = True
-        killer.start()
-
     def _signal(self, number: int) -> None:
-        if self._process.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
     def _describe(self, status: int) -> Death:
@@ -146,16 +224,18 @@ class _Child:
             started=self._started,
             exit_code=None if status < 0 else status,
             signal=number,
-            evicted=self._killed_for == "evicted",
+            evicted=self._stopped_for == "evicted",
             tail=tuple(self._tail),
             peak_memory_bytes=usage.ru_maxrss * 1024,
             cpu_s=usage.ru_utime + usage.ru_stime,
         )
 
     def _cause(self, number: int | None, status: int) -> tuple[str, str]:
-        if self._killed_for == "timeout":
-            return "Timeout", f"took longer than its timeout of {self._timeout_s:g} s"
-        if self._killed_for == "evicted":
+        if self._stopped_for == "timeout":
+            return "Timeout", f"took longer than its timeout of {self._timeout}"
+        if self._stopped_for == "gang":
+            return "Gang", "another rank of its node died"
+        if self._stopped_for == "evicted":
             return "Evicted", "the pod was asked to end: it was evicted, preempted or deleted"
         if number == signal.SIGKILL:
             return (

@@ -18,11 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from fairlead.errors import DamagedError, FairleadError, NotFoundError
-from fairlead.specs.reports import ErrorReport
 from fairlead.specs.status import SPENT
-from fairlead.specs.steps import Step
 from fairlead.store.backends import Backend
-from fairlead.store.claims import host_name
 from fairlead.store.history import cancel_requests, count_items
 from fairlead.store.layout import CACHE, Task, attempt_key, call_key, log_key, object_key, spec_key, start_key
 from fairlead.store.opening import open_backend
@@ -41,7 +38,7 @@ from fairlead.store.records import (
 from fairlead.store.values import Values
 from fairlead.worker.keys import cache_key, fixed_parts, input_parts
 from fairlead.worker.occurrences import claimed, occurrence
-from fairlead.worker.pods.children import Death, run_child
+from fairlead.worker.pods.children import Death, record_of_death, run_child
 from fairlead.worker.pods.facts import facts, write_facts
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Input, ProjectCode, WorkerTask
@@ -170,7 +167,7 @@ class Pod:
         if death is None:
             record = self._record(name)
             return self._done(record.outcome)
-        record = self._recorded(name) or self._write_death(name, instance.step, death, retry=retry)
+        record = self._recorded(name) or self._write_death(name, death, retry=retry)
         return 1 if record.retry else SPENT
 
     def _begin(self, instance: Instance) -> int:
@@ -230,25 +227,10 @@ class Pod:
         except NotFoundError:
             return None
 
-    def _write_death(self, name: Task, step: Step, death: Death, *, retry: bool) -> AttemptRecord:
+    def _write_death(self, name: Task, death: Death, *, retry: bool) -> AttemptRecord:
         """Record an attempt whose process ended without doing so."""
         cancelled = death.evicted and cancel_requests(self.backend, self.spec.run) > self.place.cancels_before
-        record = AttemptRecord(
-            step=name.step,
-            index=name.index,
-            number=name.number,
-            status="cancelled" if cancelled else "failed",
-            started=death.started,
-            finished=time.time(),
-            exit_code=death.exit_code,
-            signal=death.signal,
-            error=ErrorReport(type=death.kind, message=death.message, traceback="\n".join(death.tail)),
-            retry=(retry or death.evicted) and not cancelled,
-            infrastructure=death.evicted,
-            peak_memory_bytes=death.peak_memory_bytes or None,
-            cpu_s=death.cpu_s,
-            host=host_name(),
-        )
+        record = record_of_death(name, death, cancelled=cancelled, retry=retry)
         self.backend.create(attempt_key(self.spec.run, name), encode(record))
         return record
 

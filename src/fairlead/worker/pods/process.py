@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import faulthandler
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import msgspec
 from fairlead.packaging.arriving import open_project
 from fairlead.packaging.loading import import_project
 from fairlead.store.opening import open_backend
-from fairlead.worker.running import find_function, run_task, set_up_process
+from fairlead.worker.channel import CHANNEL, Connection
+from fairlead.worker.functions import Modules, function_of
+from fairlead.worker.running import run_task, set_up_process
 from fairlead.worker.tasks import WorkerTask
-from fairlead.worker.template import Modules, leave
+from fairlead.worker.template import leave
 
 
 def main(path: str) -> int:
@@ -26,8 +30,12 @@ def main(path: str) -> int:
     project = open_project(Path(task.code.package).read_bytes(), Path(task.code.file))
     import_project(project)
     modules = Modules(project)
-    function = find_function(task.step, modules)
+    function = function_of(task, modules, _connection)
     return int(not run_task(task, function, open_backend(task.store), _ignore, modules.root))
+
+
+def _connection() -> Connection:
+    return Connection(socket.socket(fileno=int(os.environ.pop(CHANNEL))))
 
 
 def _ignore(message: Any) -> None:

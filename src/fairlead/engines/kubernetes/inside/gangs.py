@@ -1,0 +1,135 @@
+"""Waiting for a gang: its ranks run in pods of their own, admitted whole, and rank 0's record is the step's.
+
+The pod that waits is small and never queued, so that gangs that wait for quota hold none. Names carry the attempt.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import msgspec
+
+from fairlead.engines.kubernetes.inside.owning import create_owned, remove
+from fairlead.kube.client import Client
+from fairlead.kube.failures import NotFound
+from fairlead.kube.resources import JOB
+from fairlead.specs.contexts import Submission
+from fairlead.store.backends import list_all
+from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, task_key
+from fairlead.store.progress import Instance
+from fairlead.store.records import AttemptRecord, decode, encode
+from fairlead.targets import job
+from fairlead.worker.pods.children import Death
+from fairlead.worker.pods.pod import Pod
+from fairlead.worker.tasks import WorkerTask
+
+LOOK_S = 0.5
+"""Seconds between two looks at the job."""
+
+
+def run_gang(pod: Pod, instance: Instance, task: WorkerTask, client: Client, submission: Submission) -> Death | None:
+    """Run the ranks of an attempt, and make one record of theirs; None where it ended well."""
+    return _Gang(pod, instance, task, client, submission).run()
+
+
+class _Gang:
+    def __init__(self, pod: Pod, instance: Instance, task: WorkerTask, client: Client, submission: Submission) -> None:
+        self._pod = pod
+        self._instance = instance
+        self._task = task
+        self._client = client
+        self._submission = submission
+        self._started = time.time()
+        self._asked_to_end = False
+        self._name = Task(instance.name, instance.index, task.number)
+
+    def run(self) -> Death | None:
+        previous = signal.signal(signal.SIGTERM, self._end)
+        self._remove_earlier()
+        objects = self._objects(self._task.number)
+        self._pod.backend.put(task_key(self._pod.spec.run, self._name), msgspec.msgpack.encode(self._task))
+        try:
+            for manifest in objects:
+                create_owned(self._client, manifest)
+            return self._outcome(self._wait(objects[-1]["metadata"]["name"]))
+        finally:
+            for manifest in objects:
+                remove(self._client, manifest)
+            signal.signal(signal.SIGTERM, previous)
+
+    def _wait(self, name: str) -> str:
+        """Wait for the job's end; returns ``Complete``, ``Failed``, or why it was not waited for."""
+        timeout_s = self._instance.step.timeout_s
+        while True:
+            if self._asked_to_end:
+                return "evicted"
+            if timeout_s is not None and time.time() - self._started > timeout_s:
+                return "timeout"
+            try:
+                found = self._client.get(JOB, name, namespace=self._submission.namespace)
+            except NotFound:
+                return "deleted"
+            for condition in found.get("status", {}).get("conditions", ()):
+                if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
+                    return str(condition["type"])
+            time.sleep(LOOK_S)
+
+    def _outcome(self, how: str) -> Death | None:
+        """Write the record of the gang as a whole from those of its ranks: rank 0's, or the first one's that failed."""
+        records = self._records()
+        failed = sorted((each for each in records.values() if each.status != "succeeded"), key=_finished)
+        if how == "Complete" and 0 in records and not failed:
+            self._write(msgspec.structs.replace(records[0], rank=None))
+            return None
+        if failed and how in ("Complete", "Failed"):
+            self._write(failed[0])
+        return Death(kind=_KINDS.get(how, "Lost"), message=self._message(how), started=self._started, exit_code=None,
+                     signal=None, evicted=how not in ("timeout",))  # fmt: skip
+
+    def _message(self, how: str) -> str:
+        if how == "timeout":
+            return f"took longer than its timeout of {self._instance.step.timeout}"
+        if how == "evicted":
+            return "the pod that waits for the gang was asked to end"
+        if how == "deleted":
+            return "the gang's job was deleted"
+        return "a rank's pod was gone before it left a record"
+
+    def _write(self, record: AttemptRecord) -> None:
+        self._pod.backend.create(attempt_key(self._pod.spec.run, self._name), encode(record))
+
+    def _records(self) -> dict[int, AttemptRecord]:
+        prefix = run_prefix(self._pod.spec.run) + "attempts/"
+        own = f"{prefix}{self._name}.r"
+        found = {}
+        for entry in list_all(self._pod.backend, prefix, own):
+            if not entry.key.startswith(own):
+                break
+            rank = parse_task(entry.key[len(prefix) :]).rank
+            assert rank is not None
+            found[rank] = decode(self._pod.backend.get(entry.key), AttemptRecord, key=entry.key)
+        return found
+
+    def _objects(self, number: int) -> list[dict[str, Any]]:
+        return job.gang(self._submission, self._instance.step, self._instance.name, self._instance.index, number)
+
+    def _remove_earlier(self) -> None:
+        """Remove the gangs of attempts before this one: whoever waited for them is gone."""
+        for number in range(1, self._task.number):
+            for manifest in self._objects(number):
+                with suppress(NotFound):
+                    remove(self._client, manifest)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_end = True
+
+
+_KINDS = {"timeout": "Timeout", "evicted": "Evicted"}
+
+
+def _finished(record: AttemptRecord) -> float:
+    return record.finished

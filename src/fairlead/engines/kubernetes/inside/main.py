@@ -1,0 +1,33 @@
+"""A pod that creates others: ``python -m fairlead.engines.kubernetes.inside.main --run … --node …``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fairlead.engines.kubernetes.inside.drivers import run_driver
+from fairlead.engines.kubernetes.inside.gangs import run_gang
+from fairlead.kube.client import Client
+from fairlead.kube.connecting import connect
+from fairlead.specs.contexts import Submission
+from fairlead.specs.steps import DriverStep, SweepStep
+from fairlead.store.layout import submission_key
+from fairlead.store.progress import Instance
+from fairlead.store.records import decode
+from fairlead.worker.pods.children import Death
+from fairlead.worker.pods.pod import Pod, run_pod
+from fairlead.worker.tasks import WorkerTask
+
+
+def execute(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
+    """Do the work of an attempt in pods of its own."""
+    key = submission_key(pod.spec.run, pod.place.generation)
+    submission = decode(pod.backend.get(key), Submission, key=key)
+    client = Client(connect())
+    if isinstance(instance.step, DriverStep | SweepStep):
+        return run_driver(pod, instance, task, log, client, submission)
+    return run_gang(pod, instance, task, client, submission)
+
+
+if __name__ == "__main__":
+    sys.exit(run_pod(None, execute))
