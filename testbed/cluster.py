@@ -131,9 +131,9 @@ def _start(state: State, missing: dict[str, str]) -> None:
         run(control_plane.api_server(state, address))
         run(control_plane.controller_manager(state, address))
         run(control_plane.scheduler(state, address))
-        run(node.kube_proxy(state, address))
         run(dns.coredns(state))
     run(node.kubelet(state, address, group))
+    run(node.kube_proxy(state, address))  # after the node's object is there: it waits half a minute otherwise
     kubectl.apply(state, "fairlead.yaml", **store.environment(state))
     for name, begin in {"argo": _start_argo, "kueue": _start_kueue}.items():
         if name not in missing:
