@@ -1,53 +1,32 @@
 """MinIO, the S3 server of the tests: a Go tool, built once per version and machine, and run as a process.
 
-The module ``minio/go.mod`` pins it. MinIO is licensed under the AGPL: it is a tool of the tests only,
-neither linked nor shipped.
+The testbed pins and builds it. MinIO is licensed under the AGPL: it is a tool of the tests only, neither linked
+nor shipped.
 """
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import os
-import re
 import secrets
-import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from testbed import building
+from testbed.faults import BuildFailed
+
 from .processes import ServerDied, Unavailable, free_port, stop, wait_until
 
-TOOL = Path(__file__).with_name("minio")
-PACKAGE = "github.com/minio/minio"
 BUCKET = "fairlead-tests"
 
 
 def binary() -> Path:
     """Return the server's program, after building it where this version has not been built yet (4 minutes)."""
-    found = re.search(rf"{PACKAGE} (v\S+)", (TOOL / "go.mod").read_text())
-    assert found, "minio/go.mod requires no MinIO"
-    program = Path.home() / ".cache/fairlead/tools" / found[1] / "minio"
-    if not program.exists():
-        program.parent.mkdir(parents=True, exist_ok=True)
-        with open(program.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers of this run wait for the one build
-            if not program.exists():
-                _build(program)
-    return program
-
-
-def _build(program: Path) -> None:
-    if shutil.which("go") is None:
-        raise Unavailable("MinIO is built with Go: install go 1.24 or newer")
-    unfinished = program.with_suffix(".part")
-    command = ["go", "build", "-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-o", str(unfinished), PACKAGE]
-    built = subprocess.run(
-        command, cwd=TOOL, env={**os.environ, "CGO_ENABLED": "0"}, capture_output=True, text=True, check=False
-    )
-    if built.returncode:
-        raise Unavailable(f"MinIO could not be built: {built.stderr[-2000:]}")
-    unfinished.rename(program)
+    try:
+        return building.build("minio") / "minio"
+    except BuildFailed as failed:
+        raise Unavailable(f"MinIO could not be built: {failed}") from failed
 
 
 class Minio(NamedTuple):

@@ -1,4 +1,4 @@
-module fairlead.invalid/tests/servers/minio
+module fairlead/testbed/minio
 
 go 1.24.0
 

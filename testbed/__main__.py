@@ -1,0 +1,57 @@
+"""``python -m testbed VERB``: the testbed's commands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from . import cluster, processes
+from .faults import TestbedError
+from .state import current
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 1 where it failed, or where ``status`` finds that the testbed is not well."""
+    parser = argparse.ArgumentParser(prog="python -m testbed", description="A real Kubernetes of one node.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("up", help="start it, or find that it runs")
+    down = verbs.add_parser("down", help="stop it, and take back every change of the machine")
+    down.add_argument("--delete", action="store_true", help="remove the state folder too, with the store's content")
+    verbs.add_parser("status", help="what runs, and what is missing")
+    logs = verbs.add_parser("logs", help="what a process wrote; without a name the last lines of each")
+    logs.add_argument("component", nargs="?")
+    verbs.add_parser("context", help="the command that tells Fairlead about it")
+    build = verbs.add_parser("build", help="build components ahead of time")
+    build.add_argument("component", nargs="*")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _run(chosen)
+    except TestbedError as refused:
+        print(refused, file=sys.stderr)
+        return 1
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    healthy = True
+    match chosen.verb:
+        case "up":
+            print(cluster.up())
+            for name, reason in cluster.absent(current()).items():
+                print(f"absent: {name}: {reason}")
+        case "down":
+            print(cluster.down(chosen.delete))
+        case "status":
+            healthy, lines = cluster.report(current())
+            print(*lines, sep="\n")
+        case "logs":
+            for name, path in cluster.logs(current(), chosen.component):
+                print(path.read_text("utf-8", "replace") if chosen.component else f"== {name}\n{processes.tail(path)}")
+        case "context":
+            print(cluster.context_line(current()))
+        case "build":
+            cluster.build(chosen.component)
+    return 0 if healthy else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""One module per component or group: which processes, with which configuration, and when each works."""
