@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairlead.errors import UsageError
+from fairlead.packaging.failures import check_file
 from fairlead.packaging.git import GitFailed, GitFiles, git_files
 from fairlead.packaging.ignoring import IGNORE_FILE, Rules, is_secret, unreadable
 from fairlead.packaging.imports import reached_files
@@ -145,6 +146,7 @@ def _entry(name: str, path: Path, status: os.stat_result) -> Entry:
 def _imported(project: Project) -> tuple[Entry, ...]:
     """Return the modules that the flow's file imports, as this process runs them: a notebook's lies in no file."""
     texts = texts_of(project)
+    check_file(project, texts)
     found = {project.relative(path): texts.read(path) for path in reached_files(texts)}
     return tuple(Entry(name, "file", len(data), data) for name, data in sorted(found.items()))
 
