@@ -8,7 +8,8 @@ from fairlead.naming import digest_bytes
 from fairlead.packaging.package import UNPACKED_BYTES_MAX
 from fairlead.packaging.project import Project, find_project
 from fairlead.packaging.travelling import Packed, pack_project
-from fairlead.runs.settings import home, settings
+from fairlead.runs.home import home
+from fairlead.runs.settings import settings
 from fairlead.specs.reports import PackagedFile, PackageReport
 
 
