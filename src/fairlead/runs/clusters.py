@@ -14,14 +14,13 @@ from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.naming import utc_now
 from fairlead.packaging.project import Project
-from fairlead.packaging.travelling import pack_project
 from fairlead.runs import contexts
 from fairlead.runs.handles import Run
-from fairlead.runs.home import home
 from fairlead.runs.options import Options
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
 from fairlead.runs.specifying import new_run, repeated, specify
+from fairlead.runs.travelling import packed_project
 from fairlead.specs.contexts import Context
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
@@ -70,7 +69,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
             verdict=f"can't run in the context {options.on!r}",
             next="leave --on away",
         )
-    packed = pack_project(project, without=(home(),))
+    packed = packed_project(project, place.store.url)
     for note in packed.notes:
         observer.noted(note)
     run, created = new_run()
