@@ -28,6 +28,7 @@ from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import spec_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.worker.concluding import conclude
 
 
 class Place(NamedTuple):
@@ -90,14 +91,14 @@ def resume(run: str, options: Options, observer: Observer) -> Run:
     place = open_place(options.on)
     engine, backend = engine_in(place), place.store.backend
     spec = read_spec(backend, run)
-    claim = claims.newest_claim(backend, run)
-    handover = claims.handed_over(backend, run, claim) if claim else None
-    if claim is not None and handover is not None and claims.holder_lives(backend, run, claim):
-        progress, held = read_progress(backend, spec), claim
-        done = _follow(place, lambda: engine.follow(spec, progress, held, handover, observer), spec, observer)
+    held = claims.newest_claim(backend, run)
+    handover = engine.adopt(spec, held) if held else None
+    if held is not None and handover is not None and claims.holder_lives(backend, run, held):
+        progress, claim = read_progress(backend, spec), held
+        done = _follow(place, lambda: engine.follow(spec, progress, claim, handover, observer), spec, observer)
         if done.status in ("succeeded", "running"):
             return done
-    elif claim is not None and read_report(backend, run).status == "succeeded":
+    elif read_report(backend, run).status == "succeeded":
         return Run(place.store, run, read_report(backend, run))
     claim = claims.take_claim(backend, run, now=time.time())
     return _submit(place, engine, spec, claim, observer, detach=options.detach)
@@ -117,7 +118,12 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
 def stop(name: str, run: str) -> None:
     """Have a context's cluster stop a run that somebody has asked to cancel."""
     place = open_place(name)
-    engine_in(place).cancel(run)
+    backend = place.store.backend
+    claim = claims.newest_claim(backend, run)
+    handover = claims.handed_over(backend, run, claim) if claim else None
+    if not engine_in(place).cancel(run) and claim is not None and handover is not None:
+        # Its workflow is gone, and with it whoever would write down the end.
+        conclude(backend, read_spec(backend, run), claim, cancels_before=handover.cancels_before)
 
 
 def engine_in(place: Place) -> KubernetesEngine:

@@ -73,8 +73,7 @@ class Follower:
             found = self._client.get(WORKFLOW, workflow, namespace=self._namespace, metadata_only=True)
         except NotFound:
             return None
-        labels: dict[str, str] = found["metadata"].get("labels", {})
-        return labels.get("workflows.argoproj.io/completed") == "true"
+        return is_completed(found)
 
     def _look_at_pods(self) -> None:
         labels = {naming.RUN: self._spec.run}
@@ -100,3 +99,9 @@ class Follower:
             instance = self._progress.apply(record)
             if instance is not None:
                 self._observer.changed(instance)
+
+
+def is_completed(workflow: dict[str, Any]) -> bool:
+    """Say whether a workflow has ended, by its metadata: its last pod too."""
+    labels: dict[str, str] = workflow["metadata"].get("labels", {})
+    return labels.get("workflows.argoproj.io/completed") == "true"
