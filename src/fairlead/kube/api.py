@@ -54,6 +54,10 @@ class Patience:
 ONCE = Patience(attempts=1)
 
 
+def _ignored(_: Stream) -> None:
+    pass
+
+
 class Api:
     """Sends requests to one API server. Threads share it.
 
@@ -75,6 +79,7 @@ class Api:
         self.connection = connection
         self._transport = Transport(connection)
         self._patience, self._sleep, self._chance = patience, sleep, chance
+        self._opened: Callable[[Stream], None] = _ignored
 
     def request(
         self,
@@ -133,10 +138,14 @@ class Api:
                 raise
             return self._send("GET", path, query or {}, None, "", accept, silent_s)
 
-    def hurried(self) -> Self:
-        """Return a client on the same connections that repeats nothing."""
+    def hurried(self, opened: Callable[[Stream], None] = _ignored) -> Self:
+        """Return a client on the same connections that repeats nothing.
+
+        Args:
+            opened: Called with every answer when its head has come, so that another thread can close it.
+        """
         other = copy.copy(self)
-        other._patience = ONCE
+        other._patience, other._opened = ONCE, opened
         return other
 
     def close(self) -> None:
@@ -205,6 +214,7 @@ class Api:
         if body is not None:
             headers["Content-Type"] = content_type
         stream = self._transport.send(method, path, query, headers, body, silent_s)
+        self._opened(stream)
         if stream.code < 300:
             return stream
         with stream:

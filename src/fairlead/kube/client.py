@@ -31,7 +31,6 @@ _PATCH_TYPES: Mapping[Patch, str] = {
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-_METADATA = "application/json;as={};g=meta.k8s.io;v=v1,application/json"
 
 
 class Listing(NamedTuple):
@@ -70,7 +69,7 @@ class Client(Api):
         Raises:
             NotFound: There is none, or its kind is not served.
         """
-        accept = _METADATA.format("PartialObjectMetadata") if metadata_only else ""
+        accept = metadata_type("PartialObjectMetadata") if metadata_only else ""
         return self.request("GET", self._path(kind, namespace, name), accept=accept)
 
     def list(
@@ -114,8 +113,8 @@ class Client(Api):
         Raises:
             Expired: It took longer than the server keeps old versions, five minutes by default.
         """
-        query: dict[str, Any] = {"labelSelector": _selector(labels), "fieldSelector": fields, "limit": limit}
-        accept = _METADATA.format("PartialObjectMetadataList") if metadata_only else ""
+        query: dict[str, Any] = {"labelSelector": selector(labels), "fieldSelector": fields, "limit": limit}
+        accept = metadata_type("PartialObjectMetadataList") if metadata_only else ""
         while True:
             page: Page = self.read(path, query, accept=accept, shape=Page)
             yield page
@@ -264,7 +263,7 @@ class Client(Api):
         if not namespace or not labels:
             raise ValueError("a collection is deleted in one namespace, and by labels")
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        self.request("DELETE", self._path(kind, namespace), query={"labelSelector": _selector(labels)}, body=body)
+        self.request("DELETE", self._path(kind, namespace), query={"labelSelector": selector(labels)}, body=body)
 
     def logs(
         self,
@@ -309,7 +308,13 @@ class Client(Api):
         return kind.path(self.connection.namespace if namespace is None else namespace, name, subresource)
 
 
-def _selector(labels: Labels) -> str:
+def metadata_type(form: str) -> str:
+    """Return the media type of objects without anything but their metadata; a server that has none sends them whole."""
+    return f"application/json;as={form};g=meta.k8s.io;v=v1,application/json"
+
+
+def selector(labels: Labels) -> str:
+    """Return a label selector: the text, or that of labels with the values that they must have."""
     return labels if isinstance(labels, str) else ",".join(f"{name}={value}" for name, value in labels.items())
 
 
