@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fairlead.kube.client import Client, Labels, selector
 from fairlead.kube.resources import Kind
-from fairlead.kube.watching import Pace, Watch
+from fairlead.kube.watching import PACE, Pace, Watch
 
 
 class _Wanted(NamedTuple):
@@ -30,7 +30,7 @@ class Watches:
         pace: How long streams last, and pauses.
     """
 
-    def __init__(self, client: Client, *, pace: Pace = Pace()) -> None:
+    def __init__(self, client: Client, *, pace: Pace = PACE) -> None:
         self._client, self._pace = client, pace
         self._lock = threading.Lock()
         self._watches: dict[_Wanted, Watch] = {}

@@ -63,6 +63,9 @@ class Pace:
     longest_asked_s: float = 120.0
 
 
+PACE = Pace()
+
+
 class Watch:
     """The objects of a kind in a namespace, in a thread of its own. Threads may read it.
 
@@ -91,7 +94,7 @@ class Watch:
         metadata_only: bool = False,
         shape: Any = dict[str, Any],
         project: Callable[[Any], Any] | None = None,
-        pace: Pace = Pace(),
+        pace: Pace = PACE,
         chance: Callable[[], float] = random.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

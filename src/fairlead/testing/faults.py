@@ -68,6 +68,12 @@ class Schedule:
             self.done.append(planned.fault or "")
             return planned
 
+    @property
+    def is_over(self) -> bool:
+        """All faults have been drawn."""
+        with self._lock:
+            return self._left <= 0
+
     def stop(self) -> None:
         """Let all be well from now on."""
         with self._lock:
