@@ -34,7 +34,7 @@ def kinds(events: list[Event]) -> list[tuple[str, str, str]]:
 
 
 def relist(mirror: Mirror, *objects: msgspec.Raw) -> list[Event]:
-    return mirror.replace(mirror.draft(objects))
+    return mirror.replace(mirror.draft([objects]))
 
 
 def test_events_change_what_is_held_and_say_what_was_before() -> None:
@@ -82,7 +82,7 @@ def test_a_list_that_breaks_changes_nothing() -> None:
     mirror = Mirror()
     relist(mirror, raw("a", 1))
     with pytest.raises(msgspec.DecodeError):
-        mirror.draft([raw("b", 2), msgspec.Raw(b"{")])
+        mirror.draft([[raw("b", 2)], [msgspec.Raw(b"{")]])
     assert set(mirror.objects()) == {("ml", "a")}
 
 

@@ -8,7 +8,7 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ PAGE = 500
 EVERYWHERE = ""
 """In the place of a namespace: all of them."""
 
+T = TypeVar("T")
 Labels = str | Mapping[str, str]
 Patch = Literal["merge", "json", "apply"]
 
@@ -36,7 +37,7 @@ _PATCH_TYPES: Mapping[Patch, str] = {
 class Listing(NamedTuple):
     """Objects as they were at one moment, and the resource version from which to watch them."""
 
-    items: list[dict[str, Any]]
+    items: list[Any]
     resource_version: str
 
 
@@ -45,11 +46,11 @@ class _ListMeta(msgspec.Struct):
     next: str = msgspec.field(name="continue", default="")
 
 
-class Page(msgspec.Struct):
-    """One page of a list, its objects not yet decoded."""
+class Page(msgspec.Struct, Generic[T]):
+    """One page of a list."""
 
     metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
+    items: list[T] | None = None
 
 
 class Client(Api):
@@ -92,13 +93,13 @@ class Client(Api):
             metadata_only: Leave out everything but the metadata.
             shape: What each object is decoded to: a type of `msgspec` that names only some fields costs less.
         """
-        wanted: dict[str, Any] = {"labels": labels, "fields": fields, "metadata_only": metadata_only}
+        wanted: dict[str, Any] = {"labels": labels, "fields": fields, "metadata_only": metadata_only, "shape": shape}
         path = self._path(kind, namespace)
         try:
             pages = [*self.pages(path, **wanted)]
         except Expired:  # the list took longer than the server keeps old versions: all at once needs none
             pages = [*self.pages(path, **wanted, limit=0)]
-        items = [msgspec.json.decode(each, type=shape) for page in pages for each in page.items or ()]
+        items = [each for page in pages for each in page.items or ()]
         for item in items:
             if isinstance(item, dict):
                 item.setdefault("apiVersion", kind.api_version)
@@ -106,8 +107,15 @@ class Client(Api):
         return Listing(items, pages[-1].metadata.resourceVersion)
 
     def pages(
-        self, path: str, *, labels: Labels = "", fields: str = "", metadata_only: bool = False, limit: int = PAGE
-    ) -> Iterator[Page]:
+        self,
+        path: str,
+        *,
+        labels: Labels = "",
+        fields: str = "",
+        metadata_only: bool = False,
+        limit: int = PAGE,
+        shape: Any = msgspec.Raw,
+    ) -> Iterator[Page[Any]]:
         """Yield the pages of a list, which together show one moment.
 
         Raises:
@@ -116,7 +124,7 @@ class Client(Api):
         query: dict[str, Any] = {"labelSelector": selector(labels), "fieldSelector": fields, "limit": limit}
         accept = metadata_type("PartialObjectMetadataList") if metadata_only else ""
         while True:
-            page: Page = self.read(path, query, accept=accept, shape=Page)
+            page: Page[Any] = self.read(path, query, accept=accept, shape=Page[shape])
             yield page
             if not page.metadata.next:
                 return

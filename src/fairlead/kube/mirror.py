@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from fairlead.kube.garbage import collection_paused
+
 Key = tuple[str, str]
 """Namespace and name; the namespace is empty for kinds without."""
 
@@ -81,15 +83,20 @@ class Mirror:
         """Return the resource version of every object."""
         return {key: kept.version for key, kept in self._kept.copy().items()}
 
-    def draft(self, objects: Iterable[msgspec.Raw]) -> Draft:
+    def draft(self, pages: Iterable[Iterable[msgspec.Raw]]) -> Draft:
         """Decode a new list without taking it yet; what has the version that is kept is not decoded again."""
         draft: Draft = {}
-        for raw in objects:
+        for page in pages:
+            with collection_paused():
+                self._add(page, draft)
+        return draft
+
+    def _add(self, page: Iterable[msgspec.Raw], draft: Draft) -> None:
+        for raw in page:
             head = msgspec.json.decode(raw, type=Head).metadata
             key, before = (head.namespace, head.name), self._kept.get((head.namespace, head.name))
             known = before is not None and (before.uid, before.version) == (head.uid, head.resource_version)
             draft[key] = before if before is not None and known else self._keep(head, raw)
-        return draft
 
     def replace(self, draft: Draft) -> list[Event]:
         """Take a new list as the whole truth.

@@ -139,7 +139,7 @@ class Transport:
         """
         identity = self.connection.credentials.identity()
         given = urllib3.HTTPHeaderDict(self.connection.headers)
-        given.update(headers)
+        given.update({"User-Agent": "fairlead", **headers})
         if identity.authorization:
             given["Authorization"] = identity.authorization
         parameters = urlencode({name: value for name, value in query.items() if value not in ("", None)})

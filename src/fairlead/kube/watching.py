@@ -232,13 +232,13 @@ class Watch:
     def _load(self, limit: int) -> None:
         version = ""
 
-        def objects() -> Iterator[msgspec.Raw]:
+        def pages() -> Iterator[list[msgspec.Raw]]:
             nonlocal version
             for page in self._client.pages(self._path, **self._selection, limit=limit):
-                yield from page.items or ()
+                yield page.items or []
                 version = page.metadata.resourceVersion
 
-        draft = self._mirror.draft(objects())
+        draft = self._mirror.draft(pages())
         with self._telling:
             self._tell(self._mirror.replace(draft))
         self._version = version
