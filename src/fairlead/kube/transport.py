@@ -34,7 +34,7 @@ CONNECT_S = 10.0
 READ_S = 60.0
 """How long the server may be silent in the middle of an answer; it gives up after 60 s itself."""
 
-_CONNECTIONS = 16
+_CONNECTIONS = 64  # kept; there may be more, one for each watch and each followed log
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
