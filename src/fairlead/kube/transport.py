@@ -166,7 +166,7 @@ class Transport:
             return self._pool
 
     def _new_pool(self, identity: Identity) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "socket_options": _socket_options()}
+        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "socket_options": socket_options()}
         if self.connection.server.startswith("https"):
             settings["ssl_context"] = tls_context(self.connection, identity)
             if self.connection.server_name:
@@ -195,7 +195,8 @@ class Transport:
             self._pool = None
 
 
-def _socket_options() -> list[tuple[int, int, int]]:
+def socket_options() -> list[tuple[int, int, int]]:
+    """Return the options of every socket: the system notices within a minute that nobody is there any more."""
     keepalive = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     names = [
         each
