@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
-from . import minio, postgres
+from . import apiserver, minio, postgres
 from .processes import Unavailable
 
 _Server = TypeVar("_Server")
@@ -49,3 +49,11 @@ def postgres_url() -> Iterator[str]:
     server = start_or_skip(postgres.start)
     yield server.url
     postgres.end(server)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[apiserver.ApiServer]:
+    """Return a real kube-apiserver with etcd, for tests that are marked ``apiserver``."""
+    server = start_or_skip(apiserver.start)
+    yield server
+    apiserver.end(server)
