@@ -20,7 +20,7 @@ KEPT_S = 24 * 3600
 MASTER_PORT = 29500
 """The port on which the ranks of a gang meet; torchrun's own default."""
 
-_QUEUE = "kueue.x-k8s.io/queue-name"
+QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 def called(submission: Submission, step: Step, name: str, index: int) -> Manifest:
@@ -123,7 +123,7 @@ def _pod(
 
 
 def _job(submission: Submission, name: str, labels: dict[str, str], spec: Manifest, queue: str | None) -> Manifest:
-    queued = {_QUEUE: queue} if queue else {}
+    queued = {QUEUE: queue} if queue else {}
     return naming.marked(
         {
             "apiVersion": "batch/v1",

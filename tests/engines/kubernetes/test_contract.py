@@ -24,7 +24,9 @@ class TestKubernetesEngine(EngineContract):
         monkeypatch.setenv("FAIRLEAD_HOME", str(home))
         monkeypatch.setenv("FAIRLEAD_CONTEXT", cluster_context.name)
         url = f"s3://fairlead/tests/{uuid.uuid4().hex[:12]}"
-        context = type(cluster_context)(**{**{f: getattr(cluster_context, f) for f in cluster_context.__struct_fields__}, "store": url})
+        context = type(cluster_context)(
+            **{**{f: getattr(cluster_context, f) for f in cluster_context.__struct_fields__}, "store": url}
+        )
         contexts.add(context)
         for name, value in contexts.store_variables(context).items():
             monkeypatch.setenv(name, value)

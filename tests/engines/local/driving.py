@@ -54,7 +54,9 @@ class LocalLaunch:
         return self._call("run", f"{file}:{flow}", *flags(parameters), *options)
 
     def begin(self, file: Path, flow: str, parameters: Mapping[str, Any], *, until: str) -> str:
-        driver = Driver(self._home, "run", f"{file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", store=self.store)
+        driver = Driver(
+            self._home, "run", f"{file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", store=self.store
+        )
         self._begun[driver.run] = driver
         wait_for(lambda: any(each.status == "running" for each in steps_of(self.store, driver.run, until)))
         return driver.run
@@ -80,9 +82,7 @@ class LocalLaunch:
 class Driver:
     """``python -m fairlead`` as a process of its own session."""
 
-    def __init__(
-        self, home: Path, *arguments: str, mark: str = "", store: Store | None = None, **options: Any
-    ) -> None:
+    def __init__(self, home: Path, *arguments: str, mark: str = "", store: Store | None = None, **options: Any) -> None:
         self._store = store or Store(str(home), home / "host")
         self._known = set(latest_by_run(self._store.backend))
         self.mark = mark or f"{os.getpid()}-{time.monotonic_ns()}"
