@@ -139,6 +139,6 @@ def _job(submission: Submission, name: str, labels: dict[str, str], spec: Manife
 
 
 def _name(submission: Submission, rest: str) -> str:
-    """Return a name: of pods of a job it becomes the host's name, which leaves 11 characters fewer."""
-    head = f"{submission.run}-{submission.generation}-"
+    """Return a name, also of a Service and of hosts: a letter first, and 11 characters fewer than a label has."""
+    head = f"r{submission.run}-{submission.generation}-"
     return head + naming.dns_label(rest, 52 - len(head))
