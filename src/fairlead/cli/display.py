@@ -18,6 +18,7 @@ from fairlead.specs.reports import RunReport, StepReport
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
 
+_UNDER_WAY = ("pending", "running")
 _LINES_MAX = 12
 _INSTANCES_MAX = 20
 """Of so many instances of a step each line is shown; of the others only failures."""
@@ -118,10 +119,12 @@ def finish(run: Run, form: str) -> int:
         print_document(document, form)
     else:
         print_report(document)
-    if document.status != "succeeded":
+    if document.status in _UNDER_WAY:  # on a cluster, where it goes on by itself
+        print(f"run {document.run} goes on; follow it: fairlead logs {document.run} -f", file=sys.stderr)
+    elif document.status != "succeeded":
         for line in failure_lines(document):
             print(line, file=sys.stderr)
-    return {"succeeded": 0, "cancelled": 130}.get(document.status, 1)
+    return {"succeeded": 0, "cancelled": 130, **dict.fromkeys(_UNDER_WAY, 0)}.get(document.status, 1)
 
 
 def print_report(document: RunReport) -> None:

@@ -50,6 +50,9 @@ EXIT_CODES = {
 """What the exit code of every command says."""
 
 
+_CONTEXT = "FAIRLEAD_CONTEXT"
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are Fairlead's, and whose options are never abbreviated."""
 
@@ -69,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def call(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
+    before = os.environ.get(_CONTEXT)
     try:
         return _dispatch(arguments)
     except FairleadError as error:
@@ -81,6 +85,10 @@ def call(arguments: Sequence[str]) -> int:
         # Whoever read the output has gone; nothing may be printed any more, at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    finally:  # --on is about this command only, and a process may call several
+        os.environ.pop(_CONTEXT, None)
+        if before is not None:
+            os.environ[_CONTEXT] = before
 
 
 def run_file(file: str, flow: str, arguments: list[str] | None) -> NoReturn:
@@ -123,7 +131,7 @@ def _select_context(arguments: Sequence[str]) -> list[str]:
         if name == "--on":
             if not equals and place + 1 == len(rest):
                 raise UsageError("--on needs the name of a context", next="fairlead context ls")
-            os.environ["FAIRLEAD_CONTEXT"] = value if equals else rest[place + 1]
+            os.environ[_CONTEXT] = value if equals else rest[place + 1]
             del rest[place : place + (1 if equals else 2)]
             break
     return rest

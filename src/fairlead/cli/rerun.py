@@ -17,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
     parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
+    parser.add_argument("--detach", action="store_true", help="return as soon as a cluster has the run")
     add_driving_options(parser)
 
 
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         relaxed=arguments.relax,
         use_cache=not arguments.no_cache,
         on=chosen_context(),
+        detach=arguments.detach,
     )
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
         done = rerun(run_id, options, display)

@@ -19,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the project's files as they are now, not as recorded; steps whose cache key changed run again",
     )
+    parser.add_argument("--detach", action="store_true", help="return as soon as a cluster has the run")
     add_driving_options(parser)
 
 
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     run_id = find_run(open_store().backend, arguments.run)
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
-        options = Options(parallel=arguments.parallel, relaxed=arguments.relax, on=chosen_context())
+        options = Options(
+            parallel=arguments.parallel, relaxed=arguments.relax, on=chosen_context(), detach=arguments.detach
+        )
         done = resume(run_id, options, display, with_current_code=arguments.with_current_code)
     return finish(done, arguments.output)

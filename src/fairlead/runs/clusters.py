@@ -94,6 +94,8 @@ def resume(run: str, options: Options, observer: Observer) -> Run:
     held = claims.newest_claim(backend, run)
     handover = engine.adopt(spec, held) if held else None
     if held is not None and handover is not None and claims.holder_lives(backend, run, held):
+        if options.detach:
+            return Run(place.store, run, read_report(backend, run))
         progress, claim = read_progress(backend, spec), held
         done = _follow(place, lambda: engine.follow(spec, progress, claim, handover, observer), spec, observer)
         if done.status in ("succeeded", "running"):

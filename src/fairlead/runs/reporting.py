@@ -23,10 +23,16 @@ def read_report(backend: Backend, run: str) -> RunReport:
     """
     spec = read_spec(backend, run)
     progress = read_progress(backend, spec)
-    status = progress.run.status if progress.run else "pending"
+    status = progress.run.status if progress.run else _status_by_steps(progress)
     if status in ("running", "pending") and not is_driven(backend, run):
         status = "lost"
     return report(spec, progress, status=status, labels=_labels(backend, spec))  # type: ignore[arg-type]  # a status
+
+
+def _status_by_steps(progress: Progress) -> RunStatus:
+    """Return the status of a run that nobody has written down: on a cluster, nobody drives it."""
+    begun = any(each.running or each.ended or each.attempts for each in progress.instances.values())
+    return "running" if begun else "pending"
 
 
 def report(spec: RunSpec, progress: Progress, *, status: RunStatus, labels: dict[str, str] | None = None) -> RunReport:
