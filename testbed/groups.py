@@ -48,11 +48,13 @@ class Group(NamedTuple):
                 os.kill(pid, signal.SIGKILL)
         return bool(members)
 
-    def remove(self) -> None:
-        """Remove the group, which has no processes any more, from every hierarchy."""
+    def remove(self) -> bool:
+        """Remove the group, which has no processes any more, from every hierarchy; returns whether it is gone."""
         for hierarchy in hierarchies():
             for folder in _below(hierarchy / self.name):
-                folder.rmdir()
+                with contextlib.suppress(OSError):  # a process that has just ended still counts for a moment
+                    folder.rmdir()
+        return not any((hierarchy / self.name).exists() for hierarchy in hierarchies())
 
 
 def hierarchies() -> list[Path]:

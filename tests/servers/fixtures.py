@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from . import cluster as clusters
 from . import minio, postgres
 from .processes import Unavailable
 
@@ -49,3 +50,9 @@ def postgres_url() -> Iterator[str]:
     server = start_or_skip(postgres.start)
     yield server.url
     postgres.end(server)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> clusters.Cluster:
+    """Return the cluster that is up: the testbed, or the one that FAIRLEAD_TEST_KUBECONFIG names."""
+    return start_or_skip(clusters.find)
