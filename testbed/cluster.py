@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import building, certificates, images, kubectl, machine, network, versions
+from . import building, certificates, images, kubectl, machine, network
 from .components import argo, control_plane, dns, kueue, node, store
 from .faults import TestbedError
 from .groups import Group
@@ -288,6 +288,10 @@ def logs(state: State, component: str | None) -> Iterator[tuple[str, Path]]:
 
 
 def build(names: list[str]) -> None:
-    """Build the named components, or all of them."""
-    for name in names or versions.names():
+    """Build the named components, or without a name all that a testbed needs, its images included."""
+    for name in names:
         building.build(name)
+    if not names:
+        machine.provide_packages()
+        for name, reason in provide().items():
+            print(f"absent: {name}: {reason}")
