@@ -136,13 +136,13 @@ def _start(state: State, missing: dict[str, str]) -> None:
         run(control_plane.controller_manager(state, address))
         run(control_plane.scheduler(state, address))
         run(dns.coredns(state))
-    run(node.kubelet(state, address, group))
-    run(node.kube_proxy(state, address))  # after the node's object is there: it waits half a minute otherwise
-    kubectl.apply(state, "fairlead.yaml", **store.environment(state))
-    for name, begin in {"argo": _start_argo, "kueue": _start_kueue}.items():
-        if name not in missing:
-            with _without(missing, name):
-                begin(state, run)
+        run(node.kubelet(state, address, group))
+        run(node.kube_proxy(state, address))  # after the node's object is there: it waits half a minute otherwise
+        kubectl.apply(state, "fairlead.yaml", **store.environment(state))
+        for name, begin in {"argo": _start_argo, "kueue": _start_kueue}.items():
+            if name not in missing:
+                with _without(missing, name):
+                    begin(state, run)
     for name, reason in missing.items():
         write(state.absent / name, reason)
     write(state.folder / "running.json", json.dumps(Running(address, boot(), images.python_tag())._asdict()))

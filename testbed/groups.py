@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,9 +27,10 @@ class Group(NamedTuple):
             for part in ("host", "pods"):
                 (hierarchy / self.name / part).mkdir(parents=True, exist_ok=True)
 
-    def join(self) -> None:
-        """Put this process, and all that it starts from now on, into the group."""
-        (_tracking() / self.name / "host/cgroup.procs").write_text("0")
+    def joining(self, command: Sequence[str]) -> list[str]:
+        """Return the command that puts itself into the group before it becomes the given one."""
+        members = _tracking() / self.name / "host/cgroup.procs"
+        return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(members), *command]
 
     @property
     def pods(self) -> str:

@@ -93,14 +93,13 @@ def start(process: Process, state: State, group: Group, timeout_s: float = 60) -
         log.replace(log.with_suffix(".log.1"))
     with open(log, "wb") as output:
         child = subprocess.Popen(
-            list(map(str, process.command)),
+            group.joining([str(part) for part in process.command]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=state.folder,
             env={"PATH": os.environ["PATH"], "HOME": str(state.folder), **process.environment},
             start_new_session=True,
-            preexec_fn=group.join,
         )
     record = Record(child.pid, started(child.pid) or 0, boot())
     write(state.processes / f"{process.name}.json", json.dumps(record._asdict()))
