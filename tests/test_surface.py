@@ -21,7 +21,7 @@ HEAVY = {
     "IPython", "aiohttp", "alembic", "argparse", "asyncio", "boto3", "concurrent.futures", "email", "hashlib", "http",
     "inspect", "jax", "json", "kubernetes", "msgspec", "multiprocessing", "numpy", "obstore", "optuna", "pandas", "pickle",
     "polars", "psycopg", "pyarrow", "pydantic", "requests", "rich", "safetensors", "scipy", "secrets", "sklearn",
-    "sqlalchemy", "sqlite3", "ssl", "tempfile", "tensorflow", "torch", "typing_extensions", "unittest", "urllib.request",
+    "sqlalchemy", "sqlite3", "ssl", "tempfile", "tensorflow", "torch", "typing_extensions", "unittest", "urllib.request", "urllib3",
     "uuid", "yaml",
 }  # fmt: skip
 """What an import of the package has no use for."""

@@ -27,6 +27,7 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     "comparison": ("Runs by a metric: what fairlead ps --metric prints with -o json", list[reports.MetricReport]),
     "events": ("What happened in a run: what fairlead events prints with -o json", list[reports.EventReport]),
     "artifacts": ("What steps returned: what fairlead artifacts ls prints with -o json", list[reports.ArtifactReport]),
+    "package": ("What travels with a flow: what fairlead package prints with -o json", reports.PackageReport),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, reports, resources, runtimes, steps, values)

@@ -19,12 +19,13 @@ READS = {
     "events {run}": "events",
     "artifacts ls {run}": "artifacts",
     "config show": "settings",
+    "package {file}": "package",
 }
 
 
 @pytest.mark.parametrize("arguments", READS)
 def test_a_document_is_valid_and_the_same_in_both_forms(finished: Finished, command: Command, arguments: str) -> None:
-    words = arguments.format(run=finished.first).split()
+    words = arguments.format(run=finished.first, file=finished.project.folder / "flow.py").split()
     document = command(*words, "-o", "json").document
     schema = json.loads((SCHEMAS / f"{READS[arguments]}.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(schema).validate(document)

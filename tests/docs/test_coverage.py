@@ -12,6 +12,7 @@ from docs.pages import FOLDER, PAGES
 from fairlead import errors
 from fairlead.authoring.steps import Options
 from fairlead.cli.main import EXIT_CODES, VERBS
+from fairlead.packaging.ignoring import LEFT_OUT, LEFT_OUT_OF_ROOT, SECRETS
 from fairlead.runs.settings import SETTINGS
 from fairlead.specs.steps import PRUNERS, SAMPLERS
 from fairlead.store.formats.registry import _BUILT_IN
@@ -42,6 +43,11 @@ def test_every_option_of_a_step_has_a_row(option: str) -> None:
 def test_every_setting_has_a_row_and_its_variable(setting: str) -> None:
     assert f"| `{setting}` |" in TEXT
     assert f"`FAIRLEAD_{setting.upper()}`" in TEXT
+
+
+@pytest.mark.parametrize("name", [*LEFT_OUT, *LEFT_OUT_OF_ROOT, *SECRETS])
+def test_every_name_that_does_not_travel_is_documented(name: str) -> None:
+    assert f"`{name}`" in (FOLDER / "code.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("error", ERRORS)

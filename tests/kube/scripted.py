@@ -14,12 +14,18 @@ from fairlead.kube.credentials import Credentials, Fixed
 
 
 class Answer(NamedTuple):
-    """What is answered; `cut` closes the connection after that many bytes of the whole answer."""
+    """What is answered.
+
+    Attributes:
+        cut: The connection is closed after that many bytes of the whole answer.
+        held: The answer never ends: the connection stays open, and nothing more comes.
+    """
 
     code: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = {}
     cut: int | None = None
+    held: bool = False
 
 
 class Asked(NamedTuple):
@@ -41,11 +47,31 @@ def html(code: int, headers: Mapping[str, str] | None = None) -> Answer:
 CUT = Answer(cut=0)
 
 
+def pod(name: str, version: int | str, uid: str = "", **more: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "ml", "uid": uid or f"u-{name}", "resourceVersion": f"{version}"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, **more}
+
+
+def listed(version: int | str, *pods: dict[str, Any], next: str = "") -> Answer:
+    metadata = {"resourceVersion": f"{version}", "continue": next}
+    return Answer(body=json.dumps({"kind": "PodList", "metadata": metadata, "items": pods}).encode())
+
+
+def told(*events: tuple[str, dict[str, Any]], then: bytes = b"", held: bool = False) -> Answer:
+    """Return a watch of these events, which ends after them or is held."""
+    lines = b"".join(json.dumps({"type": type, "object": each}).encode() + b"\n" for type, each in events)
+    return Answer(body=lines + then, held=held)
+
+
+SILENCE = told(held=True)
+
+
 class Scripted:
     """The server: `asked` has what came, in order. The last answer is repeated."""
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
+        self._closed = threading.Event()
         self.asked: list[Asked] = []
         scripted = self
 
@@ -62,11 +88,13 @@ class Scripted:
                 self._write(scripted._next())
 
             def _write(self, answer: Answer) -> None:
-                head = [f"HTTP/1.1 {answer.code} x", f"Content-Length: {len(answer.body)}"]
+                head = [f"HTTP/1.1 {answer.code} x", f"Content-Length: {len(answer.body) + answer.held}"]
                 head += [f"{name}: {value}" for name, value in answer.headers.items()]
                 whole = ("\r\n".join(head) + "\r\n\r\n").encode() + answer.body
                 self.wfile.write(whole[: answer.cut])
-                self.close_connection = answer.cut is not None
+                self.close_connection = answer.cut is not None or answer.held
+                if answer.held:
+                    scripted._closed.wait()
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -81,6 +109,7 @@ class Scripted:
         return Connection(self.url, credentials or Fixed(), namespace="ml", **more)
 
     def close(self) -> None:
+        self._closed.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

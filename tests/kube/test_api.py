@@ -279,3 +279,18 @@ def test_connections_are_used_again() -> None:
             asking.get(POD, "a")
         assert asking._transport._pool is not None
         assert asking._transport._pool.connection_from_url(server.url).num_connections == 1
+
+
+def test_logs_are_read_as_they_come() -> None:
+    log = Answer(body=b"one\ntwo\nthr", headers={"Content-Type": "text/plain"})
+    with scripted(log) as server:
+        with client(server).logs(
+            "a", container="main", previous=True, since="2026-01-01T00:00:00Z", tail_lines=0
+        ) as stream:
+            assert list(stream.lines()) == [b"one", b"two"]
+        with client(server).logs("a", follow=True, limit_bytes=9) as stream:
+            assert b"".join(stream.chunks()) == log.body
+    assert [each.path for each in server.asked] == [
+        "/api/v1/namespaces/ml/pods/a/log?container=main&previous=true&sinceTime=2026-01-01T00%3A00%3A00Z&tailLines=0",
+        "/api/v1/namespaces/ml/pods/a/log?follow=true&limitBytes=9",
+    ]

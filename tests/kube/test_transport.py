@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -243,3 +244,11 @@ def test_keepalive_is_on() -> None:
         connection = manager.connection_from_url(server.url).pool.get()  # type: ignore[union-attr]
         assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         connection.close()
+
+
+def test_without_the_library_the_message_says_what_to_install() -> None:
+    code = "import sys; sys.modules['urllib3'] = None\nfrom fairlead.errors import MissingExtra\ntry: import fairlead.kube.client\nexcept MissingExtra as e: print(e)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "  next   pip install 'fairlead[kubernetes]'"

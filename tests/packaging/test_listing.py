@@ -316,13 +316,19 @@ def test_a_file_alone_brings_what_it_imports_and_nothing_else(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("marker", [".git", "setup.cfg"])
-@pytest.mark.parametrize("home", [".", "deep/er"])
-def test_a_home_folder_is_never_packed_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marker: str, home: str
-) -> None:
+def test_a_home_folder_is_never_packed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marker: str) -> None:
     put(tmp_path, marker, "flow.py", "letters.txt")
-    monkeypatch.setenv("HOME", str(tmp_path / home))
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert names(tmp_path) == {"flow.py"}
+    assert "makes a folder of its own a project" in notes(tmp_path)
+
+
+def test_tracked_files_behind_a_new_link_travel_where_they_are(root: Path, git: Git) -> None:
+    put(root, "lib/a.py", "moved/b.py")
+    git("add", ".")
+    (root / "lib").rename(root / "library")
+    (root / "lib").symlink_to("library")
+    assert names(root) == OWN | {"lib", "library/a.py", "moved/b.py"}
 
 
 def test_a_file_that_cannot_be_read_is_named(root: Path) -> None:

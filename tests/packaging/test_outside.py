@@ -188,6 +188,17 @@ def test_modules_of_folders_on_the_path_travel_and_installed_ones_do_not(laptop:
     assert (outside, result) == ({"tools.py"}, "tools")
 
 
+def test_editable_packages_in_folders_that_stay_travel_on_their_own(laptop: Laptop) -> None:
+    """As `pip install -e git+…` puts them: into the environment, which may lie in the project."""
+    laptop.put("project/.venv/src/checkout/checkout/__init__.py")
+    laptop.put("project/.venv/src/checkout/checkout/table.csv")
+    laptop.install("project/.venv/src/checkout", "checkout", "checkout")
+    laptop.put("project/flow.py", "import checkout\nresult = 1\n")
+    outside, _, search_path = laptop.travel()
+    assert outside == {"checkout/__init__.py", "checkout/table.csv", "checkout-1.5.dist-info/METADATA"}
+    assert search_path == [".", ".fairlead/site-packages"]
+
+
 def test_what_the_user_names_stays_outside(laptop: Laptop) -> None:
     laptop.put("common/tools/__init__.py")
     laptop.put("common/tools/big.bin")

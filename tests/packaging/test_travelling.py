@@ -137,6 +137,20 @@ def test_the_file_has_the_same_module_name_where_it_arrives(workplace: Any, tmp_
         assert place == str(away / file)
 
 
+def test_a_tree_can_be_imported_from_where_it_is_recorded_as_well(workplace: Any) -> None:
+    workplace.put("pyproject.toml")
+    workplace.put("lib.py", "x = 1")
+    workplace.put("flow.py", "import lib\nresult = lib.x")
+    script = """
+    from fairlead.packaging.travelling import pack_project
+    from fairlead.packaging.package import unpack
+    contents = unpack(pack_project(find_project(Path("flow.py"))).data)
+    edit("lib.py", "x = 1", "x = 2")
+    result = load(contents=contents).result
+    """
+    assert workplace.run(script) == 1
+
+
 def test_a_package_in_a_home_folder_is_imported_as_one_where_it_arrives(
     workplace: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -12,8 +12,8 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from . import apiserver, minio, postgres
 from . import cluster as clusters
-from . import minio, postgres
 from .processes import Unavailable
 
 _Server = TypeVar("_Server")
@@ -50,6 +50,14 @@ def postgres_url() -> Iterator[str]:
     server = start_or_skip(postgres.start)
     yield server.url
     postgres.end(server)
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[apiserver.ApiServer]:
+    """Return a real kube-apiserver with etcd, for tests that are marked ``apiserver``."""
+    server = start_or_skip(apiserver.start)
+    yield server
+    apiserver.end(server)
 
 
 @pytest.fixture(scope="session")

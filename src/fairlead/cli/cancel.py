@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import argparse
 
+_CLUSTER_PATIENCE_S = 120.0
+"""How long a cluster may take: pods have 30 seconds, and then the run's last one must start."""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
@@ -20,15 +23,26 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.cancelling import cancel
     from fairlead.runs.finding import find_run
     from fairlead.runs.reporting import read_report
-    from fairlead.runs.settings import open_store
+    from fairlead.runs.settings import chosen_context, open_store
+    from fairlead.specs.contexts import LOCAL
     from fairlead.specs.status import ENDED
 
+    on = chosen_context()
     backend = open_store().backend
     run_id = find_run(backend, arguments.run)
     before = read_report(backend, run_id).status
     if before in ENDED:
         print(f"run {run_id} had ended already: {before}")
         return 0
-    after = cancel(backend, run_id).status
+    if on == LOCAL:
+        after = cancel(backend, run_id).status
+    else:
+        after = cancel(backend, run_id, stop=lambda: _stop(on, run_id), patience_s=_CLUSTER_PATIENCE_S).status
     print(f"run {run_id} cancelled" if after == "cancelled" else f"run {run_id} {after} before it could be cancelled")
     return 0
+
+
+def _stop(context: str, run_id: str) -> None:
+    from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
+
+    clusters.stop(context, run_id)

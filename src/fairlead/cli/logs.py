@@ -39,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the logs."""
     from fairlead.runs.finding import find_target
     from fairlead.runs.logs import select
-    from fairlead.runs.settings import open_store
+    from fairlead.runs.reporting import is_driven
+    from fairlead.runs.settings import chosen_context, open_store
+    from fairlead.specs.contexts import LOCAL
 
     _refuse_negative(arguments)
     store = open_store()
@@ -48,7 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
     writer = _writer(arguments, found, single=target.index is not None)
     for note in found.notes:
         _say(note)
-    if arguments.follow:
+    if arguments.follow and chosen_context() != LOCAL and is_driven(store.backend, target.run):
+        from fairlead.runs.tapping import tapped  # lazy: urllib3, 30 ms; only for runs on a cluster
+
+        with tapped(store, chosen_context(), target.run):
+            _follow(store, target, found, writer, arguments)
+    elif arguments.follow:
         _follow(store, target, found, writer, arguments)
     else:
         _print(found, writer, arguments.tail)

@@ -25,10 +25,15 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.finding import find_run
     from fairlead.runs.launching import rerun
     from fairlead.runs.options import Options
-    from fairlead.runs.settings import open_store
+    from fairlead.runs.settings import chosen_context, open_store
 
     run_id = find_run(open_store().backend, arguments.run)
-    options = Options(parallel=arguments.parallel, relaxed=arguments.relax, use_cache=not arguments.no_cache)
+    options = Options(
+        parallel=arguments.parallel,
+        relaxed=arguments.relax,
+        use_cache=not arguments.no_cache,
+        on=chosen_context(),
+    )
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
         done = rerun(run_id, options, display)
     return finish(done, arguments.output)

@@ -27,10 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.finding import find_run
     from fairlead.runs.launching import resume
     from fairlead.runs.options import Options
-    from fairlead.runs.settings import open_store
+    from fairlead.runs.settings import chosen_context, open_store
 
     run_id = find_run(open_store().backend, arguments.run)
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
-        options = Options(parallel=arguments.parallel, relaxed=arguments.relax)
+        options = Options(parallel=arguments.parallel, relaxed=arguments.relax, on=chosen_context())
         done = resume(run_id, options, display, with_current_code=arguments.with_current_code)
     return finish(done, arguments.output)

@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the flow."""
     from fairlead.runs.launching import launch, launch_traced, load_flow, load_graph
     from fairlead.runs.options import Options
-    from fairlead.runs.settings import settings
+    from fairlead.runs.settings import chosen_context
 
-    on = settings()["context"].value or LOCAL
+    on = chosen_context()
     if arguments.detach and on == LOCAL:
         raise UsageError(
             "--detach needs a cluster",

@@ -8,7 +8,7 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ PAGE = 500
 EVERYWHERE = ""
 """In the place of a namespace: all of them."""
 
+T = TypeVar("T")
 Labels = str | Mapping[str, str]
 Patch = Literal["merge", "json", "apply"]
 
@@ -31,13 +32,12 @@ _PATCH_TYPES: Mapping[Patch, str] = {
     "json": "application/json-patch+json",
     "apply": "application/apply-patch+yaml",
 }
-_METADATA = "application/json;as={};g=meta.k8s.io;v=v1,application/json"
 
 
 class Listing(NamedTuple):
     """Objects as they were at one moment, and the resource version from which to watch them."""
 
-    items: list[dict[str, Any]]
+    items: list[Any]
     resource_version: str
 
 
@@ -46,11 +46,11 @@ class _ListMeta(msgspec.Struct):
     next: str = msgspec.field(name="continue", default="")
 
 
-class Page(msgspec.Struct):
-    """One page of a list, its objects not yet decoded."""
+class Page(msgspec.Struct, Generic[T]):
+    """One page of a list."""
 
     metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
+    items: list[T] | None = None
 
 
 class Client(Api):
@@ -70,7 +70,7 @@ class Client(Api):
         Raises:
             NotFound: There is none, or its kind is not served.
         """
-        accept = _METADATA.format("PartialObjectMetadata") if metadata_only else ""
+        accept = metadata_type("PartialObjectMetadata") if metadata_only else ""
         return self.request("GET", self._path(kind, namespace, name), accept=accept)
 
     def list(
@@ -93,13 +93,13 @@ class Client(Api):
             metadata_only: Leave out everything but the metadata.
             shape: What each object is decoded to: a type of `msgspec` that names only some fields costs less.
         """
-        wanted: dict[str, Any] = {"labels": labels, "fields": fields, "metadata_only": metadata_only}
+        wanted: dict[str, Any] = {"labels": labels, "fields": fields, "metadata_only": metadata_only, "shape": shape}
         path = self._path(kind, namespace)
         try:
             pages = [*self.pages(path, **wanted)]
         except Expired:  # the list took longer than the server keeps old versions: all at once needs none
             pages = [*self.pages(path, **wanted, limit=0)]
-        items = [msgspec.json.decode(each, type=shape) for page in pages for each in page.items or ()]
+        items = [each for page in pages for each in page.items or ()]
         for item in items:
             if isinstance(item, dict):
                 item.setdefault("apiVersion", kind.api_version)
@@ -107,17 +107,24 @@ class Client(Api):
         return Listing(items, pages[-1].metadata.resourceVersion)
 
     def pages(
-        self, path: str, *, labels: Labels = "", fields: str = "", metadata_only: bool = False, limit: int = PAGE
-    ) -> Iterator[Page]:
+        self,
+        path: str,
+        *,
+        labels: Labels = "",
+        fields: str = "",
+        metadata_only: bool = False,
+        limit: int = PAGE,
+        shape: Any = msgspec.Raw,
+    ) -> Iterator[Page[Any]]:
         """Yield the pages of a list, which together show one moment.
 
         Raises:
             Expired: It took longer than the server keeps old versions, five minutes by default.
         """
-        query: dict[str, Any] = {"labelSelector": _selector(labels), "fieldSelector": fields, "limit": limit}
-        accept = _METADATA.format("PartialObjectMetadataList") if metadata_only else ""
+        query: dict[str, Any] = {"labelSelector": selector(labels), "fieldSelector": fields, "limit": limit}
+        accept = metadata_type("PartialObjectMetadataList") if metadata_only else ""
         while True:
-            page: Page = self.read(path, query, accept=accept, shape=Page)
+            page: Page[Any] = self.read(path, query, accept=accept, shape=Page[shape])
             yield page
             if not page.metadata.next:
                 return
@@ -264,7 +271,7 @@ class Client(Api):
         if not namespace or not labels:
             raise ValueError("a collection is deleted in one namespace, and by labels")
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        self.request("DELETE", self._path(kind, namespace), query={"labelSelector": _selector(labels)}, body=body)
+        self.request("DELETE", self._path(kind, namespace), query={"labelSelector": selector(labels)}, body=body)
 
     def logs(
         self,
@@ -309,7 +316,13 @@ class Client(Api):
         return kind.path(self.connection.namespace if namespace is None else namespace, name, subresource)
 
 
-def _selector(labels: Labels) -> str:
+def metadata_type(form: str) -> str:
+    """Return the media type of objects without anything but their metadata; a server that has none sends them whole."""
+    return f"application/json;as={form};g=meta.k8s.io;v=v1,application/json"
+
+
+def selector(labels: Labels) -> str:
+    """Return a label selector: the text, or that of labels with the values that they must have."""
     return labels if isinstance(labels, str) else ",".join(f"{name}={value}" for name, value in labels.items())
 
 

@@ -34,7 +34,7 @@ CONNECT_S = 10.0
 READ_S = 60.0
 """How long the server may be silent in the middle of an answer; it gives up after 60 s itself."""
 
-_CONNECTIONS = 16
+_CONNECTIONS = 64  # kept; there may be more, one for each watch and each followed log
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPALIVE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 
@@ -139,7 +139,7 @@ class Transport:
         """
         identity = self.connection.credentials.identity()
         given = urllib3.HTTPHeaderDict(self.connection.headers)
-        given.update(headers)
+        given.update({"User-Agent": "fairlead", **headers})
         if identity.authorization:
             given["Authorization"] = identity.authorization
         parameters = urlencode({name: value for name, value in query.items() if value not in ("", None)})
@@ -166,7 +166,7 @@ class Transport:
             return self._pool
 
     def _new_pool(self, identity: Identity) -> urllib3.PoolManager:
-        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "socket_options": _socket_options()}
+        settings: dict[str, Any] = {"maxsize": _CONNECTIONS, "socket_options": socket_options()}
         if self.connection.server.startswith("https"):
             settings["ssl_context"] = tls_context(self.connection, identity)
             if self.connection.server_name:
@@ -195,7 +195,8 @@ class Transport:
             self._pool = None
 
 
-def _socket_options() -> list[tuple[int, int, int]]:
+def socket_options() -> list[tuple[int, int, int]]:
+    """Return the options of every socket: the system notices within a minute that nobody is there any more."""
     keepalive = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     names = [
         each

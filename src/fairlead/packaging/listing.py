@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fairlead.errors import UsageError
+from fairlead.packaging.failures import check_file
 from fairlead.packaging.git import GitFailed, GitFiles, git_files
 from fairlead.packaging.ignoring import IGNORE_FILE, Rules, is_secret, unreadable
 from fairlead.packaging.imports import reached_files
 from fairlead.packaging.links import settle, through_links
 from fairlead.packaging.manifest import RESERVED
-from fairlead.packaging.package import Kind, Member, name_fault
+from fairlead.packaging.package import Kind, Member, name_fault, passes_link
 from fairlead.packaging.project import MARKERS, Project
 from fairlead.packaging.texts import texts_of
 
@@ -72,7 +73,7 @@ def project_tree(project: Project, without: Iterable[Path] = ()) -> Tree:
     own = _imported(project)
     if not project.has_marker:
         note = f"{project.file.name} is in no project: what it imports travels, and no other file"
-        return Tree(own, (f"{note}; {MARKERS[0]} in a folder makes it a project",))
+        return Tree(own, (f"{note}; {MARKERS[0]} makes a folder of its own a project",))
     tree = list_folder(project.root, Rules(project.root, without))
     links = {each.name: each.content.decode() for each in tree.entries if isinstance(each.content, bytes)}
     listed = {each.name: each for each in tree.entries}
@@ -121,9 +122,10 @@ def _listed(folder: Path, rules: Rules) -> tuple[GitFiles, list[str]]:
     return listed or GitFiles(set(), set(rules.walked(folder))), notes
 
 
-def _looked_at(folder: Path, names: Iterable[str], prefix: str) -> tuple[list[Entry], list[str]]:
+def _looked_at(folder: Path, names: Iterable[str], prefix: str) -> tuple[list[Entry], set[str]]:
     """Tell files and links apart; what is no longer there, and what is neither, goes."""
-    entries, links = [], []
+    entries: list[Entry] = []
+    links: set[str] = set()
     for name in names:
         path = os.path.join(folder, name)
         try:
@@ -131,10 +133,12 @@ def _looked_at(folder: Path, names: Iterable[str], prefix: str) -> tuple[list[En
         except (FileNotFoundError, NotADirectoryError):  # deleted, or its folder made a file, and not committed yet
             continue
         if stat.S_ISLNK(status.st_mode):
-            links.append(name)
+            links.add(name)
         elif stat.S_ISREG(status.st_mode):
             entries.append(_entry(prefix + name, Path(path), status))
     _refuse_names(folder, [*(each.name for each in entries), *links])
+    # What Git tracks in a folder that a link has taken the place of is there through that link.
+    entries = [each for each in entries if not passes_link(each.name.removeprefix(prefix), links)]
     return entries, links
 
 
@@ -145,6 +149,7 @@ def _entry(name: str, path: Path, status: os.stat_result) -> Entry:
 def _imported(project: Project) -> tuple[Entry, ...]:
     """Return the modules that the flow's file imports, as this process runs them: a notebook's lies in no file."""
     texts = texts_of(project)
+    check_file(project, texts)
     found = {project.relative(path): texts.read(path) for path in reached_files(texts)}
     return tuple(Entry(name, "file", len(data), data) for name, data in sorted(found.items()))
 

@@ -3,7 +3,7 @@
 Such modules are of packages installed editable (`pip install -e`), or lie in a folder that is on ``sys.path``. Where
 they are is asked of Python's own finders, so that it does not matter how an installer made them importable. The
 imports are read from the source by patterns, not by syntax: too much found is harmless, and reading ten thousand
-files must take no longer than reading them.
+files must not take much longer than reading them.
 
 Source: https://peps.python.org/pep-0660/ and https://packaging.python.org/specifications/direct-url/.
 """
@@ -13,8 +13,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from typing import NamedTuple
 from fairlead.packaging.ignoring import Rules
 from fairlead.packaging.listing import Entry, list_folder
 from fairlead.packaging.manifest import SITE
+from fairlead.packaging.package import Kind, Member
 from fairlead.packaging.project import INSTALLED, Project
 from fairlead.packaging.texts import texts_of
 
@@ -52,18 +52,18 @@ class Outside(NamedTuple):
     notes: list[str]
 
 
-def outside_of(project: Project, sources: Iterable[bytes], rules: Rules) -> Outside:
-    """Find the modules that source files import from outside of their project, and that those import in their turn.
+def outside_of(project: Project, tree: Mapping[str, Member], rules: Rules) -> Outside:
+    """Find the modules that a project imports and that are not in its tree, and what those import in their turn.
 
     Args:
         project: The project.
-        sources: The bytes of its Python files.
+        tree: What travels of it, by name.
         rules: What does not travel.
 
     Raises:
         UsageError: A file of such a module can't be used.
     """
-    return _Search(project, rules).run(sources)
+    return _Search(project, tree, rules).run()
 
 
 def imported_names(source: bytes) -> set[str]:
@@ -93,23 +93,23 @@ def _statements(source: bytes) -> Iterator[bytes]:
 class _Search:
     """One search: each name is looked up once, each module outside is taken once."""
 
-    def __init__(self, project: Project, rules: Rules) -> None:
+    def __init__(self, project: Project, tree: Mapping[str, Member], rules: Rules) -> None:
         self._project = project
+        self._tree = tree
         self._rules = rules
         self._texts = texts_of(project)
         self._specs: dict[str, ModuleSpec | None] = {}
         self._taken: dict[str, str] = {}
         self._found = Outside([], [], [])
 
-    def run(self, sources: Iterable[bytes]) -> Outside:
-        todo = list(sources)
+    def run(self) -> Outside:
+        todo = [each.data for name, each in self._tree.items() if _is_source(name, each.kind)]
         seen: set[str] = set()
         while todo:
             names = imported_names(todo.pop()) - seen
             seen |= names
             for name in sorted(names):
-                taken = self._take(name)
-                todo += [each.read().data for each in taken if each.name.endswith(".py") and each.kind != "link"]
+                todo += [each.read().data for each in self._take(name) if _is_source(each.name, each.kind)]
         self._describe_distributions()
         return self._found
 
@@ -136,8 +136,7 @@ class _Search:
         if name in self._taken or _is_installed(place):
             return []
         self._taken[name] = place
-        root = str(self._project.root)
-        if place.startswith(root.rstrip(os.sep) + os.sep):
+        if self._project.relative(place) in self._tree:
             self._note_entry(name, place)
             return []
         prefix = f"{SITE}/{name.replace('.', '/')}"
@@ -157,7 +156,7 @@ class _Search:
         entry = Path(place).parents[name.count(".") + _is_package(place)]
         below = self._project.relative(str(entry))
         known = [self._project.relative(each) for each in self._project.search_path]
-        if below not in known and below not in self._found.search_path and not below.startswith(".."):
+        if below not in known and below not in self._found.search_path:
             self._found.search_path.append(below)
 
     def _spec(self, name: str, path: list[str] | None) -> ModuleSpec | None:
@@ -168,8 +167,8 @@ class _Search:
     def _describe_distributions(self) -> None:
         """Let ``importlib.metadata`` know the editable distributions that travel, with the project's own."""
         for folder, name, files in _editables():
-            is_used = any(place.startswith(folder + os.sep) for place in self._taken.values() if place)
-            if is_used or folder == str(self._project.root):
+            is_used = any(place.startswith(folder + os.sep) for place in self._taken.values())
+            if is_used or os.path.realpath(folder) == os.path.realpath(self._project.root):
                 entries = [Entry(f"{SITE}/{name}/{file}", "file", len(data), data) for file, data in files.items()]
                 self._found.entries.extend(entries)
 
@@ -196,9 +195,11 @@ def _is_package(place: str) -> bool:
 
 
 def _is_installed(place: str) -> bool:
-    return any(f"{os.sep}{each}{os.sep}" in place for each in INSTALLED) or any(
-        place.startswith(sysconfig.get_path(each) + os.sep) for each in ("stdlib", "platstdlib")
-    )
+    return any(f"{os.sep}{each}{os.sep}" in place for each in INSTALLED)
+
+
+def _is_source(name: str, kind: Kind) -> bool:
+    return name.endswith(".py") and kind != "link"
 
 
 def _editables() -> Iterator[tuple[str, str, dict[str, bytes]]]:

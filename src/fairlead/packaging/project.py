@@ -44,12 +44,8 @@ class Project(NamedTuple):
 
     @property
     def has_marker(self) -> bool:
-        """Say whether the root is that of a project, and not just a folder that a file lies in.
-
-        The user's home, and a folder that it lies in, are never a project's, whatever they hold.
-        """
-        home = Path(os.path.expanduser("~"))
-        return not home.is_relative_to(self.root) and any((self.root / marker).exists() for marker in MARKERS)
+        """Say whether the root is that of a project, and not just a folder that a file lies in, as a home folder is."""
+        return self.root not in _barred(self.root) and any((self.root / marker).exists() for marker in MARKERS)
 
     def is_project_file(self, path: str | os.PathLike[str]) -> bool:
         """Say whether a file is the project's own: not installed, of a virtual environment, hidden, or Fairlead's."""
@@ -111,7 +107,7 @@ def _top_package(folder: Path) -> Path | None:
 
 
 def _root(folder: Path, top: Path | None) -> Path:
-    barred = {Path(folder.anchor), Path(os.path.expanduser("~"))}
+    barred = _barred(folder)
     for candidate in (folder, *folder.parents):
         if candidate in barred and candidate != folder:
             break
@@ -121,6 +117,11 @@ def _root(folder: Path, top: Path | None) -> Path:
     if top is None:
         return folder
     return top if top.parent in barred else top.parent
+
+
+def _barred(folder: Path) -> set[Path]:
+    """Return the folders that are no project's, whatever they hold."""
+    return {Path(folder.anchor), Path(os.path.expanduser("~"))}
 
 
 def _module_name(file: Path, base: Path) -> str:

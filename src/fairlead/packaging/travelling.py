@@ -49,8 +49,7 @@ def pack_project(project: Project, without: Iterable[Path] = ()) -> Packed:
     tree = project_tree(project, without)
     check_sizes(project, _sizes(tree.entries), _ADVICE)
     members = {each.name: each.read() for each in tree.entries}
-    sources = [each.data for name, each in members.items() if name.endswith(".py") and each.kind != "link"]
-    outside = outside_of(project, sources, Rules(project.root, without))
+    outside = outside_of(project, members, Rules(project.root, without))
     entries = sorted((*tree.entries, *outside.entries))
     check_sizes(project, _sizes(entries), _ADVICE)
     members |= {each.name: each.read() for each in outside.entries}

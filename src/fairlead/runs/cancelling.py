@@ -26,6 +26,7 @@ def cancel(
     backend: Backend,
     run: str,
     *,
+    stop: Callable[[], None] | None = None,
     patience_s: float = PATIENCE_S,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -35,6 +36,7 @@ def cancel(
     Args:
         backend: The store.
         run: The run's id.
+        stop: Stops what does not look for requests itself: a run on a cluster.
         patience_s: How long to wait for its driver, in seconds.
         clock: Returns seconds; for tests.
         sleep: Waits; for tests.
@@ -52,6 +54,8 @@ def cancel(
     while report.status not in ENDED:
         if not asked:
             write_event(backend, run, Event(kind="cancel", time=time.time(), user=claims.user_name()))
+            if stop is not None:
+                stop()
         asked = True
         if report.status == "lost":
             asked = _cancel_lost(backend, report)  # else somebody resumes it, who would not heed what was asked before

@@ -14,21 +14,21 @@ from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.naming import utc_now
 from fairlead.packaging.project import Project
-from fairlead.packaging.travelling import pack_project
 from fairlead.runs import contexts
 from fairlead.runs.handles import Run
-from fairlead.runs.home import home
 from fairlead.runs.options import Options
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
-from fairlead.runs.specifying import new_run, specify
+from fairlead.runs.specifying import new_run, repeated, specify
+from fairlead.runs.travelling import packed_project
 from fairlead.specs.contexts import Context
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import read_progress
+from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import spec_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.worker.concluding import conclude
 
 
 class Place(NamedTuple):
@@ -70,7 +70,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
             verdict=f"can't run in the context {options.on!r}",
             next="leave --on away",
         )
-    packed = pack_project(project, without=(home(),))
+    packed = packed_project(project, place.store.url)
     for note in packed.notes:
         observer.noted(note)
     run, created = new_run()
@@ -79,6 +79,51 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     spec = specify(place.store, project, traced, options, run=run, created=created, package=packed.data)
     backend.create(spec_key(run), encode(spec))
     return _submit(place, engine, spec, claim, observer, detach=options.detach)
+
+
+def resume(run: str, options: Options, observer: Observer) -> Run:
+    """Go on with a run in a context; one that is still under way there is followed.
+
+    Raises:
+        NotFoundError: There is no such run.
+        ClaimedError: Somebody else drives it.
+    """
+    place = open_place(options.on)
+    engine, backend = engine_in(place), place.store.backend
+    spec = read_spec(backend, run)
+    held = claims.newest_claim(backend, run)
+    handover = engine.adopt(spec, held) if held else None
+    if held is not None and handover is not None and claims.holder_lives(backend, run, held):
+        progress, claim = read_progress(backend, spec), held
+        done = _follow(place, lambda: engine.follow(spec, progress, claim, handover, observer), spec, observer)
+        if done.status in ("succeeded", "running"):
+            return done
+    elif read_report(backend, run).status == "succeeded":
+        return Run(place.store, run, read_report(backend, run))
+    claim = claims.take_claim(backend, run, now=time.time())
+    return _submit(place, engine, spec, claim, observer, detach=options.detach)
+
+
+def rerun(run: str, options: Options, observer: Observer) -> Run:
+    """Run again in a context what a run did, with its recorded code, as a new run."""
+    place = open_place(options.on)
+    old = read_spec(place.store.backend, run)
+    new, created = new_run()
+    claim = claims.take_claim(place.store.backend, new, now=time.time())
+    spec = repeated(old, new, created, options)
+    place.store.backend.create(spec_key(new), encode(spec))
+    return _submit(place, engine_in(place), spec, claim, observer, detach=options.detach)
+
+
+def stop(name: str, run: str) -> None:
+    """Have a context's cluster stop a run that somebody has asked to cancel."""
+    place = open_place(name)
+    backend = place.store.backend
+    claim = claims.newest_claim(backend, run)
+    handover = claims.handed_over(backend, run, claim) if claim else None
+    if not engine_in(place).cancel(run) and claim is not None and handover is not None:
+        # Its workflow is gone, and with it whoever would write down the end.
+        conclude(backend, read_spec(backend, run), claim, cancels_before=handover.cancels_before)
 
 
 def engine_in(place: Place) -> KubernetesEngine:

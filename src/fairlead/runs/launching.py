@@ -27,7 +27,7 @@ from fairlead.runs.handles import Run
 from fairlead.runs.options import Options, Silent
 from fairlead.runs.reporting import read_report, report
 from fairlead.runs.settings import open_store, settings
-from fairlead.runs.specifying import new_run, specify
+from fairlead.runs.specifying import new_run, repeated, specify
 from fairlead.specs import documents, graphs
 from fairlead.specs.contexts import LOCAL
 from fairlead.specs.reports import RunReport
@@ -189,6 +189,15 @@ def resume(run: str, options: Options, observer: Observer, *, with_current_code:
         NotFoundError: There is no such run.
         ClaimedError: Somebody drives it.
     """
+    if options.on != LOCAL:
+        from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
+
+        if with_current_code:
+            raise UsageError(
+                "a run on a cluster goes on with its recorded code",
+                next=f"fairlead resume {run}   or start a new run: what has not changed is taken from the cache",
+            )
+        return clusters.resume(run, options, observer)
     store = open_store(options.store)
     spec = read_spec(store.backend, run)
     engine = _engine(store, options)
@@ -200,20 +209,15 @@ def resume(run: str, options: Options, observer: Observer, *, with_current_code:
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:
     """Run again what a run did, with its recorded code, as a new run."""
+    if options.on != LOCAL:
+        from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
+
+        return clusters.rerun(run, options, observer)
     store = open_store(options.store)
     old = read_spec(store.backend, run)
     new, created = new_run()
     claim = _claim(store, new)
-    spec = msgspec.structs.replace(
-        old,
-        run=new,
-        created=created,
-        use_cache=options.use_cache,
-        user=claims.user_name(),
-        host=claims.host_name(),
-        origin=run,
-        revision=0,
-    )
+    spec = repeated(old, new, created, options)
     store.backend.create(spec_key(spec.run), encode(spec))
     return _drive(store, _engine(store, options), spec, observer, claim, resume=False)
 

@@ -60,6 +60,11 @@ def settings() -> dict[str, Setting]:
     return found
 
 
+def chosen_context() -> str:
+    """Return the name of the context that this command is about."""
+    return settings()["context"].value or LOCAL
+
+
 def describe_settings() -> list[SettingReport]:
     """Return every setting with its meaning, and the folder of all state first; passwords are left out."""
     variable = "FAIRLEAD_HOME"
@@ -106,9 +111,8 @@ def _read_file(path: Path) -> dict[str, object]:
 
 def open_store(url: str | None = None) -> Store:
     """Open the store that is given, or that of the context which the settings name."""
-    name = settings()["context"].value or LOCAL
-    if url is None and name != LOCAL:
-        context = contexts.find(name)
+    if url is None and chosen_context() != LOCAL:
+        context = contexts.find(chosen_context())
         os.environ.update(contexts.store_variables(context))
         url = context.store
     return Store(url or settings()["store"].value or str(home()), home() / "host")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import msgspec
+
 from fairlead.authoring.tracing import Traced
 from fairlead.naming import RunId, new_run_id, utc_now
 from fairlead.packaging.imports import import_closure
@@ -64,6 +66,21 @@ def specify(
         user=claims.user_name(),
         host=claims.host_name(),
         context=options.on,
+    )
+
+
+def repeated(old: RunSpec, run: RunId, created: float, options: Options) -> RunSpec:
+    """Return the spec of a new run that does again what another did."""
+    return msgspec.structs.replace(
+        old,
+        run=run,
+        created=created,
+        use_cache=options.use_cache,
+        user=claims.user_name(),
+        host=claims.host_name(),
+        context=options.on,
+        origin=old.run,
+        revision=0,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -150,3 +150,34 @@ class SettingReport(msgspec.Struct, frozen=True, kw_only=True):
     value: str | None
     origin: str
     meaning: str
+
+
+class PackagedFile(msgspec.Struct, frozen=True):
+    """A file or link of a code package."""
+
+    path: str
+    kind: Literal["file", "executable", "link"]
+    size_bytes: int
+
+
+class PackageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What travels with a flow's file, as ``fairlead package -o json`` lists it.
+
+    Attributes:
+        file: The flow's file, below the root.
+        module: The name that it is imported under.
+        root: The project's root on this machine.
+        digest: The SHA-256 of the package; equal files give the same one everywhere.
+        size_bytes: Of all files.
+        size_bytes_max: The most that may travel.
+        notes: What was left out, and why.
+    """
+
+    file: str
+    module: str
+    root: str
+    digest: str
+    size_bytes: int
+    size_bytes_max: int
+    files: tuple[PackagedFile, ...]
+    notes: tuple[str, ...]

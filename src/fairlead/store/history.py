@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
 from fairlead.specs.values import Ref
-from fairlead.store.backends import Backend, list_all
+from fairlead.store.backends import Backend, Entry, list_all
 from fairlead.store.catalog import latest_by_run
 from fairlead.store.journal import read_journal
 from fairlead.store.layout import Task, object_key, parse_task, run_prefix, spec_key
@@ -91,7 +91,7 @@ class Recorded:
     """What somebody who follows a run has read of its workers' records."""
 
     def __init__(self) -> None:
-        self.keys: set[str] = set()
+        self.entries: set[Entry] = set()
 
 
 def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Called | Started | Cached | Ended]:
@@ -99,12 +99,12 @@ def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Calle
     for folder in ("calls/", "starts/", "attempts/"):
         prefix = run_prefix(run) + folder
         for entry in list_all(backend, prefix):
-            if entry.key in read.keys:
+            if entry in read.entries:
                 continue
             try:
                 if folder == "calls/":
                     yield decode(backend.get(entry.key), Called, key=entry.key)
-                    read.keys.add(entry.key)
+                    read.entries.add(entry)
                     continue
                 task = parse_task(entry.key[len(prefix) :])
                 if folder == "starts/":
@@ -113,7 +113,7 @@ def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Calle
                     yield _read_record(backend, entry.key, task)
             except NotFoundError:  # compacted since it was listed
                 continue
-            read.keys.add(entry.key)
+            read.entries.add(entry)
 
 
 def _read_record(backend: Backend, key: str, task: Task) -> Cached | Ended:

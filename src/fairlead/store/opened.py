@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fairlead.store.backends import Backend, Folder
@@ -22,13 +24,23 @@ class Store:
         self.url = url
         self.host = host
         self.backend: Backend = open_backend(url)
+        self._spool = host / "spool"
         self.values = Values(self.backend, host)
 
     def log_path(self, run: str, task: Task) -> Path:
         """Return the file that takes a task's output while it runs: in the store where that is a folder."""
         if isinstance(self.backend, Folder):
             return self.backend.path(log_key(run, task))
-        return self.host / "spool" / log_key(run, task)
+        return self._spool / log_key(run, task)
+
+    @contextmanager
+    def spooling_in(self, folder: Path) -> Iterator[None]:
+        """Look for the logs of a store that is no folder in another place first, for a while."""
+        usual, self._spool = self._spool, folder
+        try:
+            yield
+        finally:
+            self._spool = usual
 
     @property
     def is_folder(self) -> bool:
@@ -44,7 +56,7 @@ class Store:
         if size == 0:
             log.unlink()
         elif not isinstance(self.backend, Folder):
-            self.backend.put_file(str(log.relative_to(self.host / "spool")), log)
+            self.backend.put_file(str(log.relative_to(self._spool)), log)
             log.unlink(missing_ok=True)
 
     def checkpoints(self, run: str) -> Path:

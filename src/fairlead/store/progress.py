@@ -276,7 +276,9 @@ class Progress:
         match observation:
             case Started():
                 latest = max(instance.attempts, default=0) if instance.running is None else instance.running[0]
-                if observation.number > latest and not instance.ended:
+                if observation.waiting and not instance.ended:
+                    instance.status, instance.reason = "waiting-quota", observation.waiting
+                elif observation.number > latest and not instance.ended:
                     instance.running = (observation.number, observation.time)
                     instance.status = "running"
             case Cached():

@@ -153,12 +153,17 @@ class _Observation(_Record, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Started(_Observation, frozen=True, kw_only=True, tag="started"):
-    """An attempt was started."""
+    """An attempt was started.
+
+    Attributes:
+        waiting: What it waits for before its processes start, in the cluster's words: quota. Empty once they do.
+    """
 
     step: str
     index: int
     number: int
     time: float
+    waiting: str = ""
 
 
 class Ended(_Observation, frozen=True, kw_only=True, tag="ended"):

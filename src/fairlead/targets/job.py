@@ -20,7 +20,7 @@ KEPT_S = 24 * 3600
 MASTER_PORT = 29500
 """The port on which the ranks of a gang meet; torchrun's own default."""
 
-_QUEUE = "kueue.x-k8s.io/queue-name"
+QUEUE = "kueue.x-k8s.io/queue-name"
 
 
 def called(submission: Submission, step: Step, name: str, index: int) -> Manifest:
@@ -123,7 +123,7 @@ def _pod(
 
 
 def _job(submission: Submission, name: str, labels: dict[str, str], spec: Manifest, queue: str | None) -> Manifest:
-    queued = {_QUEUE: queue} if queue else {}
+    queued = {QUEUE: queue} if queue else {}
     return naming.marked(
         {
             "apiVersion": "batch/v1",
@@ -139,6 +139,6 @@ def _job(submission: Submission, name: str, labels: dict[str, str], spec: Manife
 
 
 def _name(submission: Submission, rest: str) -> str:
-    """Return a name: of pods of a job it becomes the host's name, which leaves 11 characters fewer."""
-    head = f"{submission.run}-{submission.generation}-"
+    """Return a name, also of a Service and of hosts: a letter first, and 11 characters fewer than a label has."""
+    head = f"r{submission.run}-{submission.generation}-"
     return head + naming.dns_label(rest, 52 - len(head))

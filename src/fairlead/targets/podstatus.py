@@ -50,6 +50,14 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
     return PodStatus("starting", waiting[1] if waiting else "")
 
 
+def has_begun(pod: dict[str, Any], container: str = "main") -> bool:
+    """Say whether a pod's step has begun, so that there is a log of it."""
+    for each in pod.get("status", {}).get("containerStatuses", ()):
+        if each.get("name") == container:
+            return bool({"running", "terminated"} & (each.get("state") or {}).keys())
+    return False
+
+
 def evidence(pod: dict[str, Any], container: str = "main") -> str:
     """Return why a pod's step was ended by something that is not the step, or nothing: ``OOMKilled``, ``Evicted``."""
     status = pod.get("status", {})

@@ -63,7 +63,7 @@ def _lost(progress: Progress) -> list[Ended]:
 
 def _loss(instance: Instance) -> Ended:
     number, started = instance.running or (max(instance.attempts, default=0) + 1, time.time())
-    message = "its pod was gone before it left a record" if instance.running else "none of its pods could start"
+    message = _why_lost(instance)
     return Ended(
         record=AttemptRecord(
             step=instance.name,
@@ -76,3 +76,12 @@ def _loss(instance: Instance) -> Ended:
             finished=time.time(),
         )
     )
+
+
+def _why_lost(instance: Instance) -> str:
+    if instance.running:
+        return "its pod was gone before it left a record"
+    if not instance.attempts:
+        return "none of its pods could start"
+    last = instance.attempts[max(instance.attempts)]
+    return f"no attempt is left; the last one: {last.error.message if last.error else last.status}"

@@ -280,6 +280,12 @@ def _rank_environment(task: WorkerTask) -> dict[str, str]:
     return environment
 
 
+def write_lines_at_once() -> None:
+    """Have both streams of this process pass on each line as it is written, whatever is in it."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]  # a text file
+
+
 def set_up_process(task: WorkerTask) -> None:
     """Give this process a task's memory limit, environment, output and random state."""
     if task.memory_group is not None:
@@ -295,8 +301,7 @@ def set_up_process(task: WorkerTask) -> None:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         os.close(descriptor)
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]  # a text file
+        write_lines_at_once()
     from fairlead.worker.seeding import seed_everything
 
     seed_everything(seed_of(task))

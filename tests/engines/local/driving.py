@@ -34,8 +34,8 @@ MARK = "FAULTS_MARK"
 class LocalLaunch:
     """Runs flows by the command line, in this process where nobody has to stop them."""
 
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.store = Store(str(home), home / "host")
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], store: Store | None = None) -> None:
+        self.store = store or Store(str(home), home / "host")
         self._capsys = capsys
         self._home = home
         self._begun: dict[str, Driver] = {}
@@ -54,7 +54,9 @@ class LocalLaunch:
         return self._call("run", f"{file}:{flow}", *flags(parameters), *options)
 
     def begin(self, file: Path, flow: str, parameters: Mapping[str, Any], *, until: str) -> str:
-        driver = Driver(self._home, "run", f"{file}:{flow}", *flags(parameters), "--no-cache", "-o", "json")
+        driver = Driver(
+            self._home, "run", f"{file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", store=self.store
+        )
         self._begun[driver.run] = driver
         wait_for(lambda: any(each.status == "running" for each in steps_of(self.store, driver.run, until)))
         return driver.run
@@ -80,8 +82,8 @@ class LocalLaunch:
 class Driver:
     """``python -m fairlead`` as a process of its own session."""
 
-    def __init__(self, home: Path, *arguments: str, mark: str = "", **options: Any) -> None:
-        self._store = Store(str(home), home / "host")
+    def __init__(self, home: Path, *arguments: str, mark: str = "", store: Store | None = None, **options: Any) -> None:
+        self._store = store or Store(str(home), home / "host")
         self._known = set(latest_by_run(self._store.backend))
         self.mark = mark or f"{os.getpid()}-{time.monotonic_ns()}"
         environment = {

@@ -8,9 +8,9 @@ from contextlib import suppress
 import msgspec
 
 from fairlead.engines.contract import Observer
-from fairlead.engines.kubernetes.following import Follower
+from fairlead.engines.kubernetes.following import Follower, is_completed
 from fairlead.engines.kubernetes.submitting import create
-from fairlead.errors import Fault
+from fairlead.errors import Fault, NotFoundError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import WORKFLOW
@@ -24,7 +24,7 @@ from fairlead.store.backends import Backend
 from fairlead.store.history import cancel_requests
 from fairlead.store.layout import submission_key
 from fairlead.store.progress import Progress
-from fairlead.store.records import Claim, Handover, RunSpec, encode
+from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
 from fairlead.targets import naming, workflow
 from fairlead.targets.orders import Order
 from fairlead.worker.concluding import conclude
@@ -74,17 +74,9 @@ class KubernetesEngine:
         """Create what is left of a run, once, and leave it to the cluster."""
         submission = self.submission(spec, claim)
         self._backend.create(submission_key(spec.run, claim.number), encode(submission))
-        manifests = workflow.render(Order(submission, spec.graph, left(progress)))
-        for manifest in manifests:
+        for manifest in workflow.render(Order(submission, spec.graph, left(progress))):
             create(self._client, manifest)
-        handover = Handover(
-            context=self._context.name,
-            namespace=self._namespace,
-            name=manifests[-1]["metadata"]["name"],
-            cancels_before=submission.cancels_before,
-        )
-        claims.hand_over(self._backend, spec.run, claim, handover)
-        return handover
+        return self._hand_over(submission, claim)
 
     def follow(
         self, spec: RunSpec, progress: Progress, claim: Claim, handover: Handover, observer: Observer
@@ -95,15 +87,47 @@ class KubernetesEngine:
         # As a rule the run's last pod has done it.
         return conclude(self._backend, spec, claim, cancels_before=handover.cancels_before)
 
-    def cancel(self, run: str) -> None:
-        """Have the cluster stop a run's workflows; their last pods write down that it was cancelled."""
-        for found in self._client.list(
-            WORKFLOW, namespace=self._namespace, labels={naming.RUN: run}, metadata_only=True
-        ).items:
+    def adopt(self, spec: RunSpec, claim: Claim) -> Handover | None:
+        """Return where a run was left to under a claim, also where its client died before it could write that down."""
+        handover = claims.handed_over(self._backend, spec.run, claim)
+        if handover is not None:
+            return handover
+        key = submission_key(spec.run, claim.number)
+        try:
+            submission = decode(self._backend.get(key), Submission, key=key)
+            name = naming.run_name(submission)
+            self._client.get(WORKFLOW, name, namespace=submission.namespace, metadata_only=True)
+        except (NotFound, NotFoundError):  # it had not come so far
+            return None
+        return self._hand_over(submission, claim)
+
+    def cancel(self, run: str) -> bool:
+        """Have the cluster stop a run's workflows; their last pods write down that it was cancelled.
+
+        Returns:
+            Whether there is one that has not ended.
+        """
+        stopped = False
+        listed = self._client.list(WORKFLOW, namespace=self._namespace, labels={naming.RUN: run}, metadata_only=True)
+        for found in listed.items:
+            if is_completed(found):
+                continue
             with suppress(NotFound):
                 self._client.patch(
                     WORKFLOW, found["metadata"]["name"], {"spec": {"shutdown": "Stop"}}, namespace=self._namespace
                 )
+                stopped = True
+        return stopped
+
+    def _hand_over(self, submission: Submission, claim: Claim) -> Handover:
+        handover = Handover(
+            context=self._context.name,
+            namespace=submission.namespace,
+            name=naming.run_name(submission),
+            cancels_before=submission.cancels_before,
+        )
+        claims.hand_over(self._backend, submission.run, claim, handover)
+        return handover
 
 
 def left(progress: Progress) -> dict[int, tuple[int, ...] | None]:

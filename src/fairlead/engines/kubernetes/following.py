@@ -5,14 +5,14 @@ The store decides what has ended; pods only say why something has not begun. Who
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from fairlead.engines.contract import Observer
 from fairlead.kube.client import Client
-from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import POD, WORKFLOW
+from fairlead.kube.watching import Watch
 from fairlead.store.backends import Backend
 from fairlead.store.history import Recorded, recorded_since
 from fairlead.store.progress import Instance, Progress
@@ -20,8 +20,9 @@ from fairlead.store.records import RunSpec
 from fairlead.targets import naming
 from fairlead.targets.podstatus import pod_status
 
-PAUSE_S = 0.5
-"""Seconds between two looks."""
+LOOK_S = 0.5
+"""Seconds between two looks at the store, at least; it is looked at when a pod has changed."""
+_SYNC_S = 60.0
 
 
 class Follower:
@@ -34,7 +35,6 @@ class Follower:
         spec: What the run is.
         progress: How far it is; kept up here.
         observer: Is told what happens.
-        sleep: Waits; for tests.
     """
 
     def __init__(
@@ -45,8 +45,6 @@ class Follower:
         spec: RunSpec,
         progress: Progress,
         observer: Observer,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._namespace = namespace
@@ -54,31 +52,36 @@ class Follower:
         self._spec = spec
         self._progress = progress
         self._observer = observer
-        self._sleep = sleep
         self._recorded = Recorded()
+        self._news = threading.Event()
 
     def follow(self, workflow: str) -> bool:
         """Follow until the workflow has ended; False where it is gone."""
-        while True:
-            ended = self._has_ended(workflow)
-            self._look_at_pods()
-            self._read_records()
-            if ended is not False:
-                return ended is True
-            self._sleep(PAUSE_S)
+        own, place = f"metadata.name={workflow}", self._namespace
+        with (
+            Watch(self._client, WORKFLOW, namespace=place, fields=own, metadata_only=True) as workflows,
+            Watch(self._client, POD, namespace=place, labels={naming.RUN: self._spec.run}) as pods,
+        ):
+            workflows.wait_synced(_SYNC_S)
+            pods.wait_synced(_SYNC_S)
+            workflows.listen(lambda _: self._news.set())
+            pods.listen(lambda _: self._news.set())
+            while True:
+                found = workflows.get(workflow, self._namespace)
+                self._look_at(pods.objects().values())
+                self._read_records()
+                if found is None or is_completed(found):
+                    return found is not None
+                self._wait()
 
-    def _has_ended(self, workflow: str) -> bool | None:
-        """Say whether a workflow has ended; None where there is none."""
-        try:
-            found = self._client.get(WORKFLOW, workflow, namespace=self._namespace, metadata_only=True)
-        except NotFound:
-            return None
-        labels: dict[str, str] = found["metadata"].get("labels", {})
-        return labels.get("workflows.argoproj.io/completed") == "true"
+    def _wait(self) -> None:
+        """Wait for news, and so long that news come in handfuls; in vain only as long as a lost word may matter."""
+        time.sleep(LOOK_S)
+        self._news.wait(10 * LOOK_S)
+        self._news.clear()
 
-    def _look_at_pods(self) -> None:
-        labels = {naming.RUN: self._spec.run}
-        for pod in self._client.list(POD, namespace=self._namespace, labels=labels).items:
+    def _look_at(self, pods: Any) -> None:
+        for pod in pods:
             instance = self._instance_of(pod)
             if instance is None or instance.ended or instance.running is not None:
                 continue
@@ -89,7 +92,10 @@ class Follower:
 
     def _instance_of(self, pod: dict[str, Any]) -> Instance | None:
         labels = pod["metadata"].get("labels", {})
-        if naming.NODE not in labels:
+        if naming.CALL in labels:
+            name, _, index = labels[naming.CALL].rpartition(".")
+            return self._progress.instances.get((name, int(index)))
+        if naming.NODE not in labels or naming.GANG in labels:
             return None
         node, item = int(labels[naming.NODE]), int(labels.get(naming.ITEM, 0))
         instances = self._progress.instances_of(node)
@@ -100,3 +106,9 @@ class Follower:
             instance = self._progress.apply(record)
             if instance is not None:
                 self._observer.changed(instance)
+
+
+def is_completed(workflow: dict[str, Any]) -> bool:
+    """Say whether a workflow has ended, by its metadata: its last pod too."""
+    labels: dict[str, str] = workflow["metadata"].get("labels", {})
+    return labels.get("workflows.argoproj.io/completed") == "true"

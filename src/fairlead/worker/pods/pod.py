@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -161,7 +162,7 @@ class Pod:
         retry = self._may_retry(instance)
         task = msgspec.structs.replace(self._task(instance, inputs, number), cache_key=key, retry=retry)
         log = self.place.work / "log"
-        death = self._execute(self, instance, task, log)
+        death = self._executed(instance, task, log)
         if log.exists() and log.stat().st_size:
             self.backend.put_file(log_key(self.spec.run, name), log)
         if death is None:
@@ -169,6 +170,17 @@ class Pod:
             return self._done(record.outcome)
         record = self._recorded(name) or self._write_death(name, death, retry=retry)
         return 1 if record.retry else SPENT
+
+    def _executed(self, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
+        """Do the work; where the worker itself fails, that is how the attempt ended."""
+        started = time.time()
+        try:
+            return self._execute(self, instance, task, log)
+        except Exception as error:  # the edge of the process: nobody else could tell of it
+            said = traceback.format_exc()
+            print(said, file=sys.stderr)
+            message = f"{type(error).__name__}: {error}"
+            return Death("Worker", message, started, None, None, evicted=True, tail=tuple(said.splitlines()))
 
     def _begin(self, instance: Instance) -> int:
         """Take the next number that no attempt has had, by saying that it began."""

@@ -16,7 +16,7 @@ from fairlead.packaging.loading import import_project
 from fairlead.store.opening import open_backend
 from fairlead.worker.channel import CHANNEL, Connection
 from fairlead.worker.functions import Modules, function_of
-from fairlead.worker.running import run_task, set_up_process
+from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
 from fairlead.worker.tasks import WorkerTask
 from fairlead.worker.template import leave
 
@@ -25,6 +25,7 @@ def main(path: str) -> int:
     """Run the task that a file describes; 0 where it succeeded."""
     task = msgspec.msgpack.decode(Path(path).read_bytes(), type=WorkerTask)
     set_up_process(task)
+    write_lines_at_once()
     faulthandler.enable()
     assert task.code.package is not None
     project = open_project(Path(task.code.package).read_bytes(), Path(task.code.file))

@@ -14,14 +14,15 @@ from typing import Any
 import msgspec
 
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove
+from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
-from fairlead.kube.resources import JOB
+from fairlead.kube.resources import JOB, WORKLOAD
 from fairlead.specs.contexts import Submission
 from fairlead.store.backends import list_all
-from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, task_key
+from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, start_key, task_key
 from fairlead.store.progress import Instance
-from fairlead.store.records import AttemptRecord, decode, encode
+from fairlead.store.records import AttemptRecord, Started, decode, encode
 from fairlead.targets import job
 from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.pod import Pod
@@ -45,6 +46,7 @@ class _Gang:
         self._submission = submission
         self._started = time.time()
         self._asked_to_end = False
+        self._waiting = ""
         self._name = Task(instance.name, instance.index, task.number)
 
     def run(self) -> Death | None:
@@ -73,10 +75,33 @@ class _Gang:
                 found = self._client.get(JOB, name, namespace=self._submission.namespace)
             except NotFound:
                 return "deleted"
+            self._tell(found)
             for condition in found.get("status", {}).get("conditions", ()):
                 if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
                     return str(condition["type"])
             time.sleep(LOOK_S)
+
+    def _tell(self, found: dict[str, Any]) -> None:
+        """Write down what the gang waits for, and when it does no longer."""
+        waiting = self._what_for(found) if found.get("spec", {}).get("suspend") else ""
+        if waiting == self._waiting:
+            return
+        self._waiting = waiting
+        started = Started(
+            step=self._name.step, index=self._name.index, number=self._name.number, time=time.time(), waiting=waiting
+        )
+        self._pod.backend.put(start_key(self._pod.spec.run, self._name), encode(started))
+
+    def _what_for(self, found: dict[str, Any]) -> str:
+        """Return why a job is not admitted, in the words of its queue where they can be read."""
+        queue = found["metadata"].get("labels", {}).get(job.QUEUE, "")
+        owner = {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
+        with suppress(ClusterError):  # without the right to read workloads it still waits
+            for workload in self._client.list(WORKLOAD, namespace=self._submission.namespace, labels=owner).items:
+                for condition in workload.get("status", {}).get("conditions", ()):
+                    if condition["type"] == "QuotaReserved" and condition["status"] == "False":
+                        return f"queue {queue}: {condition['message']}"
+        return f"waits to be admitted by the queue {queue}"
 
     def _outcome(self, how: str) -> Death | None:
         """Write the record of the gang as a whole from those of its ranks: rank 0's, or the first one's that failed."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from fairlead.engines.kubernetes.inside.drivers import run_driver
 from fairlead.engines.kubernetes.inside.gangs import run_gang
 from fairlead.kube.client import Client
-from fairlead.kube.connecting import connect
+from fairlead.kube.connecting import in_pod
 from fairlead.specs.contexts import Submission
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.store.layout import submission_key
@@ -23,7 +23,7 @@ def execute(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death 
     """Do the work of an attempt in pods of its own."""
     key = submission_key(pod.spec.run, pod.place.generation)
     submission = decode(pod.backend.get(key), Submission, key=key)
-    client = Client(connect())
+    client = Client(in_pod())
     if isinstance(instance.step, DriverStep | SweepStep):
         return run_driver(pod, instance, task, log, client, submission)
     return run_gang(pod, instance, task, client, submission)

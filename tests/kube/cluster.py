@@ -1,0 +1,138 @@
+"""A namespace of its own on the real server, and a watch that goes through a proxy which makes faults."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from fairlead.kube.api import Patience
+from fairlead.kube.client import Client
+from fairlead.kube.connection import Connection
+from fairlead.kube.credentials import Identity, bearer
+from fairlead.kube.failures import AlreadyExists, NotFound
+from fairlead.kube.mirror import Event, Key
+from fairlead.kube.resources import CONFIG_MAP, NAMESPACE
+from fairlead.kube.watching import Pace, Watch
+from fairlead.testing.faults import FaultyProxy, Schedule
+from servers.apiserver import ApiServer
+
+PACE = Pace(stream_s=1, grace_s=0.3, patience=Patience(first_s=0.005, longest_s=0.05))
+PATIENCE_S = 30.0
+_numbers = itertools.count()
+
+
+class Renewable:
+    """A token that may be asked for again, as a plugin's may."""
+
+    def __init__(self, token: str) -> None:
+        self._identity = Identity(bearer(token))
+
+    def identity(self) -> Identity:
+        return self._identity
+
+    def renew(self) -> bool:
+        return True
+
+
+def new_namespace(server: ApiServer) -> Client:
+    """Make a namespace, and return the administrator's client of it."""
+    name = f"ns-{threading.get_native_id()}-{next(_numbers)}"
+    client = Client(server.connection(namespace=name))
+    client.create(NAMESPACE, {"metadata": {"name": name}})
+    return client
+
+
+class Follower:
+    """Keeps its own picture from events alone, and lets others wait for it."""
+
+    def __init__(self) -> None:
+        self.versions: dict[Key, str] = {}
+        self.wrong: list[str] = []
+        self.news = threading.Condition()
+
+    def __call__(self, event: Event) -> None:
+        metadata = event.object["metadata"]
+        key = metadata.get("namespace", ""), metadata["name"]
+        with self.news:
+            if (event.type == "ADDED") == (key in self.versions):
+                self.wrong.append(f"{event.type} {key}")
+            if event.type == "DELETED":
+                self.versions.pop(key, None)
+            else:
+                self.versions[key] = metadata["resourceVersion"]
+            self.news.notify_all()
+
+    def wait_a_moment(self, longest_s: float) -> None:
+        """Let the next event come, or not."""
+        with self.news:
+            self.news.wait(longest_s)
+
+    def wait(self, versions: dict[Key, str]) -> bool:
+        with self.news:
+            return self.news.wait_for(lambda: self.versions == versions, PATIENCE_S)
+
+
+@contextmanager
+def spoiled(server: ApiServer, schedule: Schedule, namespace: str, labels: str) -> Iterator[tuple[Watch, Follower]]:
+    """Watch config maps through a proxy that spoils what the schedule says."""
+    with FaultyProxy(server.url, schedule, server.tls()) as proxy:
+        connection = Connection(proxy.url, Renewable(server.token), namespace=namespace)
+        follower = Follower()
+        with Client(connection) as client, Watch(client, CONFIG_MAP, labels=labels, pace=PACE) as watch:
+            watch.listen(follower)
+            yield watch, follower
+
+
+def change(client: Client, chance: random.Random, label: str) -> None:
+    """Make, change or delete one of a few objects."""
+    name = f"{label}-{chance.randrange(5)}"
+    manifest: dict[str, Any] = {
+        "metadata": {"name": name, "labels": {"seed": label}},
+        "data": {"n": f"{chance.random()}"},
+    }
+    try:
+        match chance.randrange(3):
+            case 0:
+                client.create(CONFIG_MAP, manifest)
+            case 1:
+                client.replace(CONFIG_MAP, manifest)
+            case _:
+                client.delete(CONFIG_MAP, name)
+    except (AlreadyExists, NotFound):
+        pass
+
+
+class Outcome(NamedTuple):
+    """What came of one schedule."""
+
+    seed: int
+    faults: list[str]
+    relists: int
+    fault: str
+
+
+def run_schedule(server: ApiServer, client: Client, seed: int, **settings: Any) -> Outcome:
+    """Change a cluster while a watch of it is spoiled; then compare the two."""
+    chance, label, schedule = random.Random(seed), f"s{seed}", Schedule(seed, **settings)
+    with spoiled(server, schedule, client.connection.namespace, f"seed={label}") as (watch, follower):
+        for number in range(60):
+            if number >= 12 and schedule.is_over:
+                break
+            change(client, chance, label)
+            follower.wait_a_moment(chance.random() * 0.01)
+        schedule.stop()
+        truth = {
+            (each["metadata"]["namespace"], each["metadata"]["name"]): each["metadata"]["resourceVersion"]
+            for each in client.list(CONFIG_MAP, labels={"seed": label}).items
+        }
+        fault = "" if follower.wait(truth) else f"{follower.versions} instead of {truth}; last failure {watch.failure}"
+        if not fault and watch.versions() != truth:
+            fault = f"held {watch.versions()} instead of {truth}"
+        fault = fault or "; ".join(follower.wrong)
+        if not fault and watch.relists > len(schedule.done):
+            fault = f"{watch.relists} new lists after {len(schedule.done)} faults"
+        return Outcome(seed, schedule.done, watch.relists, fault)
