@@ -12,11 +12,14 @@ TESTS ?=
 DEMO ?=
 # What benchmarks/run.py is given: make bench BENCH="chain --peers"
 BENCH ?= start
+# Whose output make cluster-logs prints; the last lines of each otherwise
+LOGS ?=
 
-.PHONY: help env env-demo check test test-slow format generated demo bench lock clean
+.PHONY: help env env-demo check test test-cluster test-slow format generated demo bench cluster cluster-down cluster-status \
+	cluster-logs cluster-context lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env:  ## make the development environment in .venv, or leave it where nothing has changed
 	@tools/environment.sh dev
@@ -36,8 +39,11 @@ check: env  ## run every gate: format, lint, types, layers, spelling, sizes, por
 	$(BIN)/python tools/sizes.py
 	$(BIN)/python tools/portable.py
 
-test: check  ## run every gate, then the fast tier of the tests
-	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile $(TESTS)
+test: check  ## run every gate, the fast tier of the tests, and those of a cluster where one is up and on CI
+	@tools/test.sh $(TESTS)
+
+test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, after starting the testbed
+	$(BIN)/python -m pytest -m cluster $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier
 	$(BIN)/python -m pytest -m slow $(TESTS)
@@ -52,6 +58,21 @@ generated: env  ## renew what is made from the code: the JSON Schemas, the refer
 
 bench: env  ## measure, for instance: make bench BENCH="chain --peers"
 	@$(BIN)/python benchmarks/run.py $(BENCH)
+
+cluster: env  ## start a real Kubernetes on this machine, or find that it runs; as root (docs/testbed.md)
+	@$(BIN)/python -m testbed up
+
+cluster-down: env  ## stop it, and take back every change of the machine
+	@$(BIN)/python -m testbed down
+
+cluster-status: env  ## what of it runs, and what is missing
+	@$(BIN)/python -m testbed status
+
+cluster-logs: env  ## what its processes wrote, for instance: make cluster-logs LOGS=kubelet
+	@$(BIN)/python -m testbed logs $(LOGS)
+
+cluster-context: env  ## print the command that tells Fairlead about it
+	@$(BIN)/python -m testbed context
 
 lock:  ## renew requirements/*.txt; PYTHONS names an interpreter of each version
 	@test -n "$(PYTHONS)" || { echo 'give one of each: make lock PYTHONS="python3.11 python3.12 python3.13"'; exit 2; }

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     logs = verbs.add_parser("logs", help="what a process wrote; without a name the last lines of each")
     logs.add_argument("component", nargs="?")
     verbs.add_parser("context", help="the command that tells Fairlead about it")
-    build = verbs.add_parser("build", help="build components ahead of time")
+    build = verbs.add_parser("build", help="build the named components, or all that a testbed needs")
     build.add_argument("component", nargs="*")
     chosen = parser.parse_args(arguments)
     try:

@@ -1,7 +1,7 @@
 """Building the components' programs with Go, once per version and machine.
 
 A program lies in ``~/.cache/fairlead/tools/NAME/KEY/`` (``FAIRLEAD_TOOLS`` names another folder than the first
-three), beside the log of its build and ``built.json``, which is written last: a folder without it is not finished.
+three), beside the log of its build and ``built.json``. The folder appears when all of it is there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def folder(component: Component) -> Path:
 
 def is_built(component: Component) -> bool:
     """Say whether the programs are there."""
-    return (folder(component) / "built.json").exists()
+    return folder(component).exists()
 
 
 def program(name: str, of: str) -> Path:
@@ -62,7 +62,7 @@ def build(name: str) -> Path:
     component = versions.component(name)
     target = folder(component)
     if not is_built(component):
-        with locked(target.with_suffix(".lock")):
+        with locked(target.with_name(f"{component.key}.lock")):
             if not is_built(component):
                 _build(component, target)
     return target
@@ -78,27 +78,26 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _build(component: Component, target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    log = target / "build.log"
+    unfinished = target.with_name(f"{component.key}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    log = unfinished / "build.log"
     print(f"building {component.name} {component.version}; log: {log}", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fairlead-build-") as scratch:
         module = _mended(component, component.mends, Path(scratch), log) if component.mends else component.tool
         flags = " ".join(["-s -w", *(f"-X {stamp}" for stamp in component.stamps)])
+        command = ["build", "-mod=readonly", "-trimpath", "-ldflags", flags]
         for name, package in component.programs.items():
-            _go(
-                ["build", "-mod=readonly", "-trimpath", "-ldflags", flags, "-o", str(target / name), package],
-                module,
-                log,
-            )
+            _go([*command, "-o", str(unfinished / name), package], module, log)
     if component.crds:
-        (target / "crds").mkdir()
+        (unfinished / "crds").mkdir()
         for file in _sources(component, log).glob(component.crds):
-            shutil.copyfile(file, target / "crds" / file.name)
-    built = {"seconds": round(time.monotonic() - began)}
-    (target / "built.json").write_text(json.dumps(built))
-    print(f"built {component.name} in {built['seconds']} s", flush=True)
+            shutil.copyfile(file, unfinished / "crds" / file.name)
+    seconds = round(time.monotonic() - began)
+    (unfinished / "built.json").write_text(json.dumps({"seconds": seconds}))
+    unfinished.rename(target)
+    print(f"built {component.name} in {seconds} s", flush=True)
 
 
 def _go(arguments: list[str], where: Path, log: Path) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import building, certificates, images, kubectl, machine, network, versions
+from . import building, certificates, images, kubectl, machine, network
 from .components import argo, control_plane, dns, kueue, node, store
 from .faults import TestbedError
 from .groups import Group
@@ -24,7 +24,7 @@ from .state import State, current, ours, write
 REQUIRED = ("etcd", "kubernetes", "coredns", "minio")
 OPTIONAL = ("argo", "kueue")
 PORTS = control_plane.PORTS | node.PORTS | store.PORTS | argo.PORTS | kueue.PORTS
-KEPT = ("lock", "logs", "minio", "store.env")  # of the state folder, from one start to the next
+KEPT = ("lock", "logs", "minio", "owner.json", "store.env")  # of the state folder, from one start to the next
 
 
 class Running(NamedTuple):
@@ -62,7 +62,11 @@ def up() -> str:
         take_down(state)
         machine.refuse_used(PORTS, machine.address())
         state.own()
-        _start(state, missing)
+        try:
+            _start(state, missing)
+        except BaseException:  # the logs stay, to see what went wrong
+            take_down(state)
+            raise
     return f"the testbed is up: export KUBECONFIG={state.kubeconfig}"
 
 
@@ -132,13 +136,13 @@ def _start(state: State, missing: dict[str, str]) -> None:
         run(control_plane.controller_manager(state, address))
         run(control_plane.scheduler(state, address))
         run(dns.coredns(state))
-    run(node.kubelet(state, address, group))
-    run(node.kube_proxy(state, address))  # after the node's object is there: it waits half a minute otherwise
-    kubectl.apply(state, "fairlead.yaml", **store.environment(state))
-    for name, begin in {"argo": _start_argo, "kueue": _start_kueue}.items():
-        if name not in missing:
-            with _without(missing, name):
-                begin(state, run)
+        run(node.kubelet(state, address, group))
+        run(node.kube_proxy(state, address))  # after the node's object is there: it waits half a minute otherwise
+        kubectl.apply(state, "fairlead.yaml", **store.environment(state))
+        for name, begin in {"argo": _start_argo, "kueue": _start_kueue}.items():
+            if name not in missing:
+                with _without(missing, name):
+                    begin(state, run)
     for name, reason in missing.items():
         write(state.absent / name, reason)
     write(state.folder / "running.json", json.dumps(Running(address, boot(), images.python_tag())._asdict()))
@@ -209,20 +213,24 @@ def absent(state: State) -> dict[str, str]:
 
 
 def take_down(state: State) -> None:
-    """Stop every process that was started, and take away what it left, whatever state it is in."""
+    """Stop every process that was started, and take away what it left, whatever state it is in.
+
+    Raises:
+        TestbedError: A process did not end.
+    """
     if state.owner() is None:
         return
     (state.folder / "running.json").unlink(missing_ok=True)
     group = Group(state.mark)
-    for record in reversed(records(state).values()):
-        stop(record)
-    wait_until(lambda: not group.kill(), timeout_s=20)
+    stop(records(state).values())
+    if not wait_until(lambda: not group.kill(), timeout_s=20) or not wait_until(group.remove, timeout_s=10):
+        raise TestbedError(f"these processes of the testbed do not end: {group.members()}; see them with: ps -fp PID")
     network.clear(state)
-    group.remove()
     node.leave_no_folders()
     for path in state.folder.iterdir():
         if path.name not in KEPT:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    state.disown()
 
 
 def report(state: State) -> tuple[bool, list[str]]:
@@ -280,6 +288,10 @@ def logs(state: State, component: str | None) -> Iterator[tuple[str, Path]]:
 
 
 def build(names: list[str]) -> None:
-    """Build the named components, or all of them."""
-    for name in names or versions.names():
+    """Build the named components, or without a name all that a testbed needs, its images included."""
+    for name in names:
         building.build(name)
+    if not names:
+        machine.provide_packages()
+        for name, reason in provide().items():
+            print(f"absent: {name}: {reason}")

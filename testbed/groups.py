@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,9 +27,10 @@ class Group(NamedTuple):
             for part in ("host", "pods"):
                 (hierarchy / self.name / part).mkdir(parents=True, exist_ok=True)
 
-    def join(self) -> None:
-        """Put this process, and all that it starts from now on, into the group."""
-        (_tracking() / self.name / "host/cgroup.procs").write_text("0")
+    def joining(self, command: Sequence[str]) -> list[str]:
+        """Return the command that puts itself into the group before it becomes the given one."""
+        members = _tracking() / self.name / "host/cgroup.procs"
+        return ["/bin/sh", "-c", 'echo $$ > "$0" && exec "$@"', str(members), *command]
 
     @property
     def pods(self) -> str:
@@ -48,11 +49,13 @@ class Group(NamedTuple):
                 os.kill(pid, signal.SIGKILL)
         return bool(members)
 
-    def remove(self) -> None:
-        """Remove the group, which has no processes any more, from every hierarchy."""
+    def remove(self) -> bool:
+        """Remove the group, which has no processes any more, from every hierarchy; returns whether it is gone."""
         for hierarchy in hierarchies():
             for folder in _below(hierarchy / self.name):
-                folder.rmdir()
+                with contextlib.suppress(OSError):  # a process that has just ended still counts for a moment
+                    folder.rmdir()
+        return not any((hierarchy / self.name).exists() for hierarchy in hierarchies())
 
 
 def hierarchies() -> list[Path]:

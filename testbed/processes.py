@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,8 +78,11 @@ def records(state: State) -> dict[str, Record]:
     return {path.stem: Record(**json.loads(path.read_text("utf-8"))) for path in files}
 
 
-def start(process: Process, state: State, group: Group, timeout_s: float = 60) -> None:
+def start(process: Process, state: State, group: Group, timeout_s: float = 60) -> subprocess.Popen[bytes]:
     """Start a process in a group, record it, and wait until it answers.
+
+    Returns:
+        The process, which outlives this one.
 
     Raises:
         TestbedError: It ended, or did not answer in time; the message ends with its log.
@@ -90,14 +93,13 @@ def start(process: Process, state: State, group: Group, timeout_s: float = 60) -
         log.replace(log.with_suffix(".log.1"))
     with open(log, "wb") as output:
         child = subprocess.Popen(
-            list(map(str, process.command)),
+            group.joining([str(part) for part in process.command]),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             cwd=state.folder,
             env={"PATH": os.environ["PATH"], "HOME": str(state.folder), **process.environment},
             start_new_session=True,
-            preexec_fn=group.join,
         )
     record = Record(child.pid, started(child.pid) or 0, boot())
     write(state.processes / f"{process.name}.json", json.dumps(record._asdict()))
@@ -105,8 +107,11 @@ def start(process: Process, state: State, group: Group, timeout_s: float = 60) -
     while not process.answers():
         if child.poll() is not None or time.monotonic() > deadline:
             fate = "did not answer" if child.poll() is None else f"ended with {child.returncode}"
+            child.kill()
+            child.wait()
             raise TestbedError(f"{process.name} {fate}; {log} ends with\n{tail(log)}")
         time.sleep(_BETWEEN_QUESTIONS_S)
+    return child
 
 
 def tail(log: Path, size: int = 2000) -> str:
@@ -116,14 +121,13 @@ def tail(log: Path, size: int = 2000) -> str:
         return source.read().decode("utf-8", "replace")
 
 
-def stop(record: Record, timeout_s: float = 10) -> None:
-    """Stop one recorded process, politely and then not; nothing happens where it is gone."""
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        if not record.is_alive:
-            return
+def stop(recorded: Iterable[Record], timeout_s: float = 5) -> None:
+    """Ask the recorded processes to end, and wait until they have, but not longer than this."""
+    alive = [record for record in recorded if record.is_alive]
+    for record in alive:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(record.pid, how)
-        wait_until(lambda: not record.is_alive, timeout_s)
+            os.kill(record.pid, signal.SIGTERM)
+    wait_until(lambda: not any(record.is_alive for record in alive), timeout_s)
 
 
 def wait_until(happened: Callable[[], bool], timeout_s: float) -> bool:

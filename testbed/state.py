@@ -104,9 +104,7 @@ def current() -> State:
 
 def ours() -> Owner:
     """Return what this checkout would record as its own."""
-    parts = [name + versions.component(name).key for name in versions.names()]
-    parts += [path.read_text("utf-8") for path in sorted((versions.HERE / "manifests").glob("*"))]
-    return Owner(str(CHECKOUT), versions.digest(part.encode() for part in parts))
+    return Owner(str(CHECKOUT), versions.whole())
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -59,6 +59,13 @@ def digest(parts: Iterable[bytes]) -> str:
     return whole.hexdigest()[:12]
 
 
+def whole() -> str:
+    """Return a digest of everything that a testbed is made of: programs, images and manifests."""
+    parts = [repr(document()), *(component(name).key for name in names())]
+    files = [*sorted((HERE / "manifests").iterdir()), *sorted((HERE / "containerfiles").glob("*/*"))]
+    return digest([*(part.encode() for part in parts), *(path.read_bytes() for path in files)])
+
+
 def document() -> dict[str, Any]:
     """Return the content of ``versions.toml``."""
     return tomllib.loads((HERE / "versions.toml").read_text("utf-8"))

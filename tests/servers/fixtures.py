@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from . import apiserver, minio, postgres
+from . import cluster as clusters
 from .processes import Unavailable
 
 _Server = TypeVar("_Server")
@@ -57,3 +58,9 @@ def api_server() -> Iterator[apiserver.ApiServer]:
     server = start_or_skip(apiserver.start)
     yield server
     apiserver.end(server)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> clusters.Cluster:
+    """Return the cluster that is up: the testbed, or the one that FAIRLEAD_TEST_KUBECONFIG names."""
+    return start_or_skip(clusters.find)
