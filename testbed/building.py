@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -82,7 +83,7 @@ def _build(component: Component, target: Path) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     log = unfinished / "build.log"
-    print(f"building {component.name} {component.version}; log: {log}", flush=True)
+    print(f"building {component.name} {component.version}; log: {log}", file=sys.stderr, flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fairlead-build-") as scratch:
         module = _mended(component, component.mends, Path(scratch), log) if component.mends else component.tool

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import building, certificates, images, kubectl, machine, network
+from . import building, certificates, images, kubectl, machine, network, worker
 from .components import argo, control_plane, dns, kueue, node, store
 from .faults import TestbedError
 from .groups import Group
@@ -251,7 +251,7 @@ def report(state: State) -> tuple[bool, list[str]]:
 
 
 def context_line(state: State) -> str:
-    """Return the command that tells Fairlead about the testbed.
+    """Return the command that tells Fairlead about the testbed, which has this checkout's worker and examples by then.
 
     Raises:
         TestbedError: None is up.
@@ -267,7 +267,10 @@ def context_line(state: State) -> str:
         "store-secret": "fairlead-store",
         "store-env": state.store_environment,
         "service-account": "fairlead-worker",
-        "image": recorded.image,
+        "driver-service-account": "fairlead-driver",
+        "image": worker.examples(),
+        "worker-image": worker.worker(),
+        "user": images.USER,
         "queue": "fairlead",
     }
     return "fairlead context add testbed " + " ".join(f"--{name} {value}" for name, value in options.items())

@@ -7,6 +7,7 @@ imports it. A tag holds a digest of what the image is made from, so that a tag t
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,7 @@ def make(tag: str, build_image: Callable[[], None]) -> None:
         return
     with locked(archive(tag).with_suffix(".lock")):
         if not archive(tag).exists():
-            print(f"building image {tag}", flush=True)
+            print(f"building image {tag}", file=sys.stderr, flush=True)
             build_image()
             _forget_older(archive(tag))
 

@@ -1,22 +1,47 @@
-"""A context on the testbed."""
+"""Contexts on the cluster that is up."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import uuid
 
+import msgspec
 import pytest
 
+from fairlead.runs import contexts
 from fairlead.specs.contexts import Context
+from servers.cluster import Cluster
+from testbed import images, worker
 
 
 @pytest.fixture(scope="session")
-def cluster_context() -> Context:
-    """Return the context of the running testbed."""
-    state = Path("/var/lib/fairlead-testbed")
+def cluster_context(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """Return a context of the cluster, with this checkout's worker and an image that has what the examples import."""
+    environment = tmp_path_factory.mktemp("store") / "env"
+    environment.write_text("".join(f"{name}={value}\n" for name, value in cluster.store_environment.items()))
+    environment.chmod(0o600)
     return Context(
-        name="testbed", kubeconfig=str(state / "admin.kubeconfig"), kube_context="testbed", namespace="fairlead",
-        store="s3://fairlead/store", store_secret="fairlead-store", store_env=str(state / "store.env"),
-        service_account="fairlead-worker", driver_service_account="fairlead-driver",
-        image=os.environ["EX"], worker_image=os.environ["WK"], user=65532,
-    )  # fmt: skip
+        name="testbed",
+        kubeconfig=str(cluster.kubeconfig),
+        namespace=cluster.namespace,
+        store=f"s3://{cluster.bucket}/tests",
+        store_secret=cluster.store_secret,
+        store_env=str(environment),
+        service_account=cluster.worker_account,
+        driver_service_account=cluster.driver_account,
+        image=worker.examples(),
+        worker_image=worker.worker(),
+        user=images.USER,
+        labels={"fairlead.dev/tests": "true"},
+    )
+
+
+@pytest.fixture
+def registered(tmp_path, monkeypatch, cluster_context) -> Context:
+    """Register the context with a store of the test's own, and choose it."""
+    context = msgspec.structs.replace(cluster_context, store=f"{cluster_context.store}/{uuid.uuid4().hex[:12]}")
+    monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FAIRLEAD_CONTEXT", context.name)
+    for name, value in contexts.store_variables(context).items():
+        monkeypatch.setenv(name, value)
+    contexts.add(context)
+    return context
