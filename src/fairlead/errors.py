@@ -116,7 +116,13 @@ class ClusterError(FairleadError):
 
 
 class DamagedError(FairleadError):
-    """Stored bytes are not what was written."""
+    """Stored bytes are not what was written.
+
+    Attributes:
+        value: The digest of the value, where it is one that a step was to receive.
+    """
+
+    value: str | None = None
 
 
 class RunFailed(FairleadError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
+from fairlead.naming import digest_bytes
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Entry, list_all
 from fairlead.store.catalog import latest_by_run
@@ -145,14 +146,21 @@ def read_progress(
 
 
 def read_items(backend: Backend, ref: Ref) -> tuple[Ref, ...]:
-    """Return the items that a list value names."""
+    """Return the items that a list value names.
+
+    Raises:
+        DamagedError: The list is missing, or is not what was written.
+    """
     key = object_key(ref.digest)
     try:
-        return decode(backend.get(key), Items, key=key).refs
+        data = backend.get(key)
     except NotFoundError as error:
         raise DamagedError(
             f"the list {key} is missing", why="steps are mapped over it", next="fairlead store check"
         ) from error
+    if digest_bytes(data) != ref.digest:
+        raise DamagedError(f"the list {key} is damaged", why="steps are mapped over it", next="fairlead store check")
+    return decode(data, Items, key=key).refs
 
 
 def count_items(backend: Backend, ref: Ref) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairlead.authoring.annotations import accepts, output_annotations, show
-from fairlead.errors import FairleadError
+from fairlead.errors import DamagedError, FairleadError
 from fairlead.naming import digest_bytes
 from fairlead.specs import steps as specs
 from fairlead.specs.graphs import Export
@@ -52,7 +52,7 @@ def run_task(
     attempt = context.Attempt(task.id, Path(task.checkpoints), send)
     context.set_current(attempt)
     started = time.time()
-    error = None
+    error = damaged = None
     code = 0
     outcome = Outcome()
     try:
@@ -62,6 +62,7 @@ def run_task(
             outcome = _keep(task, function, values, returned)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
+        damaged = caught.value if isinstance(caught, DamagedError) else None
         code = _exit_code(caught)
         sys.stderr.write(error.traceback)
     finally:
@@ -77,8 +78,8 @@ def run_task(
     _write(task, backend, attempt, AttemptRecord(
         step=task.step.name, index=task.index, number=task.number,
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
-        started=started, finished=time.time(), unstable=unstable, host=host_name(), retry=bool(error) and task.retry,
-        rank=task.rank.rank if task.rank else None,
+        started=started, finished=time.time(), unstable=unstable, damaged=damaged, host=host_name(),
+        retry=bool(error) and task.retry, rank=task.rank.rank if task.rank else None,
     ))  # fmt: skip
     return error is None
 
@@ -95,11 +96,24 @@ def load_input(values: Values, given: Input) -> Any:
         case Given(value):
             return value
         case Stored(ref, path):
-            return _at(values.load(ref), path)
+            return _at(load(values, ref), path)
         case ListInput(items):
             return [load_input(values, item) for item in items]
         case DictInput(items):
             return {key: load_input(values, item) for key, item in items.items()}
+
+
+def load(values: Values, ref: Ref) -> Any:
+    """Load what a step receives; an error names this value, whichever part of it is damaged, for it to be made again.
+
+    Raises:
+        DamagedError: Some of it is missing, or is not what was written.
+    """
+    try:
+        return values.load(ref)
+    except DamagedError as error:
+        error.value = ref.digest
+        raise
 
 
 def task_name(task: WorkerTask) -> Task:

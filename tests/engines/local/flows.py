@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import threading
 import time
 
-from fairlead import flow, step
+import fairlead
+from fairlead import flow, step, sweep
 
 FOREVER_S = 600
 
@@ -219,6 +221,94 @@ def gate(given: dict) -> dict:
 @flow
 def gated():
     return gate(make(7))
+
+
+@step
+def harm(content: str, how: str = "corrupted") -> None:
+    """Damage the stored value that is written like this."""
+    for path in pathlib.Path(os.environ["FAIRLEAD_HOME"], "objects").iterdir():
+        if path.read_bytes() == content.encode():
+            path.unlink()
+            if how == "corrupted":
+                path.write_bytes(b"#" * len(content))
+    note(f"harm {content}")
+
+
+@step
+def use(given: dict) -> int:
+    note(f"use {given['number']}")
+    return given["number"]
+
+
+@step
+def make_many(count: int) -> list[dict]:
+    note("make many")
+    return [{"number": number} for number in range(count)]
+
+
+SEVEN = '{"number":7}'
+
+
+@flow
+def harmed(how: str = "corrupted", users: int = 1):
+    made = make(7)
+    done = harm(SEVEN, how).after(made)
+    return [use(made).after(done) for _ in range(users)]
+
+
+@flow
+def harmed_item():
+    many = make_many(3)
+    done = harm('{"number":1}').after(many)
+    return use.map(many).after(done)
+
+
+@flow
+def harmed_chain():
+    made = make(7)
+    passed = give_back(made)
+    early = use(made)
+    done = harm(SEVEN).after(passed, early)
+    return [early, use(passed).after(done)]  # what both steps return is one object
+
+
+@step
+def give_back(given: dict) -> dict:
+    note(f"give back {given['number']}")
+    return given
+
+
+@flow(dynamic=True)
+def harmed_loop() -> int:
+    made = make(7)
+    harm(SEVEN)
+    return use(made) + use(make(8))
+
+
+@step
+def score(given: dict, x: int) -> int:
+    note(f"score {x}")
+    fairlead.log(score=x + given["number"])
+    return x
+
+
+@flow
+def harmed_sweep():
+    made = make(7)
+    found = sweep(score, over={"x": [1, 2, 3]}, trials=3, parallel=1, maximize="score", sampler="grid")(given=made)
+    done = harm(SEVEN).after(found.value)
+    return use(made).after(done), found.value
+
+
+@step
+def constant(given: bytes) -> int:
+    return len(given)
+
+
+@flow
+def harmed_constant():
+    done = harm("x" * 200)
+    return constant(b"x" * 200).after(done)
 
 
 @step

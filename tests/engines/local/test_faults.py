@@ -307,13 +307,66 @@ def test_a_damaged_artifact_is_made_again_on_resume(bench: Bench, harm: str) -> 
         path.write_bytes(data[:-1] if harm == "shortened" else bytes([data[0] ^ 1]) + data[1:])
     bench.go()
     resumed = bench.resume(ended.report.run)
-    if resumed.exit_code:  # found when it was read: it is named, and made again by the next resume
-        errors = [each.attempts[-1].error for each in resumed.report.steps if each.status == "failed"]
-        assert errors and all(error is not None and digest in error.traceback for error in errors)
-        resumed = bench.resume(ended.report.run)
     assert resumed.exit_code == 0
     assert Run(bench.store, ended.report.run, resumed.report).result() == {"number": 7}
     assert Counter(bench.executed())["make 7"] == 2
+
+
+@pytest.mark.parametrize("harm", ["deleted", "corrupted"])
+@pytest.mark.parametrize("users", [1, 5])
+def test_a_value_that_is_found_damaged_is_made_again_within_the_run(bench: Bench, harm: str, users: int) -> None:
+    ended = bench.run("harmed", how=harm, users=users)
+    assert ended.exit_code == 0
+    assert Run(bench.store, ended.report.run, ended.report).result() == [7] * users
+    assert Counter(bench.executed()) == {"make 7": 2, 'harm {"number":7}': 1, "use 7": users}
+    statuses = {each.name: [attempt.status for attempt in each.attempts] for each in ended.report.steps}
+    assert statuses["make"] == ["succeeded", "succeeded"]
+    assert statuses["use"][-1] == "succeeded"
+    (error,) = {each.attempts[0].error.type for each in ended.report.steps if each.attempts[0].error is not None}
+    assert error == "DamagedError"
+
+
+def test_a_damaged_value_from_the_cache_is_made_again(bench: Bench) -> None:
+    file = bench.file
+    first = bench.launch(file, "harmed", {"how": "kept"}, use_cache=True)
+    assert first.exit_code == 0
+    ended = bench.launch(file, "harmed", {}, use_cache=True)
+    assert ended.exit_code == 0
+    assert Counter(bench.executed())["make 7"] == 2
+    assert [each.status for each in ended.report.steps if each.name == "make"] == ["succeeded"]
+
+
+def test_an_item_of_a_list_is_made_again(bench: Bench) -> None:
+    ended = bench.run("harmed_item")
+    assert Run(bench.store, ended.report.run, ended.report).result() == [0, 1, 2]
+    assert Counter(bench.executed())["make many"] == 2
+    assert Counter(bench.executed())["use 1"] == 1
+
+
+def test_what_a_damaged_value_is_made_from_is_made_again_first(bench: Bench) -> None:
+    ended = bench.run("harmed_chain")
+    assert Run(bench.store, ended.report.run, ended.report).result() == [7, 7]
+    counts = Counter(bench.executed())
+    assert (counts["make 7"], counts["give back 7"], counts["use 7"]) == (2, 2, 2)
+
+
+def test_a_dynamic_flow_goes_on_where_a_call_made_its_value_again(bench: Bench) -> None:
+    ended = bench.run("harmed_loop")
+    assert (ended.report.status, Run(bench.store, ended.report.run, ended.report).result()) == ("succeeded", 15)
+
+
+def test_trials_whose_input_is_damaged_do_not_count_as_failed(bench: Bench) -> None:
+    pytest.importorskip("optuna")
+    ended = bench.run("harmed_sweep")
+    assert Run(bench.store, ended.report.run, ended.report).result() == [7, 3]
+    assert Counter(bench.executed())["make 7"] == 2
+
+
+def test_a_damaged_value_that_no_step_makes_fails_the_step_and_says_so(bench: Bench) -> None:
+    ended = bench.run("harmed_constant")
+    assert ended.exit_code == 1
+    (error,) = [each.attempts[-1].error for each in ended.report.steps if each.status == "failed"]
+    assert error is not None and "no step of this run makes it again" in error.message
 
 
 # Projects that can't be forked
