@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -144,6 +145,28 @@ def flood(megabytes: int) -> None:
 @flow
 def flooding(megabytes: int = 200):
     return flood(megabytes)
+
+
+@step
+def chat(lines: int, end: str) -> int:
+    """Log much; returns by how many KiB the process has grown meanwhile."""
+    for number in range(2000):
+        fairlead.log(loss=1.0, accuracy=0.5, at=number)
+    note("begin")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(2000, lines):
+        fairlead.log(loss=1.0, accuracy=0.5, at=number)
+    note("end")
+    while not told("go"):
+        time.sleep(0.01)
+    if end == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+
+@flow
+def chatty(lines: int = 60_000, end: str = "returns"):
+    return chat(lines, end)
 
 
 @step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -27,7 +28,7 @@ from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log, list_tasks
 from fairlead.runs.reporting import read_report
 from fairlead.store.catalog import latest_by_run
-from fairlead.store.layout import object_key
+from fairlead.store.layout import Task, metrics_key, object_key
 
 LENGTH = 30
 MOMENTS = 16
@@ -237,6 +238,42 @@ def test_much_output_takes_no_memory_of_the_driver(bench: Bench) -> None:
         log = Log(bench.store, started.run, next(iter(list_tasks(bench.store, started.run))))
         assert log.size() == megabytes * 1_000_000
     assert 0 < peak < 120 << 10
+
+
+def test_much_that_is_logged_takes_no_memory_and_is_all_kept(bench: Bench) -> None:
+    with bench.drive("chatty") as started:
+        bench.wait_for_executed(1, started)
+        before = peak_memory_kib(started) or 0
+        bench.wait_for_executed(2, started)
+        lines = logged_lines(bench, started.run)
+        assert len(lines) == 60_000
+        assert json.loads(lines[-1])["at"] == 59_999
+        # 2,000 lines were there before; the others would take 500 bytes each
+        assert (peak_memory_kib(started) or 0) - before < 6 << 10
+        bench.go()
+        ended = started.ended()
+        assert Run(bench.store, ended.report.run, ended.report).result() < 6 << 10
+        assert ended.report.steps[0].metrics == {"loss": 1.0, "accuracy": 0.5}
+
+
+@pytest.mark.parametrize("killed", ["step", "driver"])
+def test_what_was_logged_before_a_kill_is_kept(bench: Bench, killed: str) -> None:
+    with bench.drive("chatty", lines=3000, end="killed") as started:
+        bench.wait_for_executed(2, started)
+        run = started.run
+        if killed == "driver":
+            started.kill()
+        else:
+            bench.go()
+            report = started.ended().report
+            assert report.steps[0].attempts[0].signal == 9
+            assert report.steps[0].metrics == {"loss": 1.0, "accuracy": 0.5}
+        wait_for_no_process(started.mark)
+    assert len(logged_lines(bench, run)) == 3000
+
+
+def logged_lines(bench: Bench, run: str) -> list[bytes]:
+    return bench.store.backend.get(metrics_key(run, Task("chat", 0, 1))).splitlines()
 
 
 def peak_memory_kib(started: Driver) -> int | None:

@@ -16,7 +16,6 @@ from fairlead.specs.reports import ErrorReport
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Outcome, Summary
-from fairlead.worker.context import LoggedLine
 from fairlead.worker.tasks import Exited, Rank
 
 _TAIL_BYTES = 16 << 10
@@ -47,9 +46,9 @@ class Attempt:
         self.exits: dict[int, Exited] = {}
         self.first_exit: int | None = None
         self.stopping: Stopping = ""
-        self.history: list[LoggedLine] = []
         self.summaries: dict[str, Summary] = {}
         self.logs: dict[int, Path] = {}
+        self.metrics: list[Path] = []
 
     @property
     def ended(self) -> bool:

@@ -49,7 +49,7 @@ from fairlead.store.records import (
     decode,
 )
 from fairlead.worker.calls import Calls
-from fairlead.worker.context import extended, logged_line
+from fairlead.worker.context import extended
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode, Rank, Stop
@@ -394,7 +394,6 @@ class _Drive:
                         self._stop(self._running[called.key], "pruned")
 
     def _logged(self, attempt: Attempt, logged: Logged) -> None:
-        attempt.history.append(logged_line(logged.time, logged.values, logged.at))
         for name, value in logged.values.items():
             attempt.summaries[name] = extended(attempt.summaries.get(name), value)
         self._observer.logged(attempt.instance, logged.values)
@@ -427,7 +426,7 @@ class _Drive:
             record = msgspec.structs.replace(record, retry=True)
         elif record.damaged is not None:
             record = self._mending.explained(instance, record)
-        for log in attempt.logs.values():
+        for log in (*attempt.logs.values(), *attempt.metrics):
             self._store.keep_log(log)
         for identity in attempt.processes:
             remove_scratch(self._maker.scratch(identity))
