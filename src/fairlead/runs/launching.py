@@ -26,7 +26,7 @@ from fairlead.packaging.project import Project, find_project
 from fairlead.runs.finding import find_run
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options, Silent
-from fairlead.runs.reporting import read_report, report
+from fairlead.runs.reporting import report, report_of
 from fairlead.runs.settings import open_store, settings
 from fairlead.runs.specifying import new_run, repeated, specify
 from fairlead.specs import documents, graphs
@@ -36,7 +36,7 @@ from fairlead.specs.steps import DriverStep, FunctionStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import cancel_requests, compact, read_observations, read_progress, read_spec
+from fairlead.store.history import cancel_requests, compact, read_progress, read_spec
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
@@ -353,7 +353,7 @@ def _drive(
             settled=keys or {},
             cancels_before=cancel_requests(backend, run) if resume else 0,
         )
-        compact(backend, run, claim, read_observations(backend, run))
+        compact(backend, run, claim, progress.records)
         note_transition(backend, run, flow, status, now=utc_now())
         claims.release(backend, run, claim)
     except ClaimedError:
@@ -364,7 +364,7 @@ def _drive(
     except BaseException:  # this process may live on, in a notebook for instance, and must not hold the run
         _release_if_possible(backend, run, claim)
         raise
-    return Run(store, run, read_report(backend, run))
+    return Run(store, run, report_of(backend, spec, progress.records))
 
 
 def _release_if_possible(backend: Backend, run: str, claim: Claim) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
 from fairlead.naming import digest_bytes
@@ -134,15 +135,13 @@ def read_progress(
     is_kept: Callable[[Ref], bool] | None = None,
 ) -> Progress:
     """Return how far a run is; see `Progress` for the arguments."""
-    return Progress(
-        spec.graph,
-        lambda ref: count_items(backend, ref),
-        constants=spec.items,
-        records=read_observations(backend, spec.run),
-        resume=resume,
-        hold=hold,
-        is_kept=is_kept,
-    )
+    records = read_observations(backend, spec.run)
+    return progress_of(backend, spec, records, resume=resume, hold=hold, is_kept=is_kept)
+
+
+def progress_of(backend: Backend, spec: RunSpec, records: Iterable[Observation], **options: Any) -> Progress:
+    """Return how far a run is by records that are at hand; `options` are those of `Progress`."""
+    return Progress(spec.graph, lambda ref: count_items(backend, ref), constants=spec.items, records=records, **options)
 
 
 def read_items(backend: Backend, ref: Ref) -> tuple[Ref, ...]:
