@@ -228,6 +228,25 @@ def growing(count: int = 6, megabytes: int = 3):
 
 
 @step
+def turn_read_only(number: int) -> int:
+    """Make the disk that the store is on read-only; a test makes it writable again."""
+    note(f"turn {number}")
+    if not told("go"):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):  # no disk turns read-only while somebody writes to it
+            os.dup2(nowhere, output)
+        command = ["mount", "-o", "remount,ro", os.environ["FAIRLEAD_HOME"]]
+        while subprocess.run(command, check=False).returncode:
+            time.sleep(0.05)
+    return number + 1
+
+
+@flow
+def turning():
+    return wide(turn_read_only(wide(1)))
+
+
+@step
 def make(number: int) -> dict:
     note(f"make {number}")
     return {"number": number}

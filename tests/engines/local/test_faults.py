@@ -28,6 +28,7 @@ from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log, list_tasks
 from fairlead.runs.reporting import read_report
 from fairlead.store.catalog import latest_by_run
+from fairlead.store.checking import check
 from fairlead.store.layout import Task, metrics_key, object_key
 
 LENGTH = 30
@@ -330,6 +331,24 @@ def test_a_read_only_store_is_refused_before_anything_runs(bench: Bench, small_d
     said = capsys.readouterr().err
     assert said.startswith("error: ") and "read-only" in said.lower()
     assert not bench.executed()
+
+
+def test_a_store_that_turns_read_only_fails_the_run_and_harms_nothing(
+    bench: Bench, small_disk: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_HOME", str(small_disk))
+    bench.launch.__init__(small_disk, capsys)
+    ended = bench.run("turning")
+    assert (ended.report.status, ended.exit_code) == ("failed", 1)
+    assert "read-only" in (ended.report.reason or "").lower() and "fairlead resume" in (ended.report.reason or "")
+    assert mount("-o", "remount,rw", str(small_disk)) == 0
+    run = ended.report.run
+    assert completed(bench, run, "wide") == {0}
+    bench.go()
+    resumed = bench.resume(run)
+    assert (resumed.exit_code, Run(bench.store, run, resumed.report).result()) == (0, 2)
+    assert Counter(bench.executed()) == {"begin 1": 1, "turn 1": 2, "begin 2": 1}
+    assert not check(bench.store).faults
 
 
 @pytest.mark.parametrize("harm", ["deleted", "shortened", "corrupted"])
