@@ -206,11 +206,16 @@ class Called(_Observation, frozen=True, kw_only=True, tag="called"):
 
 
 class Superseded(_Observation, frozen=True, kw_only=True, tag="superseded"):
-    """What a step produced up to some time does not count any more: its code has changed, or a value was damaged."""
+    """What a step produced up to some time does not count any more: its code has changed, or a value was damaged.
+
+    Attributes:
+        damaged: The damaged value, where that is why.
+    """
 
     step: str
     index: int
     time: float
+    damaged: str | None = None
 
 
 class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):

@@ -27,6 +27,7 @@ from fairlead.cli.main import call
 from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log, list_tasks
 from fairlead.runs.reporting import read_report
+from fairlead.runs.timeline import read_timeline
 from fairlead.store.catalog import latest_by_run
 from fairlead.store.checking import check
 from fairlead.store.layout import Task, metrics_key, object_key
@@ -378,6 +379,8 @@ def test_a_value_that_is_found_damaged_is_made_again_within_the_run(bench: Bench
     statuses = {each.name: [attempt.status for attempt in each.attempts] for each in ended.report.steps}
     assert statuses["make"] == ["succeeded", "succeeded"]
     assert statuses["use"][-1] == "succeeded"
+    (superseded,) = (each for each in read_timeline(bench.store.backend, ended.report.run) if each.kind == "superseded")
+    assert superseded.step == "make" and "is damaged" in (superseded.message or "")
     (error,) = {each.attempts[0].error.type for each in ended.report.steps if each.attempts[0].error is not None}
     assert error == "DamagedError"
 

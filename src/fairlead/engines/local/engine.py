@@ -441,7 +441,7 @@ class _Drive:
         if retry_in is None:
             self._calls.ended(instance)
         if makers:
-            self._make_again(makers)
+            self._make_again(makers, record.damaged)
         self._observer.changed(instance)
 
     def _rest(self, instance: Instance, pause_s: float) -> None:
@@ -451,11 +451,11 @@ class _Drive:
         if self._progress.instances.get(instance.key) is instance:
             self._held_back.append(instance)
 
-    def _make_again(self, makers: list[Instance]) -> None:
+    def _make_again(self, makers: list[Instance], damaged: str | None) -> None:
         """Let results whose values are damaged not count any more, so that their steps are executed again."""
         for each in makers:
             self._observer.noted(f"a value of step {each.name}/{each.index} is damaged; it is made again")
-            self._note(Superseded(step=each.name, index=each.index, time=time.time()))
+            self._note(Superseded(step=each.name, index=each.index, time=time.time(), damaged=damaged))
         self._queue.clear()  # what may start is told again
         self._held_back.clear()
         self._resolver.forget()
