@@ -18,8 +18,8 @@ PUBLIC = {
 }  # fmt: skip
 
 HEAVY = {
-    "IPython", "aiohttp", "alembic", "argparse", "asyncio", "boto3", "concurrent.futures", "email", "hashlib", "http",
-    "inspect", "jax", "json", "kubernetes", "msgspec", "multiprocessing", "numpy", "obstore", "optuna", "pandas", "pickle",
+    "IPython", "aiohttp", "alembic", "argparse", "asyncio", "boto3", "concurrent.futures", "difflib", "email", "hashlib", "http",
+    "inspect", "jax", "json", "kubernetes", "msgspec", "multiprocessing", "numpy", "obstore", "optuna", "pandas", "pathlib", "pickle",
     "polars", "psycopg", "pyarrow", "pydantic", "requests", "rich", "safetensors", "scipy", "secrets", "sklearn",
     "sqlalchemy", "sqlite3", "ssl", "tempfile", "tensorflow", "torch", "typing_extensions", "unittest", "urllib.request", "urllib3",
     "uuid", "yaml",
@@ -30,9 +30,7 @@ HELP_TAKES = {"argparse"}
 """What the command line needs of it, before any verb is known."""
 
 AUTHORING_TAKES = {
-    "hashlib",
     "inspect",
-    "json",
     "msgspec",
     "concurrent.futures",
     "email",

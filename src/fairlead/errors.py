@@ -18,7 +18,6 @@ A class exists only where a caller would act differently on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 
@@ -116,7 +115,13 @@ class ClusterError(FairleadError):
 
 
 class DamagedError(FairleadError):
-    """Stored bytes are not what was written."""
+    """Stored bytes are not what was written.
+
+    Attributes:
+        value: The digest of the value, where it is one that a step was to receive.
+    """
+
+    value: str | None = None
 
 
 class RunFailed(FairleadError):
@@ -135,6 +140,8 @@ def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> str:
     Returns:
         ``did you mean 'a' or 'b'?``, else ``known: a, b, …``; empty where nothing is known.
     """
+    from difflib import get_close_matches  # lazy: difflib, 2 ms; on the way to an error only
+
     names = sorted(known)
     lowered = {each.lower(): each for each in names}
     close = [lowered[each] for each in get_close_matches(name.lower(), lowered, limit, 0.6)]

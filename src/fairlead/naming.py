@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from datetime import datetime, timezone
@@ -49,6 +48,8 @@ def name_fault(name: str) -> str | None:
 
 def digest_bytes(*parts: bytes) -> Digest:
     """Return the SHA-256 of the parts, hexadecimal, as `sha256sum` prints it."""
+    import hashlib  # lazy: hashlib, 3 ms; tracing needs no digests
+
     state = hashlib.sha256()
     for part in parts:
         state.update(part)

@@ -55,16 +55,56 @@ complete -p fairlead >/dev/null && echo registered
 """
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes(finished: Finished, tmp_path: Path) -> None:
-    program = tmp_path / "fairlead"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m fairlead "$@"\n')
-    program.chmod(0o755)
+ZSH = """
+compdef() {{ [[ $1 == _fairlead && $2 == fairlead ]] && registered=yes }}
+compadd() {{ while [[ $1 != -- ]]; do shift; done; shift; print -l -- "$@" }}
+_files() {{ print files }}
+source <({program} completion zsh)
+complete_words() {{ words=({program} "$@"); CURRENT=${{#words}}; _fairlead }}
+complete_words res
+complete_words get -o j
+complete_words logs {run}/fl
+complete_words run ''
+[[ $registered == yes ]] && print registered
+"""
+
+FISH = """
+set -p PATH {folder}
+fairlead completion fish | source
+complete -C 'fairlead res'
+complete -C 'fairlead get -o j'
+complete -C 'fairlead logs {run}/fl'
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Return a command named ``fairlead``, as an installation has it."""
+    path = tmp_path / "fairlead"
+    path.write_text(f'#!/bin/sh\nexec {sys.executable} -m fairlead "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shell", "options", "script", "more"),
+    [
+        ("bash", ["--norc", "-c"], BASH, ["registered"]),
+        ("zsh", ["-f", "-c"], ZSH, ["files", "registered"]),
+        ("fish", ["--no-config", "-c"], FISH, []),
+    ],
+    ids=["bash", "zsh", "fish"],
+)
+def test_a_shell_completes(
+    finished: Finished, program: Path, shell: str, options: list[str], script: str, more: list[str]
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    text = script.format(program=program, folder=program.parent, run=finished.first)
     done = subprocess.run(
-        ["bash", "--norc", "-c", BASH.format(program=program, run=finished.first)],
-        env=finished.project.environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.stdout.split(), done.stderr) == (["resume", "json", f"{finished.first}/flaky", "registered"], "")
+        [shell, *options, text], env=finished.project.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split(), done.stderr) == (["resume", "json", f"{finished.first}/flaky", *more], "")
 
 
 @pytest.mark.parametrize(("shell", "check"), [("bash", ["-n"]), ("zsh", ["-n"]), ("fish", ["--no-execute"])])

@@ -421,3 +421,36 @@ def test_class_stays_picklable_when_a_run_is_refused_or_the_class_is_redefined(n
     assert notebook.ok("print(type(pickle.loads(pickle.dumps(Kept()))) is Kept)").printed == "True\n"
     notebook.ok("class Kept:\n    anew = 1")
     assert notebook.ok("print(keeping.run().result().anew)").printed == "1\n"
+
+
+def test_a_failed_run_goes_on_with_the_cells_as_they_are_now(notebook: Notebook) -> None:
+    notebook.ok(
+        f"""
+        {PRELUDE}
+
+        @step
+        def prepare(amount: int) -> int:
+            return amount + 1
+
+        @step
+        def finish(amount: int) -> int:
+            return amount // 0
+
+        @flow
+        def mended(amount: int = 1):
+            return finish(prepare(amount))
+
+        failed = mended.run(amount=5)
+        """
+    )
+    notebook.ok("@step\ndef finish(amount: int) -> int:\n    return amount * 2")
+    output = notebook.ok("done = mended.resume(failed)\nprint(done.id == failed.id, done.result())")
+    assert output.printed == "True 12\n"
+    assert "succeeded" in output.table
+    run = notebook.report(notebook.ok("print(done.id)").printed.strip())
+    assert [len(run.step(name).attempts) for name in ("prepare", "finish")] == [1, 2]
+
+    notebook.ok("@flow\ndef another():\n    return prepare(1)")
+    assert "is of flow 'mended', not 'another'" in (notebook.run("another.resume(failed)").error or "")
+    said = notebook.run(f"!{sys.executable} -m fairlead resume --with-current-code {run.id}").printed
+    assert f"in the notebook, mended.resume('{run.id}')" in said

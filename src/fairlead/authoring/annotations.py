@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import os
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 _MODULES = re.compile(r"(?<![\w'\".])(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
@@ -194,7 +195,7 @@ def is_iterable(annotation: Any) -> bool:
         return False
     if not isinstance(plain, type) or is_open(annotation):
         return True
-    return not (hasattr(plain, "__mro__") and issubclass(plain, Mapping | Enum | Path))
+    return not (hasattr(plain, "__mro__") and issubclass(plain, Mapping | Enum | os.PathLike))
 
 
 def from_text(annotation: Any, text: str) -> Any:
@@ -213,11 +214,16 @@ def from_text(annotation: Any, text: str) -> Any:
         return _choice(text.lower(), {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False})
     if annotation is str:
         return text
-    if annotation in (int, float, Path):
+    if annotation in (int, float) or _is_path(annotation):
         return annotation(text)
     if annotation in (None, type(None)):
         return _choice(text.lower(), {"none": None, "null": None})
     return _json_from_text(annotation, text)
+
+
+def _is_path(annotation: Any) -> bool:
+    """Say whether an annotation is `pathlib.Path`: whoever has written that has imported it."""
+    return "pathlib" in sys.modules and annotation is sys.modules["pathlib"].Path
 
 
 def _choice(text: str, choices: Mapping[str, Any]) -> Any:
@@ -261,7 +267,9 @@ def sample(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return next((each.name for each in annotation), "NAME")
     kind = get_origin(annotation) or annotation
-    known = {bool: "true", int: "12", float: "0.5", str: "TEXT", Path: "PATH", type(None): "none", None: "none"}
+    known = {bool: "true", int: "12", float: "0.5", str: "TEXT", type(None): "none", None: "none"}
+    if _is_path(kind):
+        return "PATH"
     if isinstance(kind, type) and issubclass(kind, Mapping):
         return "'{\"key\": 1}'"
     return known.get(kind, "'[1, 2]'" if kind in (list, tuple, set, frozenset) else "VALUE")

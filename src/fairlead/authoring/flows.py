@@ -104,6 +104,22 @@ class Flow(Generic[P, R]):
 
         return run_flow(self, dict(self.signature.bind(*args, **kwargs).arguments))
 
+    def resume(self, run: str | Run, **parameters: Any) -> Run:
+        """Go on with a run of this flow that has not succeeded, with the code as it is now; return the finished run.
+
+        What has succeeded is not executed again, unless its code or its inputs have changed.
+
+        Args:
+            run: The run, its id, a unique part of it, or ``"latest"``.
+            **parameters: Parameters that the run's record can't hold, such as objects; the others stay as they were.
+
+        Example:
+            ``digits.resume("latest").result()``
+        """
+        from fairlead.runs.launching import resume_flow  # lazy: the layer above, which tracing does not need
+
+        return resume_flow(self, run if isinstance(run, str) else run.id, parameters)
+
     def main(self, arguments: list[str] | None = None) -> None:
         """Run the flow with the command line's flags: the same as ``fairlead run FILE:FLOW``."""
         from fairlead.cli.main import run_file  # lazy: the layer above, which tracing does not need

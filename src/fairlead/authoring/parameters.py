@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
+import os
 from collections.abc import Mapping
 from enum import Enum
-from pathlib import PurePath
 from typing import Any
+
+import msgspec
 
 from fairlead.authoring.annotations import accepts, from_text
 
@@ -40,8 +41,8 @@ def _plain(value: Any) -> Any:
         return value if value - value == 0 else _NOT_PLAIN
     if isinstance(value, Enum):
         return value.name
-    if isinstance(value, PurePath):
-        return str(value)
+    if isinstance(value, os.PathLike) and isinstance(os.fspath(value), str):
+        return os.fspath(value)
     if type(value) in (list, tuple):
         items = [_plain(item) for item in value]
         return _NOT_PLAIN if _NOT_PLAIN in items else items
@@ -54,4 +55,4 @@ def _plain(value: Any) -> Any:
 def _revive(annotation: Any, value: Any) -> Any:
     if accepts(annotation, value):
         return value
-    return from_text(annotation, value if isinstance(value, str) else json.dumps(value))
+    return from_text(annotation, value if isinstance(value, str) else msgspec.json.encode(value).decode())

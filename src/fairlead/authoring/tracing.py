@@ -18,14 +18,15 @@ from fairlead.authoring.annotations import (
     show,
     value_annotation,
 )
+from fairlead.authoring.definitions import Definitions
 from fairlead.authoring.futures import FirstOf, Future, When, as_condition
+from fairlead.authoring.numbering import Draft, numbered
 from fairlead.authoring.parameters import recorded
 from fairlead.authoring.places import user_line
 from fairlead.authoring.steps import Step
 from fairlead.authoring.sweeps import Best
 from fairlead.errors import Fault, SpecError, UsageError
 from fairlead.specs import conditions, graphs
-from fairlead.specs import steps as specs
 
 if TYPE_CHECKING:
     from fairlead.authoring.flows import Flow
@@ -49,39 +50,14 @@ class Traced(NamedTuple):
     functions: dict[str, Callable[..., Any]]
 
 
-class _Draft:
-    """A node while the graph grows: later calls may add exports, splits and orders to it."""
-
-    __slots__ = ("after", "exports", "node", "split")
-
-    def __init__(self, node: graphs.Node) -> None:
-        self.node = node
-        self.after: dict[int, None] = dict.fromkeys(node.after)
-        self.exports: dict[graphs.Export, None] = {}
-        self.split: dict[graphs.Export, None] = {}
-
-    def finished(self, index: int, name: str) -> graphs.Node:
-        return msgspec.structs.replace(
-            self.node,
-            index=index,
-            name=name if name != self.node.step else "",
-            after=tuple(self.after),
-            exports=tuple(self.exports),
-            split=tuple(self.split),
-        )
-
-
 class Tracer:
     """The scope in which a call of a step adds a node."""
 
     def __init__(self, flow: str) -> None:
         self._flow = flow
-        self._drafts: list[_Draft] = []
+        self._drafts: list[Draft] = []
         self._titles: list[str] = []
-        self._steps: dict[str, specs.Step] = {}
-        self._known: dict[tuple[str, int], tuple[str, specs.Step]] = {}  # holds the specs, so that ids stay theirs
-        self._functions: dict[str, Callable[..., Any]] = {}
-        self._function_of: dict[str, tuple[Any, str]] = {}
+        self._definitions = Definitions()
         self._constants: dict[str, Any] = {}
         self._constant_of: dict[int, tuple[str, Any]] = {}  # holds the values, so that ids stay theirs
         self._faults: list[Fault] = []
@@ -138,7 +114,7 @@ class Tracer:
     def sweep(self, sweep: Sweep, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Add a sweep's node."""
         trial = sweep.step
-        key = self._definition(trial, sweep.step.spec)
+        key = self._definitions.key_of(trial, sweep.step.spec)
         swept = set(sweep.spec.space)
         given = bind_call(trial, args, kwargs, without=swept)
         inputs = {name: self._input(trial, name, value) for name, value in given.items()}
@@ -189,36 +165,14 @@ class Tracer:
         graph = graphs.Graph(
             flow=self._flow,
             parameters=recorded(parameters),
-            steps=self._steps,
-            nodes=tuple(self._numbered()),
+            steps=self._definitions.steps,
+            nodes=tuple(numbered(self._titles, self._drafts)),
             result=bound,
         )
         faults = list(graphs.graph_faults(graph))
         if faults:
             raise SpecError(f"flow {self._flow!r}", faults)
-        return Traced(graph, self._constants, self._functions)
-
-    def _numbered(self) -> Iterator[graphs.Node]:
-        """Give each node its name and first index.
-
-        Instances of one name are counted from 0. A map whose length is known at run time only would leave
-        the indices after it unknown; it shares its name with nothing else, and gets ``name-2`` if need be.
-        """
-        open_maps = {title: 0 for title in self._titles}
-        for title, draft in zip(self._titles, self._drafts, strict=True):
-            open_maps[title] += _is_open(draft.node)
-        plain = {title for title, draft in zip(self._titles, self._drafts, strict=True) if not _is_open(draft.node)}
-        used = dict.fromkeys(self._titles, 0)
-        suffix = {title: 1 if title in plain else 0 for title in open_maps}
-        for title, draft in zip(self._titles, self._drafts, strict=True):
-            if _is_open(draft.node):
-                suffix[title] += 1
-                while suffix[title] > 1 and f"{title}-{suffix[title]}" in used:
-                    suffix[title] += 1
-                yield draft.finished(0, title if suffix[title] == 1 else f"{title}-{suffix[title]}")
-                continue
-            yield draft.finished(used[title], title)
-            used[title] += 1 if draft.node.count is None else draft.node.count
+        return Traced(graph, self._constants, self._definitions.functions)
 
     # Building ----------------------------------------------------------------------------------
 
@@ -232,7 +186,7 @@ class Tracer:
         count: int | None = None,
     ) -> Any:
         number = len(self._drafts)
-        key = self._definition(step, step.spec)
+        key = self._definitions.key_of(step, step.spec)
         node = graphs.Node(
             step=key,
             inputs=inputs,
@@ -242,7 +196,7 @@ class Tracer:
             when=self._condition(step.condition),
             group="/".join(self._groups),
         )
-        self._drafts.append(_Draft(node))
+        self._drafts.append(Draft(node))
         self._titles.append(step.name)
         produced = output_annotations(returned)
         futures = tuple(
@@ -274,32 +228,6 @@ class Tracer:
             self._groups.pop()
             if condition is not None:
                 self._conditions.pop()
-
-    def _definition(self, step: Step[..., Any], spec: specs.Step) -> str:
-        """Return the key of a step's definition, adding it where it is new."""
-        known = self._known.get((spec.name, id(spec)))
-        if known is not None:
-            return known[0]
-        function = step.function
-        identity = _identity(function, spec)
-        place = _place(function, spec)
-        other = self._function_of.setdefault(spec.name, (identity, place))
-        if other[0] is not identity and other[0] != identity:
-            raise UsageError(
-                f"two different {_kind(spec)} have the name {spec.name!r}",
-                where=user_line(),
-                why=f"one is {other[1]}, the other {place}",
-                next=f"name one of them: {_naming(spec)}",
-            )
-        key, serial = spec.name, 1
-        while key in self._steps and self._steps[key] != spec:
-            serial += 1
-            key = f"{spec.name}+{serial}"
-        self._steps[key] = spec
-        self._known[spec.name, id(spec)] = key, spec
-        if function is not None:
-            self._functions[key] = function
-        return key
 
     # Values ------------------------------------------------------------------------------------
 
@@ -409,40 +337,6 @@ class Tracer:
         self._constants[name] = _copied(value) if is_json else value
         self._constant_of[id(value)] = name, value
         return name
-
-
-def _is_open(node: graphs.Node) -> bool:
-    return bool(node.each) and node.count is None
-
-
-def _identity(function: Callable[..., Any] | None, spec: specs.Step) -> Any:
-    """Return what two steps of one name must share: the function, the container, the whole sweep."""
-    if isinstance(spec, specs.ContainerStep):
-        return spec.image, spec.command, spec.parameters
-    return spec if function is None else function
-
-
-def _place(function: Callable[..., Any] | None, spec: specs.Step) -> str:
-    code = getattr(function, "__code__", None)
-    if code:
-        return f"{code.co_filename}:{code.co_firstlineno}"
-    match spec:
-        case specs.ContainerStep(image=image, command=command):
-            return f"{image} with the command {' '.join(command)!r}"
-        case specs.SweepStep(trial=trial, trials=trials, space=space):
-            return f"{trials} trials of {trial!r} over {', '.join(space)}"
-        case _:
-            return "another"
-
-
-def _kind(spec: specs.Step) -> str:
-    kinds: dict[type, str] = {specs.ContainerStep: "containers", specs.SweepStep: "sweeps"}
-    return kinds.get(type(spec), "functions")
-
-
-def _naming(spec: specs.Step) -> str:
-    forms: dict[type, str] = {specs.ContainerStep: "container(%r, …)", specs.SweepStep: "sweep(…, name=%r)"}
-    return forms.get(type(spec), "@step(name=%r)") % f"{spec.name}_2"
 
 
 def _returned(step: Step[..., Any]) -> Any:

@@ -90,8 +90,8 @@ def step_line(instance: Instance) -> str:
     """Write one line on an instance."""
     title = f"{instance.name}/{instance.index}"
     word = "cached" if instance.cached else instance.status
-    if instance.status == "pending" and instance.attempts:
-        number = max(instance.attempts)
+    number = max(instance.attempts, default=0)
+    if instance.status == "pending" and number and instance.attempts[number].status != "succeeded":
         return f"  {title} attempt {number} failed, trying again: {instance.reason or ''}"
     return f"  {title} {word}" + (f": {instance.reason}" if instance.reason and instance.status != "succeeded" else "")
 

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Resume the run."""
     from fairlead.runs.finding import find_run
-    from fairlead.runs.launching import resume
+    from fairlead.runs.launching import resume, traced_from_file
     from fairlead.runs.options import Options
     from fairlead.runs.settings import chosen_context, open_store
 
@@ -35,5 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
         options = Options(
             parallel=arguments.parallel, relaxed=arguments.relax, on=chosen_context(), detach=arguments.detach
         )
-        done = resume(run_id, options, display, with_current_code=arguments.with_current_code)
+        current = traced_from_file if arguments.with_current_code else None
+        done = resume(run_id, options, display, current=current)
     return finish(done, arguments.output)

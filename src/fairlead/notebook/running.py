@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from fairlead.authoring.flows import Flow
 from fairlead.authoring.tracing import Traced
+from fairlead.engines.contract import Observer
 from fairlead.errors import FairleadError
 from fairlead.notebook.exporting import Exported
 from fairlead.notebook.failures import Place, in_cells
@@ -19,9 +20,11 @@ from fairlead.notebook.rendering import View, view_of
 from fairlead.notebook.showing import bundle, follow
 from fairlead.packaging.project import Project
 from fairlead.runs.handles import Run
-from fairlead.runs.launching import launch_traced, locate
+from fairlead.runs.launching import launch_traced, locate, parameters_of, resume
 from fairlead.runs.options import Options
+from fairlead.runs.settings import open_store
 from fairlead.specs.reports import RunReport
+from fairlead.store.history import read_spec
 
 _places: dict[str, Place] = {}
 """Of each failed run of this kernel, how its lines are told as lines of cells."""
@@ -42,11 +45,34 @@ def run_in_cell(shell: Any, flow: Flow[..., Any], parameters: Mapping[str, Any],
         UsageError, SpecError: It can't run; nothing was recorded.
         KeyboardInterrupt: The cell was interrupted; the run is cancelled, and can be resumed.
     """
+    return _shown_in_cell(
+        shell,
+        lambda: _prepared(shell, flow, parameters),
+        lambda project, traced, following: launch_traced(project, traced, options, following),
+    )
+
+
+def resume_in_cell(shell: Any, flow: Flow[..., Any], run: str, parameters: Mapping[str, Any]) -> Run:
+    """Go on with a run of a flow with its code as it is in the kernel now. Raises as `run_in_cell` does."""
+    spec = read_spec(open_store().backend, run)
+    return _shown_in_cell(
+        shell,
+        lambda: _prepared(shell, flow, parameters_of(flow, spec, parameters)),
+        lambda project, traced, following: resume(run, Options(), following, current=lambda _: (project, traced)),
+    )
+
+
+def _shown_in_cell(
+    shell: Any,
+    prepare: Callable[[], tuple[Project, Traced, Exported | None]],
+    drive: Callable[[Project, Traced, Observer], Run],
+) -> Run:
+    """Drive a run from a cell, and show it there."""
     following = follow(shell)
     try:
         with _worker_environment():
-            project, traced, exported = _prepared(shell, flow, parameters)
-            run = launch_traced(project, traced, options, following)
+            project, traced, exported = prepare()
+            run = drive(project, traced, following)
     except FairleadError as error:
         _say_only(error, _in_cells(shell, str(error)))
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -23,9 +23,10 @@ from fairlead.naming import RunId, utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import unpack
 from fairlead.packaging.project import Project, find_project
+from fairlead.runs.finding import find_run
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options, Silent
-from fairlead.runs.reporting import read_report, report
+from fairlead.runs.reporting import report, report_of
 from fairlead.runs.settings import open_store, settings
 from fairlead.runs.specifying import new_run, repeated, specify
 from fairlead.specs import documents, graphs
@@ -35,7 +36,7 @@ from fairlead.specs.steps import DriverStep, FunctionStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import cancel_requests, compact, read_observations, read_progress, read_spec
+from fairlead.store.history import cancel_requests, compact, read_progress, read_spec
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
@@ -176,14 +177,31 @@ def launch_traced(project: Project, traced: Traced, options: Options, observer: 
     return _drive(store, engine, spec, observer, claim, resume=False)
 
 
-def resume(run: str, options: Options, observer: Observer, *, with_current_code: bool = False) -> Run:
+def resume_flow(flow: Flow[..., Any], run: str, parameters: Mapping[str, Any]) -> Run:
+    """Go on with a run of a flow object here, with its code as it is now, and return the finished run."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    run = find_run(open_store().backend, run)
+    if shell is not None:
+        resumed: Run = import_module(_NOTEBOOK).resume_in_cell(shell, flow, run, parameters)
+        return resumed
+    project, flow = locate(flow)
+    return resume(run, Options(), Silent(), current=lambda spec: (project, traced_again(flow, spec, parameters)))
+
+
+def resume(
+    run: str,
+    options: Options,
+    observer: Observer,
+    *,
+    current: Callable[[RunSpec], tuple[Project, Traced]] | None = None,
+) -> Run:
     """Go on with a run that has not succeeded; what has succeeded in it is not executed again.
 
     Args:
         run: The run's id.
         options: How it is to be driven.
         observer: Is told what happens.
-        with_current_code: Use the project's files as they are now; a step whose cache key changed runs again.
+        current: Traces the run's flow with other code than was recorded: a step whose cache key changed runs again.
 
     Raises:
         NotFoundError: There is no such run.
@@ -192,7 +210,7 @@ def resume(run: str, options: Options, observer: Observer, *, with_current_code:
     if options.on != LOCAL:
         from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
 
-        if with_current_code:
+        if current is not None:
             raise UsageError(
                 "a run on a cluster goes on with its recorded code",
                 next=f"fairlead resume {run}   or start a new run: what has not changed is taken from the cache",
@@ -202,9 +220,14 @@ def resume(run: str, options: Options, observer: Observer, *, with_current_code:
     spec = read_spec(store.backend, run)
     engine = _engine(store, options)
     claim = _claim(store, run)
-    if not with_current_code:
+    if current is None:
         return _drive(store, engine, spec, observer, claim, resume=True)
-    return _drive(store, engine, _revised(store, spec, options), observer, claim, resume=True, before=spec)
+    try:
+        revised = _revised(store, spec, options, *current(spec))
+    except BaseException:  # this process may live on, and must not hold the run
+        _release_if_possible(store.backend, run, claim)
+        raise
+    return _drive(store, engine, revised, observer, claim, resume=True, before=spec)
 
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:
@@ -222,20 +245,52 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
     return _drive(store, _engine(store, options), spec, observer, claim, resume=False)
 
 
-def _revised(store: Store, spec: RunSpec, options: Options) -> RunSpec:
-    """Trace the run's flow again from the project's files as they are now."""
+def traced_from_file(spec: RunSpec) -> tuple[Project, Traced]:
+    """Trace a run's flow from the project's files as they are now.
+
+    Raises:
+        UsageError: There is no such file any more, or the flow takes the run's parameters no longer.
+    """
     if spec.code is None:
         raise UsageError(f"run {spec.run} has no code of its own", next=f"fairlead resume {spec.run}")
-    project, flow = load_flow(spec.code.file, spec.graph.flow)
+    file = Path(spec.code.file)
+    if not file.exists():
+        cells = f"; or, if it was a notebook's: in the notebook, {spec.graph.flow}.resume({spec.run!r})"
+        raise UsageError(
+            f"run {spec.run} can't go on with the code as it is now",
+            where=str(file),
+            why="there is no such file: the code was in the cells of a notebook, or has been moved",
+            next=f"go on with the recorded code: fairlead resume {spec.run}{cells}",
+        )
+    project, flow = load_flow(str(file), spec.graph.flow)
+    return project, traced_again(flow, spec, {})
+
+
+def traced_again(flow: Flow[..., Any], spec: RunSpec, parameters: Mapping[str, Any]) -> Traced:
+    """Trace a flow with the parameters of a run."""
+    return flow.trace(parameters_of(flow, spec, parameters))
+
+
+def parameters_of(flow: Flow[..., Any], spec: RunSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a run, and in their place those that are given.
+
+    Raises:
+        UsageError: The flow takes them no longer, or it is another one.
+    """
+    if flow.name != spec.graph.flow:
+        raise UsageError(f"run {spec.run} is of flow {spec.graph.flow!r}, not {flow.name!r}", next="fairlead ps -a")
     try:
-        parameters = revived(flow.signature, spec.graph.parameters)
+        return {**revived(flow.signature, spec.graph.parameters), **given}
     except ValueError as error:
         raise UsageError(
             f"run {spec.run} can't go on with the code as it is now",
             why=f"a parameter no longer takes what the run was given: {error}",
             next=f"go on with the recorded code: fairlead resume {spec.run}",
         ) from error
-    traced = flow.trace(parameters)
+
+
+def _revised(store: Store, spec: RunSpec, options: Options, project: Project, traced: Traced) -> RunSpec:
+    """Write what a run is from now on."""
     fresh = specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
     revised = msgspec.structs.replace(
         fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin
@@ -298,7 +353,7 @@ def _drive(
             settled=keys or {},
             cancels_before=cancel_requests(backend, run) if resume else 0,
         )
-        compact(backend, run, claim, read_observations(backend, run))
+        compact(backend, run, claim, progress.records)
         note_transition(backend, run, flow, status, now=utc_now())
         claims.release(backend, run, claim)
     except ClaimedError:
@@ -309,7 +364,7 @@ def _drive(
     except BaseException:  # this process may live on, in a notebook for instance, and must not hold the run
         _release_if_possible(backend, run, claim)
         raise
-    return Run(store, run, read_report(backend, run))
+    return Run(store, run, report_of(backend, spec, progress.records))
 
 
 def _release_if_possible(backend: Backend, run: str, claim: Claim) -> None:

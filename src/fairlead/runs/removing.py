@@ -77,7 +77,8 @@ def remove(store: Store, removed: Removable) -> None:
 
 def _remove_local(store: Store, run: str) -> None:
     """Remove what is no object: this machine's copies, and files of steps in the run's folder."""
-    folders = [store.log_path(run, Task("", 0, 0)).parent, store.checkpoints(run)]
+    nothing = Task("", 0, 0)
+    folders = [store.log_path(run, nothing).parent, store.metrics_path(run, nothing).parent, store.checkpoints(run)]
     if isinstance(store.backend, Folder):
         folders = [store.backend.root / run_prefix(run)]
     for folder in folders:

@@ -88,8 +88,9 @@ def _moment(observation: Observation, begun: dict[tuple[str, int], float]) -> _M
             return _Moment(time, 2, ("cached", step, index, time), "cached", step, index, None, "succeeded", text)
         case Called():
             return _call(observation, begun)
-        case Superseded(step=step, index=index, time=time):
-            text = "what it produced does not count any more: its code has changed"
+        case Superseded(step=step, index=index, time=time, damaged=damaged):
+            why = f"the value {damaged} is damaged" if damaged else "its code has changed"
+            text = f"what it produced does not count any more: {why}"
             return _Moment(time, 1, ("superseded", step, index, time), "superseded", step, index, message=text)
         case RunStatusChanged(status=status, time=time, reason=reason):
             text = f"the run is {status}" + (f": {reason}" if reason else "")

@@ -6,11 +6,10 @@ The models, their memory, vendor resource names, MIG profiles and slice topologi
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from functools import cache
 from math import prod
-from pathlib import Path
 
 import msgspec
 
@@ -65,7 +64,8 @@ class AcceleratorRequest(msgspec.Struct, frozen=True):
 @cache
 def accelerator_models() -> dict[str, AcceleratorModel]:
     """Return the known models by canonical name, in the order of the data file."""
-    data = json.loads(Path(__file__).with_name("accelerators.json").read_text("utf-8"))
+    with open(os.path.join(os.path.dirname(__file__), "accelerators.json"), "rb") as file:
+        data = msgspec.json.decode(file.read())
     models = msgspec.convert(data["models"], tuple[AcceleratorModel, ...])
     return {model.name: model for model in models}
 

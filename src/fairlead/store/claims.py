@@ -72,6 +72,8 @@ def newest_claim(backend: Backend, run: str) -> Claim | None:
 
 def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
     """Say whether the process that made a claim is alive, and has not given the run back."""
+    if claim in _given_back:
+        return False
     own = _claim_key(run, claim.number)
     beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(own)]
     if any(entry.key.endswith(".end") for entry in beats):
@@ -112,8 +114,13 @@ def handed_over(backend: Backend, run: str, claim: Claim) -> Handover | None:
         return None
 
 
+_given_back: set[Claim] = set()
+"""What this process has given back: it knows, also where the store could not take it, being full or read-only."""
+
+
 def release(backend: Backend, run: str, claim: Claim) -> None:
     """Give a run back."""
+    _given_back.add(claim)
     backend.put(_claim_key(run, claim.number) + ".end", b"")
 
 

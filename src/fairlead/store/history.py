@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
+from fairlead.naming import digest_bytes
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Entry, list_all
 from fairlead.store.catalog import latest_by_run
@@ -133,26 +135,31 @@ def read_progress(
     is_kept: Callable[[Ref], bool] | None = None,
 ) -> Progress:
     """Return how far a run is; see `Progress` for the arguments."""
-    return Progress(
-        spec.graph,
-        lambda ref: count_items(backend, ref),
-        constants=spec.items,
-        records=read_observations(backend, spec.run),
-        resume=resume,
-        hold=hold,
-        is_kept=is_kept,
-    )
+    records = read_observations(backend, spec.run)
+    return progress_of(backend, spec, records, resume=resume, hold=hold, is_kept=is_kept)
+
+
+def progress_of(backend: Backend, spec: RunSpec, records: Iterable[Observation], **options: Any) -> Progress:
+    """Return how far a run is by records that are at hand; `options` are those of `Progress`."""
+    return Progress(spec.graph, lambda ref: count_items(backend, ref), constants=spec.items, records=records, **options)
 
 
 def read_items(backend: Backend, ref: Ref) -> tuple[Ref, ...]:
-    """Return the items that a list value names."""
+    """Return the items that a list value names.
+
+    Raises:
+        DamagedError: The list is missing, or is not what was written.
+    """
     key = object_key(ref.digest)
     try:
-        return decode(backend.get(key), Items, key=key).refs
+        data = backend.get(key)
     except NotFoundError as error:
         raise DamagedError(
             f"the list {key} is missing", why="steps are mapped over it", next="fairlead store check"
         ) from error
+    if digest_bytes(data) != ref.digest:
+        raise DamagedError(f"the list {key} is damaged", why="steps are mapped over it", next="fairlead store check")
+    return decode(data, Items, key=key).refs
 
 
 def count_items(backend: Backend, ref: Ref) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fairlead.store.backends import Backend, Folder
-from fairlead.store.layout import Task, log_key
+from fairlead.store.layout import Task, log_key, metrics_key
 from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
 
@@ -29,9 +29,11 @@ class Store:
 
     def log_path(self, run: str, task: Task) -> Path:
         """Return the file that takes a task's output while it runs: in the store where that is a folder."""
-        if isinstance(self.backend, Folder):
-            return self.backend.path(log_key(run, task))
-        return self._spool / log_key(run, task)
+        return self._growing(log_key(run, task))
+
+    def metrics_path(self, run: str, task: Task) -> Path:
+        """Return the file that takes what a task logs while it runs: in the store where that is a folder."""
+        return self._growing(metrics_key(run, task))
 
     @contextmanager
     def spooling_in(self, folder: Path) -> Iterator[None]:
@@ -46,6 +48,9 @@ class Store:
     def is_folder(self) -> bool:
         """Whether logs are written in place."""
         return isinstance(self.backend, Folder)
+
+    def _growing(self, key: str) -> Path:
+        return self.backend.path(key) if isinstance(self.backend, Folder) else self._spool / key
 
     def keep_log(self, log: Path) -> None:
         """Keep a finished log: it is put into a store that is no folder, and an empty one is nothing to keep."""

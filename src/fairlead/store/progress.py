@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeGuard
 
 from fairlead.specs import graphs
 from fairlead.specs.graphs import Graph, Node
@@ -16,6 +15,7 @@ from fairlead.specs.status import ENDED, StepStatus
 from fairlead.specs.steps import Step
 from fairlead.specs.values import Ref
 from fairlead.store import verdicts
+from fairlead.store.known import Sorted, is_attempt, is_success, key_of, time_of
 from fairlead.store.records import (
     AttemptRecord,
     Cached,
@@ -66,6 +66,10 @@ class Instance:
         self.node = node
         self.item = item
         self.call: Called | None = None
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all that became of it."""
         self.status: StepStatus = "pending"
         self.attempts: dict[int, AttemptRecord] = {}
         self.running: tuple[int, float] | None = None
@@ -116,6 +120,9 @@ class Progress:
         resume: Whether what failed or was cancelled so far is to be tried again.
         hold: Whether what succeeded so far is only kept in mind, until `accept` says that it still counts.
         is_kept: Says whether a value is there; a success counts only where all that it produced is.
+
+    Attributes:
+        records: What is known: what was given, and what was applied since, in order.
     """
 
     def __init__(
@@ -130,21 +137,30 @@ class Progress:
         is_kept: Callable[[Ref], bool] | None = None,
     ) -> None:
         self.graph = graph
+        self.records = list(records)
         self.instances: dict[tuple[str, int], Instance] = {}
-        self.calls: dict[str, Instance] = {}
-        self.run: RunStatusChanged | None = None
+        self._given = len(self.records)
         self._count_items = count_items
         self._constants = constants or {}
         self._resume = resume
         self._hold = hold
         self._is_kept = is_kept
-        self._nodes = [_NodeState() for _ in graph.nodes]
+        self._streamed = [verdicts.streamed(graph, node) for node in graph.nodes]
+        self._former: dict[tuple[str, int], Instance] = {}
+        self._build()
+
+    def _build(self) -> None:
+        """Read the state off the records, anew; an instance that was there stays the object that others know."""
+        self._former |= self.instances
+        self.instances = {}
+        self.calls: dict[str, Instance] = {}
+        self.run: RunStatusChanged | None = None
+        self._nodes = [_NodeState() for _ in self.graph.nodes]
         self._open_nodes = len(self._nodes)
         self._ready: deque[Instance] = deque()
         self._closed: deque[int] = deque()
-        self._known: dict[tuple[str, int], list[Observation]] = {}
-        self._streamed = [verdicts.streamed(graph, node) for node in graph.nodes]
-        calls = self._sort_in(records)
+        self._sorted = Sorted()
+        calls = self._sort_in()
         self._link()
         for call in calls:
             self._apply_call(call)
@@ -209,18 +225,26 @@ class Progress:
     # What changes it ---------------------------------------------------------------------------
 
     def apply(self, observation: Observation) -> Instance | None:
-        """Take in an observation; returns the instance it is about, where there is one."""
+        """Take in an observation; returns the instance it is about, where there is one.
+
+        Where a result that others had does not count any more, those others are unknown until it is there again.
+        """
+        self.records.append(observation)
         if isinstance(observation, RunStatusChanged):
             self._apply_run(observation)
             return None
         if isinstance(observation, Called):
             return self._apply_call(observation)
-        key = _key(observation)
-        instance = self.instances.get(key)
+        instance = self.instances.get(key_of(observation))
         if instance is None:  # a record of an item that is not known yet
-            self._known.setdefault(key, []).append(observation)
+            self._sorted.add(observation)
             return None
-        self._apply_to(instance, observation)
+        if isinstance(observation, Superseded):
+            self._supersede(instance, observation)
+        elif _comes_late(instance, observation):
+            self._build()
+        else:
+            self._apply_to(instance, observation)
         self._settle()
         return instance
 
@@ -248,25 +272,26 @@ class Progress:
         for instance in list(self.instances.values()):
             self.cancel(instance)
 
-    def retry(self, instance: Instance) -> None:
-        """Put an instance back among those that may start."""
-        instance.status = "pending"
-        instance.running = None
-        self._ready.append(instance)
-
     # Records -----------------------------------------------------------------------------------
 
-    def _sort_in(self, records: Iterable[Observation]) -> list[Called]:
+    def _sort_in(self) -> list[Called]:
         """Keep what is known by instance, until the instances exist; returns the calls by position."""
         calls: list[Called] = []
-        for record in records:
+        for number, record in enumerate(self.records):
             if isinstance(record, RunStatusChanged):
                 self._apply_run(record)
             elif isinstance(record, Called):
                 calls.append(record)
             else:
-                self._known.setdefault(_key(record), []).append(record)
+                self._sorted.add(record, past=number < self._given)
         return sorted(calls, key=lambda call: (call.parent, call.position))
+
+    def _supersede(self, instance: Instance, superseded: Superseded) -> None:
+        self._sorted.add(superseded)
+        if instance.held is not None and not self._sorted.counts(instance.held):
+            instance.held = None
+        if instance.outcome is not None and (instance.finished or 0.0) <= superseded.time:
+            self._build()
 
     def _apply_run(self, change: RunStatusChanged) -> None:
         if self.run is None or change.time >= self.run.time:
@@ -281,14 +306,14 @@ class Progress:
                 elif observation.number > latest and not instance.ended:
                     instance.running = (observation.number, observation.time)
                     instance.status = "running"
-            case Cached():
+            case Cached() if instance.outcome is None and self._sorted.counts(observation):
                 instance.cached = observation
                 self._succeed(instance, observation.entry.outcome, observation.time)
             case Ended(record=record) if record.number not in instance.attempts:
                 instance.attempts[record.number] = record
                 if instance.running is not None and instance.running[0] <= record.number:
                     instance.running = None
-                if record.status == "succeeded":
+                if record.status == "succeeded" and self._sorted.counts(observation):
                     self._succeed(instance, record.outcome, record.finished)
                 elif not instance.ended and record.number == max(instance.attempts):
                     self._fall(instance, record)
@@ -308,40 +333,42 @@ class Progress:
             self._end(instance, "succeeded")
 
     def _fall(self, instance: Instance, record: AttemptRecord) -> None:
+        """Take in that an attempt gave nothing that counts."""
+        superseded = record.status == "succeeded"
         instance.reason = record.error.message if record.error else None
-        instance.finished = record.finished
-        if record.retry:
+        instance.finished = None if superseded else record.finished
+        if record.retry or superseded:
             instance.status = "pending" if instance.running is None else "running"
         else:
             self._end(instance, "cancelled" if record.status == "cancelled" else "failed")
 
     def _recall(self, instance: Instance) -> None:
         """Take in what was known of an instance before it existed: whatever the order, a success decides."""
-        known = self._known.pop(instance.key, ())
-        void = max((each.time for each in known if isinstance(each, Superseded)), default=0.0)
-        counting = [each for each in known if (isinstance(each, Cached) or _succeeded(each)) and _time_of(each) > void]
-        successes = sorted(filter(self._is_whole, counting), key=_time_of)[-1:]
+        past, since = self._sorted.take(instance.key)
+        known = [*past, *since]
+        counting = [each for each in known if is_success(each) and self._sorted.counts(each)]
+        successes = sorted(filter(self._is_whole, counting), key=time_of)[-1:]
         for superseded in known:
-            if _succeeded(superseded) and superseded not in successes:
+            if is_attempt(superseded, succeeded=True) and superseded not in successes:
                 instance.attempts[superseded.record.number] = superseded.record
         # By number: a record that is there twice is one.
-        failures = {each.record.number: each for each in known if isinstance(each, Ended) and not _succeeded(each)}
-        decided = bool(successes) or self._resume
+        failures = {each.record.number: each for each in known if is_attempt(each, succeeded=False)}
+        open_again = self._resume and not any(is_attempt(each, succeeded=False) for each in since)
+        decided = bool(successes) or open_again
         for number in sorted(failures)[: None if decided else -1]:
             instance.attempts[number] = failures[number].record
         if failures and not decided:
             self._apply_to(instance, failures[max(failures)])
         for success in successes:
-            if self._hold:
+            if self._hold and any(success is each for each in past):
                 instance.held = success
             else:
                 self._take(instance, success)
         if isinstance(instance.held, Ended):
             instance.attempts[instance.held.record.number] = instance.held.record
-        if not self._resume:
-            for started in known:
-                if isinstance(started, Started):
-                    self._apply_to(instance, started)
+        for started in since if self._resume else known:
+            if isinstance(started, Started):
+                self._apply_to(instance, started)
 
     def _is_whole(self, success: Cached | Ended) -> bool:
         outcome = success.record.outcome if isinstance(success, Ended) else success.entry.outcome
@@ -351,7 +378,7 @@ class Progress:
         known = self.calls.get(call.identity)
         if known is not None:
             return known
-        instance = Instance(call.step, call.index, call.definition)
+        instance = self._instance(call.step, call.index, call.definition)
         instance.call = call
         self.calls[call.identity] = instance
         self.instances[instance.key] = instance
@@ -359,6 +386,13 @@ class Progress:
         if instance.status == "pending":
             self._ready.append(instance)
         return instance
+
+    def _instance(self, name: str, index: int, step: Step, *, node: int = -1, item: int | None = None) -> Instance:
+        former = self._former.get((name, index))
+        if former is None:
+            return Instance(name, index, step, node=node, item=item)
+        former.clear()
+        return former
 
     # The graph ---------------------------------------------------------------------------------
 
@@ -398,7 +432,8 @@ class Progress:
         state.verdict = verdict
         state.count = state.open = count
         for item in range(count):
-            instance = Instance(node.title, node.index + item, step, node=number, item=item if node.each else None)
+            place = item if node.each else None
+            instance = self._instance(node.title, node.index + item, step, node=number, item=place)
             state.instances.append(instance)
             self.instances[instance.key] = instance
         if not count:
@@ -458,14 +493,12 @@ class Progress:
         self._closed.append(number)
 
 
-def _key(observation: Started | Ended | Cached | Superseded) -> tuple[str, int]:
-    about = observation.record if isinstance(observation, Ended) else observation
-    return about.step, about.index
-
-
-def _time_of(observation: Cached | Ended) -> float:
-    return observation.record.finished if isinstance(observation, Ended) else observation.time
-
-
-def _succeeded(observation: Observation) -> TypeGuard[Ended]:
-    return isinstance(observation, Ended) and observation.record.status == "succeeded"
+def _comes_late(instance: Instance, observation: Started | Ended | Cached) -> bool:
+    """Say whether a record is of an instance that has ended without it, as only records out of order are."""
+    match observation:
+        case Ended(record=record):
+            return instance.ended and record.number not in instance.attempts
+        case Cached():
+            return instance.ended and instance.cached is None
+        case _:
+            return False

@@ -118,6 +118,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True):
         retry: Whether the engine tries again; known to the engine only.
         infrastructure: Whether the failure was not the step's own.
         unstable: The digest that an earlier execution with the same cache key gave, where this one's differs.
+        damaged: The input that could not be loaded, because its value is damaged or missing.
     """
 
     step: str
@@ -133,6 +134,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True):
     retry: bool = False
     infrastructure: bool = False
     unstable: str | None = None
+    damaged: str | None = None
     peak_memory_bytes: int | None = None
     cpu_s: float | None = None
     host: str = ""
@@ -204,11 +206,16 @@ class Called(_Observation, frozen=True, kw_only=True, tag="called"):
 
 
 class Superseded(_Observation, frozen=True, kw_only=True, tag="superseded"):
-    """What a step produced up to some time does not count any more: its code has changed."""
+    """What a step produced up to some time does not count any more: its code has changed, or a value was damaged.
+
+    Attributes:
+        damaged: The damaged value, where that is why.
+    """
 
     step: str
     index: int
     time: float
+    damaged: str | None = None
 
 
 class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):

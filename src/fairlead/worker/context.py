@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from fairlead.errors import UsageError
-from fairlead.store.records import Number, Summary, as_number
+from fairlead.store.records import Number, Summary, as_number, encode
+from fairlead.store.spool import store_error
 from fairlead.worker.tasks import Logged, Progressed
 
 
@@ -27,19 +28,22 @@ class LoggedLine(msgspec.Struct, frozen=True, omit_defaults=True):
     at: float | None = None
 
 
-def logged_line(time: float, values: dict[str, float], at: float | None) -> LoggedLine:
-    """Return a line for values as they were logged."""
-    return LoggedLine(time, {name: as_number(value) for name, value in values.items()}, at)
-
-
 class Attempt:
-    """The attempt that this process is."""
+    """The attempt that this process is.
 
-    def __init__(self, task_id: int, checkpoints: Path, send: Any) -> None:
+    Args:
+        task_id: Names it on the channel.
+        checkpoints: The folder for its checkpoints.
+        metrics: The file for what it logs; each line is written at once, so that a killed process loses none.
+        send: Sends a message to the driver.
+    """
+
+    def __init__(self, task_id: int, checkpoints: Path, metrics: Path, send: Any) -> None:
         self.id = task_id
         self.checkpoints = checkpoints
-        self.history: list[LoggedLine] = []
         self.summaries: dict[str, Summary] = {}
+        self._metrics = metrics
+        self._file: BinaryIO | None = None
         self._send = send
         self._lock = threading.Lock()
 
@@ -47,10 +51,24 @@ class Attempt:
         """Keep values, and tell them to whoever watches."""
         now = time.time()
         with self._lock:
-            self.history.append(logged_line(now, values, at))
+            self._write(LoggedLine(now, {name: as_number(value) for name, value in values.items()}, at))
             for name, value in values.items():
                 self.summaries[name] = extended(self.summaries.get(name), value)
             self._send(Logged(id=self.id, values=values, at=at, time=now))
+
+    def close(self) -> None:
+        """Close what it has open."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: LoggedLine) -> None:
+        try:
+            if self._file is None:
+                self._metrics.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._metrics.open("ab", buffering=0)
+            self._file.write(encode(line) + b"\n")
+        except OSError as error:
+            raise store_error("keep what the step logged", self._metrics, error) from error
 
     def progress(self, done: float, total: float | None) -> None:
         """Tell how far the step is."""

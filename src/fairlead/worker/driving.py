@@ -29,6 +29,7 @@ from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
 from fairlead.worker.channel import Talk
 from fairlead.worker.keys import input_parts
+from fairlead.worker.running import load
 from fairlead.worker.tasks import Answer, Call, Definition, Given, Input, Stored, WorkerTask
 
 
@@ -144,7 +145,7 @@ class Driver:
                 why=answer.reason,
                 next="catch this where the flow can go on without it",
             )
-        values = tuple(map(self._values.load, answer.outputs))
+        values = tuple(load(self._values, ref) for ref in answer.outputs)
         return values if len(step.spec.outputs) > 1 else values[0]
 
     def _await(self, position: int) -> Answer:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import traceback
 
 from fairlead.specs.reports import ErrorReport
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_FRAME = re.compile(r'  File "(.+)", line (\d+) in (.+)')
 _MESSAGE_CHARACTERS_MAX = 2000
 _FRAMES_MAX = 12
 _TRACEBACK_CHARACTERS_MAX = 64_000
@@ -41,3 +43,11 @@ def _without_package(error: BaseException):  # type: ignore[no-untyped-def]  # T
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
     return trace or error.__traceback__
+
+
+def crash(lines: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return what was written before Python's fault handler wrote, and the user's frames that it named."""
+    begin = next((number for number, line in enumerate(lines) if line.startswith("Fatal Python error: ")), len(lines))
+    found = filter(None, map(_FRAME.fullmatch, lines[begin:]))
+    own = [f"{each[1]}:{each[2]} in {each[3]}" for each in found if not each[1].startswith((_PACKAGE, "<frozen "))]
+    return [line for line in lines[:begin] if line.strip()], tuple(reversed(own))

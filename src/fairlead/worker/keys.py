@@ -93,6 +93,13 @@ class InstanceKeys:
             each for each in progress.instances.values() if each.status == "succeeded"
         ]
 
+    def forget(self) -> None:
+        """Compute keys anew: what some of them are made from may have changed. The others keep their occurrences."""
+        instances = (self._progress.instances.get(key) for key in self._keys)
+        self._before = [each for each in instances if each is not None and each.status in ("succeeded", "running")]
+        self._keys.clear()
+        self._occurrences.clear()
+
     def of(self, instance: Instance) -> str:
         """Return the key of an instance whose inputs are known."""
         if self._before is not None:  # what has run before a resume keeps its occurrences

@@ -52,6 +52,10 @@ class Resolver:
         self._items: dict[str, tuple[Ref, ...]] = {}
         self._gathered: dict[tuple[int, int, tuple[str | int, ...]], ListInput] = {}
 
+    def forget(self) -> None:
+        """Look again at what instances have produced: some of it may have changed."""
+        self._gathered.clear()
+
     def inputs(self, instance: Instance) -> dict[str, Input]:
         """Return what each parameter of an instance receives."""
         if instance.call is not None:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairlead.authoring.annotations import accepts, output_annotations, show
-from fairlead.errors import FairleadError
+from fairlead.errors import DamagedError, FairleadError
 from fairlead.naming import digest_bytes
 from fairlead.specs import steps as specs
 from fairlead.specs.graphs import Export
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.claims import host_name
-from fairlead.store.layout import CACHE, Task, attempt_key, metrics_key
+from fairlead.store.layout import CACHE, Task, attempt_key
 from fairlead.store.records import AttemptRecord, CacheEntry, Items, Outcome, decode, encode
 from fairlead.store.values import Values
 from fairlead.worker import context, failures
@@ -49,10 +49,10 @@ def run_task(
         root: The project's root, by which the user's own frames are known.
     """
     values = Values(backend, Path(task.host))
-    attempt = context.Attempt(task.id, Path(task.checkpoints), send)
+    attempt = context.Attempt(task.id, Path(task.checkpoints), Path(task.metrics), send)
     context.set_current(attempt)
     started = time.time()
-    error = None
+    error = damaged = None
     code = 0
     outcome = Outcome()
     try:
@@ -62,10 +62,12 @@ def run_task(
             outcome = _keep(task, function, values, returned)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
+        damaged = caught.value if isinstance(caught, DamagedError) else None
         code = _exit_code(caught)
         sys.stderr.write(error.traceback)
     finally:
         context.set_current(None)
+        attempt.close()
         sys.stdout.flush()
         sys.stderr.flush()
     unstable = None
@@ -74,12 +76,12 @@ def run_task(
         unstable = _enter_in_cache(task, backend, outcome)
     else:
         outcome = _with_metrics(Outcome(), attempt)
-    _write(task, backend, attempt, AttemptRecord(
+    backend.create(attempt_key(task.run, task_name(task)), encode(AttemptRecord(
         step=task.step.name, index=task.index, number=task.number,
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
-        started=started, finished=time.time(), unstable=unstable, host=host_name(), retry=bool(error) and task.retry,
-        rank=task.rank.rank if task.rank else None,
-    ))  # fmt: skip
+        started=started, finished=time.time(), unstable=unstable, damaged=damaged, host=host_name(),
+        retry=bool(error) and task.retry, rank=task.rank.rank if task.rank else None,
+    )))  # fmt: skip
     return error is None
 
 
@@ -95,11 +97,24 @@ def load_input(values: Values, given: Input) -> Any:
         case Given(value):
             return value
         case Stored(ref, path):
-            return _at(values.load(ref), path)
+            return _at(load(values, ref), path)
         case ListInput(items):
             return [load_input(values, item) for item in items]
         case DictInput(items):
             return {key: load_input(values, item) for key, item in items.items()}
+
+
+def load(values: Values, ref: Ref) -> Any:
+    """Load what a step receives; an error names this value, whichever part of it is damaged, for it to be made again.
+
+    Raises:
+        DamagedError: Some of it is missing, or is not what was written.
+    """
+    try:
+        return values.load(ref)
+    except DamagedError as error:
+        error.value = ref.digest
+        raise
 
 
 def task_name(task: WorkerTask) -> Task:
@@ -199,13 +214,6 @@ def _enter_in_cache(task: WorkerTask, backend: Backend, outcome: Outcome) -> str
         return None
     backend.put(key, encode(entry))
     return known.outcome.outputs[0].digest if known.outcome.outputs else None
-
-
-def _write(task: WorkerTask, backend: Backend, attempt: context.Attempt, record: AttemptRecord) -> None:
-    name = task_name(task)
-    if attempt.history:
-        backend.put(metrics_key(task.run, name), b"".join(encode(line) + b"\n" for line in attempt.history))
-    backend.create(attempt_key(task.run, name), encode(record))
 
 
 def find_function(step: specs.Step, modules: Callable[[str], Any]) -> Callable[..., Any]:

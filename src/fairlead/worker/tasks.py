@@ -97,6 +97,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         store: The store's URL.
         host: A folder of this machine for spooled files and marks.
         log: The file that takes the output.
+        metrics: The file that takes what the step logs.
         scratch: The folder for temporary files, made for this task and removed after it; None for the system's.
         cache_key: Where the outcome is entered in the cache, or None.
         retry: Whether another attempt follows where this one fails, if that is known beforehand.
@@ -118,6 +119,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     store: str
     host: str
     log: str | None
+    metrics: str = ""
     scratch: str | None = None
     checkpoints: str
     cache_key: str | None = None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
 
-from fairlead import flow, step
+import fairlead
+from fairlead import flow, step, sweep
 
 FOREVER_S = 600
 
@@ -145,6 +148,28 @@ def flooding(megabytes: int = 200):
 
 
 @step
+def chat(lines: int, end: str) -> int:
+    """Log much; returns by how many KiB the process has grown meanwhile."""
+    for number in range(2000):
+        fairlead.log(loss=1.0, accuracy=0.5, at=number)
+    note("begin")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(2000, lines):
+        fairlead.log(loss=1.0, accuracy=0.5, at=number)
+    note("end")
+    while not told("go"):
+        time.sleep(0.01)
+    if end == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+
+@flow
+def chatty(lines: int = 60_000, end: str = "returns"):
+    return chat(lines, end)
+
+
+@step
 def read_input() -> str:
     return repr(sys.stdin.read())
 
@@ -203,6 +228,25 @@ def growing(count: int = 6, megabytes: int = 3):
 
 
 @step
+def turn_read_only(number: int) -> int:
+    """Make the disk that the store is on read-only; a test makes it writable again."""
+    note(f"turn {number}")
+    if not told("go"):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):  # no disk turns read-only while somebody writes to it
+            os.dup2(nowhere, output)
+        command = ["mount", "-o", "remount,ro", os.environ["FAIRLEAD_HOME"]]
+        while subprocess.run(command, check=False).returncode:
+            time.sleep(0.05)
+    return number + 1
+
+
+@flow
+def turning():
+    return wide(turn_read_only(wide(1)))
+
+
+@step
 def make(number: int) -> dict:
     note(f"make {number}")
     return {"number": number}
@@ -219,6 +263,94 @@ def gate(given: dict) -> dict:
 @flow
 def gated():
     return gate(make(7))
+
+
+@step
+def harm(content: str, how: str = "corrupted") -> None:
+    """Damage the stored value that is written like this."""
+    for path in pathlib.Path(os.environ["FAIRLEAD_HOME"], "objects").iterdir():
+        if path.read_bytes() == content.encode():
+            path.unlink()
+            if how == "corrupted":
+                path.write_bytes(b"#" * len(content))
+    note(f"harm {content}")
+
+
+@step
+def use(given: dict) -> int:
+    note(f"use {given['number']}")
+    return given["number"]
+
+
+@step
+def make_many(count: int) -> list[dict]:
+    note("make many")
+    return [{"number": number} for number in range(count)]
+
+
+SEVEN = '{"number":7}'
+
+
+@flow
+def harmed(how: str = "corrupted", users: int = 1):
+    made = make(7)
+    done = harm(SEVEN, how).after(made)
+    return [use(made).after(done) for _ in range(users)]
+
+
+@flow
+def harmed_item():
+    many = make_many(3)
+    done = harm('{"number":1}').after(many)
+    return use.map(many).after(done)
+
+
+@flow
+def harmed_chain():
+    made = make(7)
+    passed = give_back(made)
+    early = use(made)
+    done = harm(SEVEN).after(passed, early)
+    return [early, use(passed).after(done)]  # what both steps return is one object
+
+
+@step
+def give_back(given: dict) -> dict:
+    note(f"give back {given['number']}")
+    return given
+
+
+@flow(dynamic=True)
+def harmed_loop() -> int:
+    made = make(7)
+    harm(SEVEN)
+    return use(made) + use(make(8))
+
+
+@step
+def score(given: dict, x: int) -> int:
+    note(f"score {x}")
+    fairlead.log(score=x + given["number"])
+    return x
+
+
+@flow
+def harmed_sweep():
+    made = make(7)
+    found = sweep(score, over={"x": [1, 2, 3]}, trials=3, parallel=1, maximize="score", sampler="grid")(given=made)
+    done = harm(SEVEN).after(found.value)
+    return use(made).after(done), found.value
+
+
+@step
+def constant(given: bytes) -> int:
+    return len(given)
+
+
+@flow
+def harmed_constant():
+    done = harm("x" * 200)
+    return constant(b"x" * 200).after(done)
 
 
 @step

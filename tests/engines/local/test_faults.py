@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -26,8 +27,10 @@ from fairlead.cli.main import call
 from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log, list_tasks
 from fairlead.runs.reporting import read_report
+from fairlead.runs.timeline import read_timeline
 from fairlead.store.catalog import latest_by_run
-from fairlead.store.layout import object_key
+from fairlead.store.checking import check
+from fairlead.store.layout import Task, metrics_key, object_key
 
 LENGTH = 30
 MOMENTS = 16
@@ -239,6 +242,42 @@ def test_much_output_takes_no_memory_of_the_driver(bench: Bench) -> None:
     assert 0 < peak < 120 << 10
 
 
+def test_much_that_is_logged_takes_no_memory_and_is_all_kept(bench: Bench) -> None:
+    with bench.drive("chatty") as started:
+        bench.wait_for_executed(1, started)
+        before = peak_memory_kib(started) or 0
+        bench.wait_for_executed(2, started)
+        lines = logged_lines(bench, started.run)
+        assert len(lines) == 60_000
+        assert json.loads(lines[-1])["at"] == 59_999
+        # 2,000 lines were there before; the others would take 500 bytes each
+        assert (peak_memory_kib(started) or 0) - before < 6 << 10
+        bench.go()
+        ended = started.ended()
+        assert Run(bench.store, ended.report.run, ended.report).result() < 6 << 10
+        assert ended.report.steps[0].metrics == {"loss": 1.0, "accuracy": 0.5}
+
+
+@pytest.mark.parametrize("killed", ["step", "driver"])
+def test_what_was_logged_before_a_kill_is_kept(bench: Bench, killed: str) -> None:
+    with bench.drive("chatty", lines=3000, end="killed") as started:
+        bench.wait_for_executed(2, started)
+        run = started.run
+        if killed == "driver":
+            started.kill()
+        else:
+            bench.go()
+            report = started.ended().report
+            assert report.steps[0].attempts[0].signal == 9
+            assert report.steps[0].metrics == {"loss": 1.0, "accuracy": 0.5}
+        wait_for_no_process(started.mark)
+    assert len(logged_lines(bench, run)) == 3000
+
+
+def logged_lines(bench: Bench, run: str) -> list[bytes]:
+    return bench.store.backend.get(metrics_key(run, Task("chat", 0, 1))).splitlines()
+
+
 def peak_memory_kib(started: Driver) -> int | None:
     with suppress(OSError, StopIteration):
         lines = Path(f"/proc/{started.process.pid}/status").read_text().splitlines()
@@ -295,6 +334,24 @@ def test_a_read_only_store_is_refused_before_anything_runs(bench: Bench, small_d
     assert not bench.executed()
 
 
+def test_a_store_that_turns_read_only_fails_the_run_and_harms_nothing(
+    bench: Bench, small_disk: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_HOME", str(small_disk))
+    bench.launch.__init__(small_disk, capsys)
+    ended = bench.run("turning")
+    assert (ended.report.status, ended.exit_code) == ("failed", 1)
+    assert "read-only" in (ended.report.reason or "").lower() and "fairlead resume" in (ended.report.reason or "")
+    assert mount("-o", "remount,rw", str(small_disk)) == 0
+    run = ended.report.run
+    assert completed(bench, run, "wide") == {0}
+    bench.go()
+    resumed = bench.resume(run)
+    assert (resumed.exit_code, Run(bench.store, run, resumed.report).result()) == (0, 2)
+    assert Counter(bench.executed()) == {"begin 1": 1, "turn 1": 2, "begin 2": 1}
+    assert not check(bench.store).faults
+
+
 @pytest.mark.parametrize("harm", ["deleted", "shortened", "corrupted"])
 def test_a_damaged_artifact_is_made_again_on_resume(bench: Bench, harm: str) -> None:
     ended = bench.run("gated")
@@ -307,13 +364,68 @@ def test_a_damaged_artifact_is_made_again_on_resume(bench: Bench, harm: str) -> 
         path.write_bytes(data[:-1] if harm == "shortened" else bytes([data[0] ^ 1]) + data[1:])
     bench.go()
     resumed = bench.resume(ended.report.run)
-    if resumed.exit_code:  # found when it was read: it is named, and made again by the next resume
-        errors = [each.attempts[-1].error for each in resumed.report.steps if each.status == "failed"]
-        assert errors and all(error is not None and digest in error.traceback for error in errors)
-        resumed = bench.resume(ended.report.run)
     assert resumed.exit_code == 0
     assert Run(bench.store, ended.report.run, resumed.report).result() == {"number": 7}
     assert Counter(bench.executed())["make 7"] == 2
+
+
+@pytest.mark.parametrize("harm", ["deleted", "corrupted"])
+@pytest.mark.parametrize("users", [1, 5])
+def test_a_value_that_is_found_damaged_is_made_again_within_the_run(bench: Bench, harm: str, users: int) -> None:
+    ended = bench.run("harmed", how=harm, users=users)
+    assert ended.exit_code == 0
+    assert Run(bench.store, ended.report.run, ended.report).result() == [7] * users
+    assert Counter(bench.executed()) == {"make 7": 2, 'harm {"number":7}': 1, "use 7": users}
+    statuses = {each.name: [attempt.status for attempt in each.attempts] for each in ended.report.steps}
+    assert statuses["make"] == ["succeeded", "succeeded"]
+    assert statuses["use"][-1] == "succeeded"
+    (superseded,) = (each for each in read_timeline(bench.store.backend, ended.report.run) if each.kind == "superseded")
+    assert superseded.step == "make" and "is damaged" in (superseded.message or "")
+    (error,) = {each.attempts[0].error.type for each in ended.report.steps if each.attempts[0].error is not None}
+    assert error == "DamagedError"
+
+
+def test_a_damaged_value_from_the_cache_is_made_again(bench: Bench) -> None:
+    file = bench.file
+    first = bench.launch(file, "harmed", {"how": "kept"}, use_cache=True)
+    assert first.exit_code == 0
+    ended = bench.launch(file, "harmed", {}, use_cache=True)
+    assert ended.exit_code == 0
+    assert Counter(bench.executed())["make 7"] == 2
+    assert [each.status for each in ended.report.steps if each.name == "make"] == ["succeeded"]
+
+
+def test_an_item_of_a_list_is_made_again(bench: Bench) -> None:
+    ended = bench.run("harmed_item")
+    assert Run(bench.store, ended.report.run, ended.report).result() == [0, 1, 2]
+    assert Counter(bench.executed())["make many"] == 2
+    assert Counter(bench.executed())["use 1"] == 1
+
+
+def test_what_a_damaged_value_is_made_from_is_made_again_first(bench: Bench) -> None:
+    ended = bench.run("harmed_chain")
+    assert Run(bench.store, ended.report.run, ended.report).result() == [7, 7]
+    counts = Counter(bench.executed())
+    assert (counts["make 7"], counts["give back 7"], counts["use 7"]) == (2, 2, 2)
+
+
+def test_a_dynamic_flow_goes_on_where_a_call_made_its_value_again(bench: Bench) -> None:
+    ended = bench.run("harmed_loop")
+    assert (ended.report.status, Run(bench.store, ended.report.run, ended.report).result()) == ("succeeded", 15)
+
+
+def test_trials_whose_input_is_damaged_do_not_count_as_failed(bench: Bench) -> None:
+    pytest.importorskip("optuna")
+    ended = bench.run("harmed_sweep")
+    assert Run(bench.store, ended.report.run, ended.report).result() == [7, 3]
+    assert Counter(bench.executed())["make 7"] == 2
+
+
+def test_a_damaged_value_that_no_step_makes_fails_the_step_and_says_so(bench: Bench) -> None:
+    ended = bench.run("harmed_constant")
+    assert ended.exit_code == 1
+    (error,) = [each.attempts[-1].error for each in ended.report.steps if each.status == "failed"]
+    assert error is not None and "no step of this run makes it again" in error.message
 
 
 # Projects that can't be forked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import time
@@ -16,13 +15,11 @@ from fairlead.specs.reports import ErrorReport
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Outcome, Summary
-from fairlead.worker.context import LoggedLine
+from fairlead.worker.failures import crash
 from fairlead.worker.tasks import Exited, Rank
 
 _TAIL_BYTES = 16 << 10
 _TAIL_LINES = 20
-_FRAME = re.compile(r'  File "(.+)", line (\d+) in (.+)')
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 
 Stopping = Literal["", "timeout", "cancel", "memory", "gang", "pruned"]
 
@@ -47,9 +44,9 @@ class Attempt:
         self.exits: dict[int, Exited] = {}
         self.first_exit: int | None = None
         self.stopping: Stopping = ""
-        self.history: list[LoggedLine] = []
         self.summaries: dict[str, Summary] = {}
         self.logs: dict[int, Path] = {}
+        self.metrics: list[Path] = []
 
     @property
     def ended(self) -> bool:
@@ -115,7 +112,7 @@ def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host:
     kind, message = _cause(attempt, exited, number, code)
     lines = _last_lines(log)
     tail = lines[-_TAIL_LINES:]
-    said, frames = _crash(lines)
+    said, frames = crash(lines)
     return AttemptRecord(
         step=attempt.instance.name,
         index=attempt.instance.index,
@@ -185,11 +182,3 @@ def _last_lines(log: Path | None) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
-
-
-def _crash(lines: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Return what was written before Python's fault handler wrote, and the user's frames that it named."""
-    begin = next((number for number, line in enumerate(lines) if line.startswith("Fatal Python error: ")), len(lines))
-    found = filter(None, map(_FRAME.fullmatch, lines[begin:]))
-    own = [f"{each[1]}:{each[2]} in {each[3]}" for each in found if not each[1].startswith((_PACKAGE, "<frozen "))]
-    return [line for line in lines[:begin] if line.strip()], tuple(reversed(own))

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from fairlead.engines.local.capacity import Capacity, Machine, lacking, this_mac
 from fairlead.engines.local.inline import InlineProcesses
 from fairlead.engines.local.making import TaskMaker, remove_scratch
 from fairlead.engines.local.memory import MemoryLimits
+from fairlead.engines.local.mending import Mending
 from fairlead.engines.local.processes import Processes
 from fairlead.engines.local.records import Records
 from fairlead.engines.local.waiting import WaitingLine
@@ -39,6 +41,7 @@ from fairlead.store.records import (
     CacheEntry,
     Claim,
     Ended,
+    Observation,
     RunSpec,
     RunStatusChanged,
     Started,
@@ -46,7 +49,7 @@ from fairlead.store.records import (
     decode,
 )
 from fairlead.worker.calls import Calls
-from fairlead.worker.context import extended, logged_line
+from fairlead.worker.context import extended
 from fairlead.worker.keys import InstanceKeys
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode, Rank, Stop
@@ -147,6 +150,9 @@ class _Drive:
         self._attempts: dict[int, Attempt] = {}
         self._running: dict[tuple[str, int], Attempt] = {}
         self._queue = WaitingLine(capacity)
+        self._mending = Mending(store.backend, progress)
+        self._held_back: list[Instance] = []
+        self._resting: set[tuple[str, int]] = set()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
         self._keys = InstanceKeys(spec, progress, self._resolver)
@@ -262,8 +268,11 @@ class _Drive:
         if self._cancelled:
             return
         hits = False
-        for instance in self._progress.take_ready():
-            if self._from_cache(instance):
+        waiting, self._held_back = self._held_back, []
+        for instance in chain(waiting, self._progress.take_ready()):
+            if instance.key in self._resting or self._mending.waits(instance):
+                self._held_back.append(instance)
+            elif self._from_cache(instance):
                 hits = True
             else:
                 self._queue.add(instance)
@@ -293,8 +302,7 @@ class _Drive:
         number = max(instance.attempts, default=0) + 1
         while self._claim.number > 1 and (died := self._written_until(instance, number)) is not None:
             lost = Ended(record=record_of_loss(instance, number, died))
-            self._journal.add(lost)
-            self._progress.apply(lost)
+            self._note(lost)
             number += 1
         return number
 
@@ -321,8 +329,7 @@ class _Drive:
         if isinstance(step, DriverStep | SweepStep):
             self._calls.begin(instance, next(iter(attempt.processes)))
         started = Started(step=instance.name, index=instance.index, number=attempt.number, time=attempt.started)
-        self._journal.add(started)
-        self._progress.apply(started)
+        self._note(started)
         self._observer.changed(instance)
 
     # The cache ---------------------------------------------------------------------------------
@@ -339,8 +346,7 @@ class _Drive:
         if entry is None:
             return False
         found = Cached(step=instance.name, index=instance.index, entry=entry, time=time.time())
-        self._journal.add(found)
-        self._progress.apply(found)
+        self._note(found)
         self._calls.ended(instance)
         self._observer.changed(instance)
         return True
@@ -348,8 +354,7 @@ class _Drive:
     def _still_counts(self, instance: Instance) -> bool:
         """Say whether what a step produced with other code counts: if its cache key is the same."""
         if self._settled.get(instance.key) != self._keys.of(instance):
-            changed = Superseded(step=instance.name, index=instance.index, time=time.time())
-            self._journal.add(changed)
+            self._note(Superseded(step=instance.name, index=instance.index, time=time.time()))
             return False
         self._progress.accept(instance)
         self._observer.changed(instance)
@@ -389,7 +394,6 @@ class _Drive:
                         self._stop(self._running[called.key], "pruned")
 
     def _logged(self, attempt: Attempt, logged: Logged) -> None:
-        attempt.history.append(logged_line(logged.time, logged.values, logged.at))
         for name, value in logged.values.items():
             attempt.summaries[name] = extended(attempt.summaries.get(name), value)
         self._observer.logged(attempt.instance, logged.values)
@@ -416,24 +420,51 @@ class _Drive:
         del self._running[instance.key]
         self._capacity.give_back(attempt.amount, attempt.gpus)
         record = self._records.of(attempt)
-        retry_in = self._retry_in(instance, record)
+        makers = None if self._cancelled else self._mending.begin(instance, record)
+        retry_in = 0.0 if makers is not None else self._retry_in(instance, record)
         if retry_in is not None:
             record = msgspec.structs.replace(record, retry=True)
-        for log in attempt.logs.values():
+        elif record.damaged is not None:
+            record = self._mending.explained(instance, record)
+        for log in (*attempt.logs.values(), *attempt.metrics):
             self._store.keep_log(log)
         for identity in attempt.processes:
             remove_scratch(self._maker.scratch(identity))
         self._unsynced.extend(ref.digest for ref in record.outcome.outputs)
-        self._journal.add(Ended(record=record))
-        self._progress.apply(Ended(record=record))
+        self._note(Ended(record=record))
         if retry_in is not None:
-            self._at(retry_in, lambda: self._progress.retry(instance))
+            self._rest(instance, retry_in)
         if isinstance(instance.step, DriverStep | SweepStep):
             self._calls.finish(instance)
-            self._abandon(instance)
+            if makers is None:
+                self._abandon(instance)
         if retry_in is None:
             self._calls.ended(instance)
+        if makers:
+            self._make_again(makers, record.damaged)
         self._observer.changed(instance)
+
+    def _rest(self, instance: Instance, pause_s: float) -> None:
+        """Let an instance wait for its next attempt; one that is not known now is told of when it is."""
+        self._resting.add(instance.key)
+        self._at(pause_s, lambda: self._resting.discard(instance.key))
+        if self._progress.instances.get(instance.key) is instance:
+            self._held_back.append(instance)
+
+    def _make_again(self, makers: list[Instance], damaged: str | None) -> None:
+        """Let results whose values are damaged not count any more, so that their steps are executed again."""
+        for each in makers:
+            self._observer.noted(f"a value of step {each.name}/{each.index} is damaged; it is made again")
+            self._note(Superseded(step=each.name, index=each.index, time=time.time(), damaged=damaged))
+        self._queue.clear()  # what may start is told again
+        self._held_back.clear()
+        self._resolver.forget()
+        self._keys.forget()
+        for driver in list(self._progress.instances.values()):
+            if isinstance(driver.step, DriverStep | SweepStep) and driver.ended:
+                self._abandon(driver)
+        for each in makers:
+            self._observer.changed(each)
 
     def _abandon(self, driver: Instance) -> None:
         """Stop what a driver has called and does not wait for any more."""
@@ -445,9 +476,10 @@ class _Drive:
 
     def _retry_in(self, instance: Instance, record: AttemptRecord) -> float | None:
         """Return the pause before the next attempt, or None where the budget is spent."""
-        if record.status != "failed" or self._cancelled:
+        if record.status != "failed" or record.damaged is not None or self._cancelled:
             return None
-        recent = [each for each in instance.attempts.values() if each.started >= self._claim.time]
+        own = (each for each in instance.attempts.values() if each.damaged is None)
+        recent = [each for each in own if each.started >= self._claim.time]
         same = sum(each.infrastructure == record.infrastructure for each in recent)
         retries = instance.step.retries
         budget = retries.infrastructure if record.infrastructure else retries.user
@@ -504,5 +536,8 @@ class _Drive:
 
     def _observe_run(self, status: str) -> None:
         change = RunStatusChanged(status=status, time=time.time())
-        self._journal.add(change)
-        self._progress.apply(change)
+        self._note(change)
+
+    def _note(self, observation: Observation) -> None:
+        self._journal.add(observation)
+        self._progress.apply(observation)

@@ -69,9 +69,7 @@ class TaskMaker:
 
     def log(self, attempt: Attempt, rank: Rank | None) -> Path:
         """Return the file for the output of an attempt or one of its ranks, its folder made."""
-        instance = attempt.instance
-        task = Task(instance.name, instance.index, attempt.number, None if rank is None else rank.rank)
-        path = self._store.log_path(self._spec.run, task)
+        path = self._store.log_path(self._spec.run, _task(attempt, rank))
         if path.parent not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._made.add(path.parent)
@@ -85,6 +83,8 @@ class TaskMaker:
         node = self._progress.node_of(instance)
         ranks_here = rank.local_world_size if rank else 1
         is_first = rank is None or rank.rank == 0
+        metrics = self._store.metrics_path(self._spec.run, _task(attempt, rank))
+        attempt.metrics.append(metrics)
 
         def make(identity: int) -> WorkerTask:
             return WorkerTask(
@@ -100,6 +100,7 @@ class TaskMaker:
                 store=self._store.url,
                 host=str(self._store.host),
                 log=None if self._inline else str(log),
+                metrics=str(metrics),
                 scratch=self.scratch(identity),
                 checkpoints=str(self._checkpoints(instance)),
                 cache_key=self._keys.of(instance) if is_first and step.cache != "off" else None,
@@ -140,6 +141,11 @@ class TaskMaker:
         if instance.step.checkpoint is not None:
             return Path(instance.step.checkpoint).expanduser() / self._spec.run / name
         return self._store.checkpoints(self._spec.run) / name
+
+
+def _task(attempt: Attempt, rank: Rank | None) -> Task:
+    instance = attempt.instance
+    return Task(instance.name, instance.index, attempt.number, None if rank is None else rank.rank)
 
 
 def _share(gpus: tuple[int, ...], rank: Rank | None) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from fairlead.engines.local.attempts import Attempt, record_of_death
 from fairlead.errors import NotFoundError
 from fairlead.store.backends import Backend
 from fairlead.store.claims import host_name
-from fairlead.store.layout import Task, attempt_key, metrics_key
+from fairlead.store.layout import Task, attempt_key
 from fairlead.store.records import AttemptRecord, decode, encode
 from fairlead.worker.tasks import Exited
 
@@ -33,9 +33,6 @@ class Records:
         if record is None:
             log = attempt.logs[list(attempt.processes).index(identity)]
             record = record_of_death(attempt, exited, log, host=host_name())
-            if attempt.history:
-                lines = b"".join(encode(line) + b"\n" for line in attempt.history)
-                self._backend.put(metrics_key(self._run, task), lines)
             self._backend.put(attempt_key(self._run, task), encode(record))
         return msgspec.structs.replace(record, peak_memory_bytes=exited.peak_memory_bytes, cpu_s=exited.cpu_s)
 

@@ -30,6 +30,10 @@ class WaitingLine:
         amount = demand(instance.step, self._capacity.machine)
         self._lines.setdefault(amount, deque()).append((self._serial, instance))
 
+    def clear(self) -> None:
+        """Leave nobody waiting."""
+        self._lines.clear()
+
     def take(self) -> Iterator[tuple[Instance, Amount, tuple[int, ...]]]:
         """Yield what fits now, those first who have waited longest; what they ask for is taken, GPUs by number."""
         held_up: int | None = None

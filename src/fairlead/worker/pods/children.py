@@ -28,6 +28,7 @@ from fairlead.store.claims import host_name
 from fairlead.store.layout import Task
 from fairlead.store.records import AttemptRecord
 from fairlead.worker.channel import CHANNEL
+from fairlead.worker.failures import crash
 from fairlead.worker.tasks import WorkerTask
 
 GRACE_S = 20.0
@@ -37,8 +38,8 @@ START = "FAIRLEAD_START"
 """The variable that names the script by which this package was started, where it is not installed."""
 
 _LOOK_S = 0.5
-_LAST_WORDS_S = 5.0
-_TAIL_LINES = 20
+_LAST_WORDS_S = 30.0
+_TAIL_LINES = 60
 _BLOCK = 64 << 10
 
 
@@ -71,6 +72,7 @@ def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -
         cancelled: Whether somebody had asked for it.
         retry: Whether another attempt follows if the step itself is to blame.
     """
+    said, frames = crash(list(death.tail))
     return AttemptRecord(
         step=name.step,
         index=name.index,
@@ -81,7 +83,13 @@ def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -
         finished=time.time(),
         exit_code=death.exit_code,
         signal=death.signal,
-        error=ErrorReport(type=death.kind, message=death.message, traceback="\n".join(death.tail)),
+        error=ErrorReport(
+            type=death.kind,
+            message=death.message,
+            frames=frames,
+            line=said[-1] if said else "",
+            traceback="\n".join(death.tail),
+        ),
         retry=(retry or death.evicted) and not cancelled,
         infrastructure=death.evicted,
         peak_memory_bytes=death.peak_memory_bytes or None,

@@ -22,7 +22,17 @@ from fairlead.errors import DamagedError, FairleadError, NotFoundError
 from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
 from fairlead.store.history import cancel_requests, count_items
-from fairlead.store.layout import CACHE, Task, attempt_key, call_key, log_key, object_key, spec_key, start_key
+from fairlead.store.layout import (
+    CACHE,
+    Task,
+    attempt_key,
+    call_key,
+    log_key,
+    metrics_key,
+    object_key,
+    spec_key,
+    start_key,
+)
 from fairlead.store.opening import open_backend
 from fairlead.store.progress import Instance
 from fairlead.store.records import (
@@ -165,6 +175,8 @@ class Pod:
         death = self._executed(instance, task, log)
         if log.exists() and log.stat().st_size:
             self.backend.put_file(log_key(self.spec.run, name), log)
+        if Path(task.metrics).exists():
+            self.backend.put_file(metrics_key(self.spec.run, name), Path(task.metrics))
         if death is None:
             record = self._record(name)
             return self._done(record.outcome)
@@ -221,6 +233,7 @@ class Pod:
             store=self.place.store,
             host=str(self.place.work / "host"),
             log=None,
+            metrics=str(self.place.work / "metrics"),
             checkpoints=str(self.place.work / "checkpoints"),
             threads=max(1, step.resources.cpu_millis // 1000),
             variables=dict(step.environment.variables),

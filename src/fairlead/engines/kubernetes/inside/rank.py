@@ -15,7 +15,7 @@ import msgspec
 from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.backends import Backend
-from fairlead.store.layout import Task, attempt_key, log_key, object_key, parse_task, spec_key, task_key
+from fairlead.store.layout import Task, attempt_key, log_key, metrics_key, object_key, parse_task, spec_key, task_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
 from fairlead.targets.job import MASTER_PORT
@@ -51,6 +51,8 @@ def _run(given: argparse.Namespace) -> int:
         own = Task(name.step, name.index, name.number, each.rank.rank)
         if log.stat().st_size:
             backend.put_file(log_key(given.run, own), log)
+        if Path(each.metrics).exists():
+            backend.put_file(metrics_key(given.run, own), Path(each.metrics))
         if death is not None:
             record = record_of_death(own, death, cancelled=False, retry=task.retry)
             backend.create(attempt_key(given.run, own), encode(record))
@@ -95,7 +97,13 @@ def _ranks(task: WorkerTask) -> list[Rank]:
 def _as_rank(task: WorkerTask, rank: Rank) -> WorkerTask:
     first = rank.rank == 0
     threads = max(1, task.threads // rank.local_world_size)
-    return msgspec.structs.replace(task, rank=rank, cache_key=task.cache_key if first else None, threads=threads)
+    return msgspec.structs.replace(
+        task,
+        rank=rank,
+        metrics=f"{task.metrics}-{rank.rank}",
+        cache_key=task.cache_key if first else None,
+        threads=threads,
+    )
 
 
 if __name__ == "__main__":
