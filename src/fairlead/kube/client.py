@@ -152,7 +152,7 @@ class Client(Api):
         given = manifest.get("metadata", {}).get("namespace")
         path = self._path(kind, namespace if namespace is not None else given)
         query = {"dryRun": "All" if dry_run else "", "fieldManager": manager, "fieldValidation": "Strict"}
-        return self.request("POST", path, query=query, body=manifest)
+        return self.request("POST", path, query=query, body=manifest, repeat=dry_run)
 
     def replace(
         self,

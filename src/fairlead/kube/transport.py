@@ -13,11 +13,11 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from fairlead.errors import MissingExtra, UsageError
 from fairlead.kube.connection import Connection
-from fairlead.kube.credentials import Identity
+from fairlead.kube.credentials import Identity, basic
 from fairlead.kube.failures import Unreachable
 from fairlead.kube.proxies import proxy_for
 from fairlead.kube.tls import tls_context
@@ -55,8 +55,11 @@ class Stream:
             self._answer.release_conn()
             return data
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield lines without their ends, as they come. What stands after the last line's end is no line.
+    def lines(self, *, unfinished: bool = False) -> Iterator[bytes]:
+        """Yield lines without their ends, as they come.
+
+        Args:
+            unfinished: Yield what stands after the last line's end, too.
 
         Raises:
             Unreachable: The connection broke or was silent for too long.
@@ -66,9 +69,11 @@ class Stream:
             with _translated(self._where, was_sent=True):
                 chunk = self._answer.read1()
             if not chunk:
-                return
+                break
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
+        if rest and unfinished:
+            yield rest
 
     def chunks(self) -> Iterator[bytes]:
         """Yield what comes as it comes, in pieces of any size."""
@@ -183,8 +188,8 @@ class Transport:
                 where=self.connection.where,
                 next="give an http or https proxy as proxy-url in the kubeconfig, or as HTTPS_PROXY",
             )
-        login = f"{url.username}:{url.password or ''}" if url.username else None
-        headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
+        login = basic(unquote(url.username), unquote(url.password or "")) if url.username else ""
+        headers = {"Proxy-Authorization": login} if login else None
         return urllib3.ProxyManager(self._proxy, proxy_headers=headers, **settings)
 
     def close(self) -> None:
