@@ -17,6 +17,7 @@ from fairlead.kube.client import Client
 from fairlead.kube.credentials import Identity, bearer
 from fairlead.kube.mirror import Event
 from fairlead.kube.resources import POD
+from fairlead.kube.shapes import Lean
 from fairlead.kube.watching import Pace, Watch
 from kube.scripted import CUT, SILENCE, Answer, Scripted, html, listed, pod, scripted, status, told
 
@@ -280,6 +281,23 @@ def test_watches_that_end_as_they_begin_are_paced() -> None:
 def test_what_lasts_is_raised_at_once_to_whoever_waits(refused: Answer, error: type[failures.ApiError]) -> None:
     with watched(*[refused] * 50) as (watch, _, _), pytest.raises(error):
         watch.wait_synced(PATIENCE_S)
+
+
+def test_an_object_that_does_not_fit_the_shape_is_a_failure_and_not_the_end() -> None:
+    odd = pod("a", 12) | {"spec": "s3cret"}
+    with watched(listed(11), *[told(("ADDED", odd))] * 3, told(("ADDED", pod("b", 13))), shape=Lean) as (
+        watch,
+        seen,
+        _,
+    ):
+        seen.wait("ADDED", "b", "13")
+        assert watch.is_running
+    with (
+        watched(*[listed(11, odd)] * 999, shape=Lean) as (watch, _, _),
+        pytest.raises(GaveUp, match=r"at `\$.spec`") as caught,
+    ):
+        watch.wait_synced(0.2)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_waiting_ends_with_what_was_wrong() -> None:

@@ -33,7 +33,7 @@ class Event(NamedTuple):
 class Metadata(msgspec.Struct, rename="camel"):
     """What must be known of every object."""
 
-    name: str
+    name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
@@ -113,18 +113,19 @@ class Mirror:
         ]
         return [*went, *_come_or_changed(before, draft)]
 
-    def apply(self, type: str, raw: msgspec.Raw) -> list[Event]:
+    def apply(self, type: str, raw: msgspec.Raw, head: Metadata | None = None) -> list[Event]:
         """Take one event of a watch.
 
         Args:
             type: ``ADDED``, ``MODIFIED`` or ``DELETED``, which is believed only where it says that something went: a
                 watch may repeat what is known.
             raw: The object.
+            head: Its metadata, where they have been decoded already.
 
         Returns:
             What has happened, which may be nothing.
         """
-        head = msgspec.json.decode(raw, type=Head).metadata
+        head = head or msgspec.json.decode(raw, type=Head).metadata
         key, before = (head.namespace, head.name), self._kept.get((head.namespace, head.name))
         if type == "DELETED":
             if before is None or before.uid != head.uid:
