@@ -347,6 +347,13 @@ def test_metadata_alone_can_be_watched() -> None:
     assert "as=PartialObjectMetadata;g=meta.k8s.io;v=v1" in server.asked[1].headers["Accept"]
 
 
+def test_every_object_says_its_kind_whether_listed_or_told() -> None:
+    bare = {"metadata": pod("a", 5)["metadata"]}
+    with watched(listed(11, bare), told(("ADDED", pod("b", 12)))) as (watch, seen, _):
+        seen.wait("ADDED", "b", "12")
+        assert {(each["apiVersion"], each["kind"]) for each in watch.objects().values()} == {("v1", "Pod")}
+
+
 def test_selectors_and_namespaces_are_those_of_the_watch() -> None:
     with watched(
         listed(11), told(("ADDED", pod("a", 12))), namespace="", labels={"run": "r1"}, fields="spec.nodeName=n"

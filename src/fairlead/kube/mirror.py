@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fairlead.kube.garbage import collection_paused
+from fairlead.kube.resources import Kind, name_kind
 
 Key = tuple[str, str]
 """Namespace and name; the namespace is empty for kinds without."""
@@ -61,10 +62,13 @@ class Mirror:
     Args:
         shape: What objects are decoded to: a type of `msgspec`; one that names only some fields costs less.
         project: Makes what is kept of each decoded object; None to keep all of it.
+        kind: What objects that are dicts are, where they do not say so themselves: those of a list do not.
     """
 
-    def __init__(self, shape: Any = dict[str, Any], project: Callable[[Any], Any] | None = None) -> None:
-        self._shape, self._project = shape, project
+    def __init__(
+        self, shape: Any = dict[str, Any], project: Callable[[Any], Any] | None = None, kind: Kind | None = None
+    ) -> None:
+        self._shape, self._project, self._kind = shape, project, kind
         self._kept: Draft = {}
 
     def __len__(self) -> int:
@@ -144,6 +148,8 @@ class Mirror:
 
     def _keep(self, head: Metadata, raw: msgspec.Raw) -> _Kept:
         decoded = msgspec.json.decode(raw, type=self._shape)
+        if self._kind is not None and isinstance(decoded, dict):
+            name_kind(decoded, self._kind)
         return _Kept(head.uid, head.resource_version, self._project(decoded) if self._project else decoded)
 
 

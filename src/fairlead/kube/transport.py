@@ -43,7 +43,7 @@ class Stream:
 
     def __init__(self, answer: urllib3.BaseHTTPResponse, where: str) -> None:
         self._answer, self._where = answer, where
-        self._closed = False
+        self._closed = threading.Event()
         self.code = answer.status
         self.content_type = answer.headers.get("Content-Type", "").partition(";")[0]
         self.retry_after = answer.headers.get("Retry-After", "")
@@ -65,30 +65,35 @@ class Stream:
             Unreachable: The connection broke or was silent for too long.
         """
         rest = b""
-        while not self._closed:
-            with _translated(self._where, was_sent=True):
-                chunk = self._answer.read1()
-            if not chunk:
-                break
+        for chunk in self.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
         if rest and unfinished:
             yield rest
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what comes as it comes, in pieces of any size."""
-        while not self._closed:
-            with _translated(self._where, was_sent=True):
-                chunk = self._answer.read1()
+        """Yield what comes as it comes, in pieces of any size.
+
+        Raises:
+            Unreachable: The connection broke or was silent for too long.
+        """
+        while not self._closed.is_set():
+            try:
+                with _translated(self._where, was_sent=True):
+                    chunk = self._answer.read1()
+            except Unreachable:
+                if self._closed.is_set():  # by another thread: no fault
+                    return
+                raise
             if not chunk:
                 return
             yield chunk
 
     def close(self) -> None:
         """End it. A connection whose answer was not read to its end is not used again."""
-        if self._closed:
+        if self._closed.is_set():
             return
-        self._closed = True
+        self._closed.set()
         with contextlib.suppress(OSError, RuntimeError, ValueError):  # it has ended by itself
             self._answer.shutdown()  # wakes a thread that reads; closing alone does not
 

@@ -108,7 +108,7 @@ class Watch:
         self._path = kind.path(client.connection.namespace if namespace is None else namespace)
         self._selection: dict[str, Any] = {"labels": selector(labels), "fields": fields, "metadata_only": metadata_only}
         self._pace, self._chance, self._clock = pace, chance, clock
-        self._mirror = Mirror(shape, project)
+        self._mirror = Mirror(shape, project, kind)
         self._listeners: list[Listener] = []
         self._telling = threading.RLock()
         self._news = threading.Condition()
