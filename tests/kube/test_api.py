@@ -288,9 +288,12 @@ def test_logs_are_read_as_they_come() -> None:
             "a", container="main", previous=True, since="2026-01-01T00:00:00Z", tail_lines=0
         ) as stream:
             assert list(stream.lines()) == [b"one", b"two"]
+        with client(server).logs("a") as stream:
+            assert list(stream.lines(unfinished=True)) == [b"one", b"two", b"thr"]
         with client(server).logs("a", follow=True, limit_bytes=9) as stream:
             assert b"".join(stream.chunks()) == log.body
     assert [each.path for each in server.asked] == [
         "/api/v1/namespaces/ml/pods/a/log?container=main&previous=true&sinceTime=2026-01-01T00%3A00%3A00Z&tailLines=0",
+        "/api/v1/namespaces/ml/pods/a/log",
         "/api/v1/namespaces/ml/pods/a/log?follow=true&limitBytes=9",
     ]

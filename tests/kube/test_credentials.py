@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.kube.credentials import REREAD_S, Exec, Files, Plugin, Variable
+from fairlead.kube.credentials import REREAD_S, Exec, Files, Plugin, Variable, bearer
 from fairlead.kube.failures import CredentialsError
 
 V1, V1BETA1 = Plugin.VERSIONS
@@ -82,6 +82,14 @@ def plugin(folder: Path, prints: str, clock: Clock | None = None, **settings: An
 
 def runs(folder: Path) -> int:
     return len((folder / "runs").read_text())
+
+
+def test_a_token_that_no_header_can_hold_is_refused_without_showing_it() -> None:
+    for token in ("s3cret\nInjected: yes", "s3crèt"):
+        with pytest.raises(CredentialsError) as caught:
+            bearer(token)
+        assert "s3c" not in str(caught.value)
+    assert bearer("t\n") == "Bearer t"
 
 
 @pytest.mark.parametrize("version", [V1, V1BETA1])

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fairlead.kube.mirror import Event, Mirror
+from fairlead.kube.shapes import Lean
 
 
 class Phase(msgspec.Struct):
@@ -92,6 +93,15 @@ def test_only_what_is_wanted_is_kept() -> None:
     assert mirror.objects() == {("ml", "a"): "Running"}
     assert mirror.get("ml", "a") == "Running"
     assert mirror.apply("MODIFIED", raw("a", 2, status={"phase": "Failed"})) == [Event("MODIFIED", "Failed", "Running")]
+
+
+def test_a_lean_object_has_everything_but_its_managed_fields() -> None:
+    mirror = Mirror(Lean)
+    whole = json.loads(bytes(raw("a", 1, spec={"x": [1]}, status={"phase": "Running"})))
+    whole["metadata"]["managedFields"] = [{"manager": "m"}]
+    relist(mirror, msgspec.Raw(json.dumps(whole).encode()))
+    del whole["metadata"]["managedFields"]
+    assert mirror.get("ml", "a") == whole
 
 
 def test_what_has_not_changed_is_not_decoded_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,6 +190,12 @@ def test_discovery_is_the_same_in_its_old_form_and_its_new(client: Client) -> No
     assert not new.serves(JOB.at("v9"))
 
 
+def wait_synced_in_the_end(watch: Watch) -> None:
+    """Wait through refusals that do not last."""
+    with watch._news:
+        assert watch._news.wait_for(lambda: watch.is_synced, PATIENCE_S)
+
+
 def crd(group: str, plural: str, kind: str, *versions: str) -> dict[str, Any]:
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     names = {"plural": plural, "kind": kind, "singular": kind.lower()}
@@ -205,11 +212,7 @@ def test_a_kind_that_is_installed_later_is_seen_after_forgetting(client: Client)
     assert discovery.served(thing) == ()
     client.create(CUSTOM_RESOURCE_DEFINITION, crd("late.example", "things", "Thing", "v1", "v1beta1"))
     with Watch(client, thing, pace=PACE) as watch:
-        for _ in range(500):  # the watch goes on asking until the kind is served
-            if watch.is_synced:
-                break
-            watch._closed.wait(0.01)
-        watch.wait_synced(PATIENCE_S)
+        wait_synced_in_the_end(watch)  # it goes on asking until the kind is served
     assert discovery.served(thing) == ()
     discovery.forget()
     assert discovery.served(thing) == ("v1", "v1beta1")
@@ -254,11 +257,18 @@ def test_what_a_role_lacks_is_what_the_refusal_names(client: Client, restricted:
     assert client.connection.namespace in caught.value.next
     client.replace(ROLE, access.smallest_role("worker", client.connection.namespace, [*GIVEN, lacking]))
     with Watch(restricted, JOB, pace=PACE) as watch:  # the server notices a new Role within a moment
-        for _ in range(500):
-            if watch.is_synced:
-                break
-            watch._closed.wait(0.01)
-        assert watch.is_synced
+        wait_synced_in_the_end(watch)
+
+
+def test_somebody_else_can_be_impersonated(api_server: ApiServer, client: Client) -> None:
+    headers = (("Impersonate-User", "jane"), ("Impersonate-Group", "one"), ("Impersonate-Group", "two"))
+    with Client(replace(client.connection, headers=headers)) as jane:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        found = jane.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body=body)["status"][
+            "userInfo"
+        ]
+    assert found["username"] == "jane"
+    assert {"one", "two"} <= {*found["groups"]}
 
 
 def test_what_is_allowed_can_be_asked_beforehand(restricted: Client) -> None:

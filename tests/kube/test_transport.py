@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -225,8 +225,7 @@ def test_a_stream_that_waits_ends_when_another_thread_closes_it() -> None:
             ended = threading.Event()
 
             def read_on() -> None:
-                with suppress(Unreachable):
-                    list(lines)
+                list(lines)
                 ended.set()
 
             threading.Thread(target=read_on).start()

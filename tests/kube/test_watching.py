@@ -17,6 +17,7 @@ from fairlead.kube.client import Client
 from fairlead.kube.credentials import Identity, bearer
 from fairlead.kube.mirror import Event
 from fairlead.kube.resources import POD
+from fairlead.kube.shapes import Lean
 from fairlead.kube.watching import Pace, Watch
 from kube.scripted import CUT, SILENCE, Answer, Scripted, html, listed, pod, scripted, status, told
 
@@ -282,6 +283,23 @@ def test_what_lasts_is_raised_at_once_to_whoever_waits(refused: Answer, error: t
         watch.wait_synced(PATIENCE_S)
 
 
+def test_an_object_that_does_not_fit_the_shape_is_a_failure_and_not_the_end() -> None:
+    odd = pod("a", 12) | {"spec": "s3cret"}
+    with watched(listed(11), *[told(("ADDED", odd))] * 3, told(("ADDED", pod("b", 13))), shape=Lean) as (
+        watch,
+        seen,
+        _,
+    ):
+        seen.wait("ADDED", "b", "13")
+        assert watch.is_running
+    with (
+        watched(*[listed(11, odd)] * 999, shape=Lean) as (watch, _, _),
+        pytest.raises(GaveUp, match=r"at `\$.spec`") as caught,
+    ):
+        watch.wait_synced(0.2)
+    assert "s3cret" not in str(caught.value)
+
+
 def test_waiting_ends_with_what_was_wrong() -> None:
     with watched(*[html(502)] * 9999) as (watch, _, _), pytest.raises(GaveUp, match="502"):
         watch.wait_synced(0.2)
@@ -327,6 +345,13 @@ def test_metadata_alone_can_be_watched() -> None:
         seen.wait("ADDED", "a", "12")
     assert "as=PartialObjectMetadataList;g=meta.k8s.io;v=v1" in server.asked[0].headers["Accept"]
     assert "as=PartialObjectMetadata;g=meta.k8s.io;v=v1" in server.asked[1].headers["Accept"]
+
+
+def test_every_object_says_its_kind_whether_listed_or_told() -> None:
+    bare = {"metadata": pod("a", 5)["metadata"]}
+    with watched(listed(11, bare), told(("ADDED", pod("b", 12)))) as (watch, seen, _):
+        seen.wait("ADDED", "b", "12")
+        assert {(each["apiVersion"], each["kind"]) for each in watch.objects().values()} == {("v1", "Pod")}
 
 
 def test_selectors_and_namespaces_are_those_of_the_watch() -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from fairlead.kube.api import Api
 from fairlead.kube.failures import Expired
-from fairlead.kube.resources import POD, Kind, name_of
+from fairlead.kube.resources import POD, Kind, name_kind, name_of
 from fairlead.kube.transport import READ_S, Stream
 
 PAGE = 500
@@ -102,8 +102,7 @@ class Client(Api):
         items = [each for page in pages for each in page.items or ()]
         for item in items:
             if isinstance(item, dict):
-                item.setdefault("apiVersion", kind.api_version)
-                item.setdefault("kind", kind.kind)
+                name_kind(item, kind)
         return Listing(items, pages[-1].metadata.resourceVersion)
 
     def pages(
@@ -152,7 +151,7 @@ class Client(Api):
         given = manifest.get("metadata", {}).get("namespace")
         path = self._path(kind, namespace if namespace is not None else given)
         query = {"dryRun": "All" if dry_run else "", "fieldManager": manager, "fieldValidation": "Strict"}
-        return self.request("POST", path, query=query, body=manifest)
+        return self.request("POST", path, query=query, body=manifest, repeat=dry_run)
 
     def replace(
         self,

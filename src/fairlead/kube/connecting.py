@@ -33,7 +33,7 @@ def connect(
     """
     paths = [Path(kubeconfig)] if kubeconfig else files.paths(environment)
     config = files.read(paths, required=bool(kubeconfig))
-    if not config.contexts and not context and is_in_pod(environment):
+    if not (config.contexts or context or kubeconfig) and is_in_pod(environment):
         return in_pod(namespace=namespace, environment=environment)
     return files.connection(config, context, namespace=namespace)
 

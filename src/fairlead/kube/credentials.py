@@ -43,7 +43,14 @@ class Identity:
 
 
 def bearer(token: str) -> str:
-    """Return the header for a token."""
+    """Return the header for a token.
+
+    Raises:
+        CredentialsError: It holds what no header can; it is not shown, as the library would show it.
+    """
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise CredentialsError("a token has characters that no token has")
     return f"Bearer {token}"
 
 
@@ -125,9 +132,9 @@ class Files:
             return self._last
 
     def _read(self) -> Identity:
-        token = self._token.read_text().strip() if self._token else ""
+        token = self._token.read_text() if self._token else ""
         return Identity(
-            bearer(token) if token else self._rest.authorization,
+            bearer(token) if token.strip() else self._rest.authorization,
             self._certificate.read_text() if self._certificate else self._rest.certificate,
             self._key.read_text() if self._key else self._rest.key,
         )

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fairlead.kube.garbage import collection_paused
+from fairlead.kube.resources import Kind, name_kind
 
 Key = tuple[str, str]
 """Namespace and name; the namespace is empty for kinds without."""
@@ -33,7 +34,7 @@ class Event(NamedTuple):
 class Metadata(msgspec.Struct, rename="camel"):
     """What must be known of every object."""
 
-    name: str
+    name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
@@ -61,10 +62,13 @@ class Mirror:
     Args:
         shape: What objects are decoded to: a type of `msgspec`; one that names only some fields costs less.
         project: Makes what is kept of each decoded object; None to keep all of it.
+        kind: What objects that are dicts are, where they do not say so themselves: those of a list do not.
     """
 
-    def __init__(self, shape: Any = dict[str, Any], project: Callable[[Any], Any] | None = None) -> None:
-        self._shape, self._project = shape, project
+    def __init__(
+        self, shape: Any = dict[str, Any], project: Callable[[Any], Any] | None = None, kind: Kind | None = None
+    ) -> None:
+        self._shape, self._project, self._kind = shape, project, kind
         self._kept: Draft = {}
 
     def __len__(self) -> int:
@@ -113,18 +117,19 @@ class Mirror:
         ]
         return [*went, *_come_or_changed(before, draft)]
 
-    def apply(self, type: str, raw: msgspec.Raw) -> list[Event]:
+    def apply(self, type: str, raw: msgspec.Raw, head: Metadata | None = None) -> list[Event]:
         """Take one event of a watch.
 
         Args:
             type: ``ADDED``, ``MODIFIED`` or ``DELETED``, which is believed only where it says that something went: a
                 watch may repeat what is known.
             raw: The object.
+            head: Its metadata, where they have been decoded already.
 
         Returns:
             What has happened, which may be nothing.
         """
-        head = msgspec.json.decode(raw, type=Head).metadata
+        head = head or msgspec.json.decode(raw, type=Head).metadata
         key, before = (head.namespace, head.name), self._kept.get((head.namespace, head.name))
         if type == "DELETED":
             if before is None or before.uid != head.uid:
@@ -143,6 +148,8 @@ class Mirror:
 
     def _keep(self, head: Metadata, raw: msgspec.Raw) -> _Kept:
         decoded = msgspec.json.decode(raw, type=self._shape)
+        if self._kind is not None and isinstance(decoded, dict):
+            name_kind(decoded, self._kind)
         return _Kept(head.uid, head.resource_version, self._project(decoded) if self._project else decoded)
 
 

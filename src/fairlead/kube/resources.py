@@ -71,6 +71,12 @@ def name_of(manifest: dict[str, Any]) -> str:
     return name
 
 
+def name_kind(manifest: dict[str, Any], kind: Kind) -> None:
+    """Write into an object what it is, where it does not say so: the objects of a list do not."""
+    manifest.setdefault("apiVersion", kind.api_version)
+    manifest.setdefault("kind", kind.kind)
+
+
 def _core(kind: str, plural: str, *, namespaced: bool = True) -> Kind:
     return Kind("", "v1", kind, plural, namespaced)
 

@@ -13,11 +13,11 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from fairlead.errors import MissingExtra, UsageError
 from fairlead.kube.connection import Connection
-from fairlead.kube.credentials import Identity
+from fairlead.kube.credentials import Identity, basic
 from fairlead.kube.failures import Unreachable
 from fairlead.kube.proxies import proxy_for
 from fairlead.kube.tls import tls_context
@@ -43,7 +43,7 @@ class Stream:
 
     def __init__(self, answer: urllib3.BaseHTTPResponse, where: str) -> None:
         self._answer, self._where = answer, where
-        self._closed = False
+        self._closed = threading.Event()
         self.code = answer.status
         self.content_type = answer.headers.get("Content-Type", "").partition(";")[0]
         self.retry_after = answer.headers.get("Retry-After", "")
@@ -55,35 +55,45 @@ class Stream:
             self._answer.release_conn()
             return data
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield lines without their ends, as they come. What stands after the last line's end is no line.
+    def lines(self, *, unfinished: bool = False) -> Iterator[bytes]:
+        """Yield lines without their ends, as they come.
+
+        Args:
+            unfinished: Yield what stands after the last line's end, too.
 
         Raises:
             Unreachable: The connection broke or was silent for too long.
         """
         rest = b""
-        while not self._closed:
-            with _translated(self._where, was_sent=True):
-                chunk = self._answer.read1()
-            if not chunk:
-                return
+        for chunk in self.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
+        if rest and unfinished:
+            yield rest
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what comes as it comes, in pieces of any size."""
-        while not self._closed:
-            with _translated(self._where, was_sent=True):
-                chunk = self._answer.read1()
+        """Yield what comes as it comes, in pieces of any size.
+
+        Raises:
+            Unreachable: The connection broke or was silent for too long.
+        """
+        while not self._closed.is_set():
+            try:
+                with _translated(self._where, was_sent=True):
+                    chunk = self._answer.read1()
+            except Unreachable:
+                if self._closed.is_set():  # by another thread: no fault
+                    return
+                raise
             if not chunk:
                 return
             yield chunk
 
     def close(self) -> None:
         """End it. A connection whose answer was not read to its end is not used again."""
-        if self._closed:
+        if self._closed.is_set():
             return
-        self._closed = True
+        self._closed.set()
         with contextlib.suppress(OSError, RuntimeError, ValueError):  # it has ended by itself
             self._answer.shutdown()  # wakes a thread that reads; closing alone does not
 
@@ -183,8 +193,8 @@ class Transport:
                 where=self.connection.where,
                 next="give an http or https proxy as proxy-url in the kubeconfig, or as HTTPS_PROXY",
             )
-        login = f"{url.username}:{url.password or ''}" if url.username else None
-        headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
+        login = basic(unquote(url.username), unquote(url.password or "")) if url.username else ""
+        headers = {"Proxy-Authorization": login} if login else None
         return urllib3.ProxyManager(self._proxy, proxy_headers=headers, **settings)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ from fairlead.kube.failures import (
     call_of,
     refusal,
 )
-from fairlead.kube.mirror import Event, Key, Mirror
+from fairlead.kube.mirror import Event, Head, Key, Mirror
 from fairlead.kube.resources import Kind
 from fairlead.kube.transport import Stream
 
@@ -107,7 +108,7 @@ class Watch:
         self._path = kind.path(client.connection.namespace if namespace is None else namespace)
         self._selection: dict[str, Any] = {"labels": selector(labels), "fields": fields, "metadata_only": metadata_only}
         self._pace, self._chance, self._clock = pace, chance, clock
-        self._mirror = Mirror(shape, project)
+        self._mirror = Mirror(shape, project, kind)
         self._listeners: list[Listener] = []
         self._telling = threading.RLock()
         self._news = threading.Condition()
@@ -238,7 +239,8 @@ class Watch:
                 yield page.items or []
                 version = page.metadata.resourceVersion
 
-        draft = self._mirror.draft(pages())
+        with self._reading():
+            draft = self._mirror.draft(pages())
         with self._telling:
             self._tell(self._mirror.replace(draft))
         self._version = version
@@ -275,18 +277,27 @@ class Watch:
 
     def _take(self, line: bytes) -> None:
         """Take one line of a stream."""
-        try:
+        with self._reading():
             told = msgspec.json.decode(line, type=_Line)
-            head = None if told.type == "ERROR" else msgspec.json.decode(told.object, type=_Bookmark)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise Unreachable(self._where, "a line of a watch was broken", was_sent=True) from None
-        if head is None:
-            raise refusal(call_of("GET", self._path, {"watch": True}), self._where, 0, told.object)
+            if told.type == "ERROR":
+                raise refusal(call_of("GET", self._path, {"watch": True}), self._where, 0, told.object)
+            head = msgspec.json.decode(told.object, type=Head).metadata
         if told.type != "BOOKMARK":
             with self._telling:
-                self._tell(self._mirror.apply(told.type, told.object))
-        self._version = head.metadata.resource_version or self._version
+                with self._reading():
+                    events = self._mirror.apply(told.type, told.object, head)
+                self._tell(events)
+        self._version = head.resource_version or self._version
         self._failures = 0
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Take what can't be decoded, or not to the shape that is wanted, as a failure of the watch."""
+        try:
+            yield
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            why = f"what it tells of {self.kind} can't be read: {error}"
+            raise Unreachable(self._where, why, was_sent=True) from None
 
     def _tell(self, events: list[Event]) -> None:
         for event in events:
@@ -313,14 +324,6 @@ class Watch:
 class _Line(msgspec.Struct):
     type: str
     object: msgspec.Raw
-
-
-class _Version(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-
-
-class _Bookmark(msgspec.Struct):
-    metadata: _Version
 
 
 def _is_of_the_version(failure: ApiError, failures: int) -> bool:
