@@ -16,5 +16,5 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 class TestKubernetesEngine(EngineContract):
     @pytest.fixture
     def launch(self, registered, capsys):
-        with LocalLaunch(home(), capsys, Store(registered.store, home() / "host")) as launch:
+        with LocalLaunch(home(), capsys, Store(registered.store, home() / "host"), patience_s=300) as launch:
             yield launch

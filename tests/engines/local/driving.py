@@ -34,7 +34,15 @@ MARK = "FAULTS_MARK"
 class LocalLaunch:
     """Runs flows by the command line, in this process where nobody has to stop them."""
 
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str], store: Store | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        capsys: pytest.CaptureFixture[str],
+        store: Store | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._patience_s = patience_s
         self.store = store or Store(str(home), home / "host")
         self._capsys = capsys
         self._home = home
@@ -58,12 +66,15 @@ class LocalLaunch:
             self._home, "run", f"{file}:{flow}", *flags(parameters), "--no-cache", "-o", "json", store=self.store
         )
         self._begun[driver.run] = driver
-        wait_for(lambda: any(each.status == "running" for each in steps_of(self.store, driver.run, until)))
+        wait_for(
+            lambda: any(each.status == "running" for each in steps_of(self.store, driver.run, until)),
+            patience_s=self._patience_s,
+        )
         return driver.run
 
     def cancel(self, run: str) -> Ended:
         call(["cancel", run])
-        return self._begun[run].ended()
+        return self._begun[run].ended(self._patience_s)
 
     def resume(self, run: str, *, with_current_code: bool = False) -> Ended:
         return self._call("resume", run, *(["--with-current-code"] if with_current_code else []))
@@ -116,14 +127,14 @@ class Driver:
         self.process.kill()
         self.end()
 
-    def output(self) -> tuple[int, bytes, bytes]:
+    def output(self, patience_s: float = PATIENCE_S) -> tuple[int, bytes, bytes]:
         """Wait for its end; returns the exit code and both outputs."""
-        out, err = self.process.communicate(timeout=PATIENCE_S)
+        out, err = self.process.communicate(timeout=patience_s)
         return self.process.returncode, out, err
 
-    def ended(self) -> Ended:
+    def ended(self, patience_s: float = PATIENCE_S) -> Ended:
         """Wait for its end, and read the document it printed."""
-        code, out, err = self.output()
+        code, out, err = self.output(patience_s)
         assert out, err.decode()
         return Ended(msgspec.json.decode(out, type=RunReport), code)
 

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +39,7 @@ START = "FAIRLEAD_START"
 _LOOK_S = 0.5
 _LAST_WORDS_S = 30.0
 _TAIL_LINES = 60
+_TAIL_BYTES = 16 << 10
 _BLOCK = 64 << 10
 
 
@@ -166,7 +166,7 @@ class _Child:
         self._timeout = task.step.timeout
         self._started = time.time()
         self._stopped_for = ""
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._tail = b""
         self._log: BinaryIO = open(log, "wb")  # noqa: SIM115  # closed when the child has ended
         self._process = subprocess.Popen(
             [*starting("fairlead.worker.pods.process"), str(description)],
@@ -216,7 +216,7 @@ class _Child:
             own.flush()
             self._log.write(block)
             self._log.flush()
-            self._tail.extend(block.decode("utf-8", "replace").splitlines())
+            self._tail = (self._tail + block)[-_TAIL_BYTES:]
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -233,7 +233,7 @@ class _Child:
             exit_code=None if status < 0 else status,
             signal=number,
             evicted=self._stopped_for == "evicted",
-            tail=tuple(self._tail),
+            tail=tuple(self._tail.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]),
             peak_memory_bytes=usage.ru_maxrss * 1024,
             cpu_s=usage.ru_utime + usage.ru_stime,
         )
