@@ -42,6 +42,7 @@ class Pod:
 
     def __init__(self, run: PodRun, node: int, item: int, folder: Path) -> None:
         self.codes: list[int] = []
+        self.output = b""
         self.facts: dict[str, str] = {}
         self.process: subprocess.Popen[bytes] | None = None
         self._run = run
@@ -63,14 +64,20 @@ class Pod:
             return process.wait(120)
 
     @contextmanager
-    def started(self, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
-        """Start one pod, in a folder of its own; what is left of it is killed at the end."""
+    def started(self, *, before: tuple[str, ...] = (), **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Start one pod, in a folder of its own; what is left of it is killed at the end.
+
+        Args:
+            before: The command that the pod's own follows.
+            options: Of the process.
+        """
         work = self._folder / f"pod-{len(list(self._folder.glob('pod-*')))}"
         work.mkdir(parents=True)
+        work.chmod(0o777)  # an emptyDir is everybody's
         arguments = [*self._run.identity(), *self._where, f"--work={work}", f"--facts={work}/facts"]
         with (work / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fairlead.worker.pods.main", *arguments],
+                [*before, sys.executable, "-m", "fairlead.worker.pods.main", *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 **{"env": environment(), "cwd": work, **options},
             )  # fmt: skip

@@ -164,6 +164,7 @@ def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]
 
 class _Child:
     def __init__(self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None) -> None:
+        self._description = description
         description.write_bytes(msgspec.msgpack.encode(task))
         self.status: int | None = None
         self._timeout = task.step.timeout
@@ -209,7 +210,7 @@ class _Child:
 
     def death(self) -> Death | None:
         """Return how the process ended; None where it ended well."""
-        return None if self.status == 0 else self._describe(self.status or 0)
+        return None if self.status == 0 and not self._description.exists() else self._describe(self.status or 0)
 
     def _pass_on(self) -> None:
         """Write what the process writes to this pod's output and to the log, until nobody can write any more."""

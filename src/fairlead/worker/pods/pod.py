@@ -205,7 +205,7 @@ class Pod:
         return Path(instance.step.checkpoint) / self.spec.run / f"{instance.name}.{instance.index}"
 
     def _fetch_checkpoint(self, task: WorkerTask) -> None:
-        """Bring what an earlier attempt has left to where this one looks for it; the ranks of a gang do so themselves."""
+        """Bring what an earlier attempt has left to where this one looks for it; a gang's ranks do so themselves."""
         if task.step.checkpoint is None and not isinstance(task.step.runtime, RankRuntime):
             prefix = checkpoint_prefix(task.run, task.step.name, task.index)
             StoredCheckpoints(self.backend, prefix, task.number).fetch(Path(task.checkpoints))

@@ -38,7 +38,9 @@ def main(path: str) -> int:
     modules = Modules(project)
     function = function_of(task, modules, _connection)
     backend = open_backend(task.store)
-    return int(not run_task(task, function, backend, _ignore, modules.root, _keeping(task, backend)))
+    done = run_task(task, function, backend, _ignore, modules.root, _keeping(task, backend))
+    os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
+    return int(not done)
 
 
 def _connection() -> Connection:
