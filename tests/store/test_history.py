@@ -240,7 +240,7 @@ def test_the_index_is_rebuilt_from_what_pods_have_left(store: Store, tmp_path: P
     claims.hand_over(store.backend, RUN, claim, Handover(context="c", namespace="n", name="w"))
     note_transition(store.backend, RUN, "f", "running", now=utc_now())
     store.backend.create(attempt_key(RUN, Task("b", 0, 0)), encode(cached_of(store.values.save(1))))
-    with open_index(f"sqlite:///{tmp_path / 'index.sqlite'}") as index:
+    with open_index(f"sqlite:///{tmp_path / 'index.sqlite'}", tmp_path) as index:
         index.rebuild(store, lambda run: read_report(store.backend, run))
         before = index.dump()
         assert [row[1] for row in before["steps"]] == ["a", "b"]
