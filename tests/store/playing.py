@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from fairlead.naming import digest_bytes
 from fairlead.specs import conditions
 from fairlead.specs.graphs import DictOf, Export, FirstOf, Graph, ListOf, Literally, Node, Output, graph_faults
 from fairlead.specs.reports import ErrorReport
@@ -22,10 +23,12 @@ from fairlead.store.records import (
     CacheEntry,
     Called,
     Ended,
+    Items,
     Observation,
     Outcome,
     Started,
     Superseded,
+    encode,
 )
 
 TAKE = FunctionStep(
@@ -136,6 +139,7 @@ class Play:
         self.progress = Progress(graph, count_items, records=records, **options)
         self.records: list[Observation] = []
         self.taken: Counter[tuple[str, int]] = Counter()
+        self.lists: dict[str, bytes] = {}
         self.time = 1000.0 if records else 0.0
         self.superseded = 0
         self._supersede_max = supersede
@@ -208,12 +212,18 @@ class Play:
         else:
             self.see(ended(instance, number, "succeeded", outcome=self.outcome(instance), time=self.now()))
 
+    def listed(self, digest: str, count: int) -> Ref:
+        """Make a list of items, whose bytes are kept."""
+        data = encode(Items(tuple(ref(f"{digest}-{item}") for item in range(count))))
+        self.lists[digest_bytes(data)] = data
+        return ref(digest_bytes(data), count)
+
     def outcome(self, instance: Instance) -> Outcome:
         node = self.progress.node_of(instance)
         digest = f"{instance.name}.{instance.index}-{self.time}"
         if node is None:
             return Outcome(outputs=(ref(digest),))
-        items = tuple(ref(f"{digest}-items", self.random.randint(0, 3)) for _ in node.split)
+        items = tuple(self.listed(digest, self.random.randint(0, 3)) for _ in node.split)
         return Outcome(
             outputs=(ref(digest),), items=items, exports=tuple(self.random.randint(0, 3) for _ in node.exports)
         )

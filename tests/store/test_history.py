@@ -243,7 +243,8 @@ def test_the_index_is_rebuilt_from_what_pods_have_left(store: Store, tmp_path: P
     with open_index(f"sqlite:///{tmp_path / 'index.sqlite'}", tmp_path) as index:
         index.rebuild(store, lambda run: read_report(store.backend, run))
         before = index.dump()
-        assert [row[1] for row in before["steps"]] == ["a", "b"]
+        assert len(before["steps"]) == 2
+        assert any("b" in row and "succeeded" in row for row in before["steps"])
         history.compact(store.backend, RUN, claim, history.read_observations(store.backend, RUN))
         index.rebuild(store, lambda run: read_report(store.backend, run))
         assert index.dump() == before

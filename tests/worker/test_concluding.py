@@ -73,7 +73,7 @@ def left(tmp_path: Path) -> Left:
 def test_a_run_whose_steps_have_succeeded_has(left: Left) -> None:
     for name in "abc":
         left.attempt(name)
-    assert left.report().status == "pending"
+    assert left.report().status == "running"
     assert left.conclude() == "succeeded"
     assert left.report().status == "succeeded"
     assert (latest_by_run(left.backend)[RUN].status, claims.has_ended(left.backend, RUN, left.claim)) == (
