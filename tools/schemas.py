@@ -28,6 +28,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     "events": ("What happened in a run: what fairlead events prints with -o json", list[reports.EventReport]),
     "artifacts": ("What steps returned: what fairlead artifacts ls prints with -o json", list[reports.ArtifactReport]),
     "package": ("What travels with a flow: what fairlead package prints with -o json", reports.PackageReport),
+    "context": (
+        "Whether runs can go to a cluster: what fairlead context check prints with -o json",
+        reports.ContextReport,
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, reports, resources, runtimes, steps, values)

@@ -1,8 +1,9 @@
-"""Add, list, choose or forget contexts: the clusters that runs can go to.
+"""Add, list, choose, check or forget contexts: the clusters that runs can go to.
 
     fairlead context add NAME --store s3://BUCKET/PREFIX [--kubeconfig FILE] [--kube-context NAME] …
     fairlead context ls
     fairlead context use NAME
+    fairlead context check NAME [--pod]
     fairlead context rm NAME
 
 A context names a kubeconfig, a Secret and files; it copies no credentials. 'local' is this machine.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from fairlead.cli.labels import read_labels
@@ -32,17 +34,20 @@ _FIELDS = {
     "queue": "the Kueue LocalQueue of runs",
     "priority": "the priority class of runs",
 }
+UNREADY = 3
+"""The exit code of a check that has found something that is not as it must be: the store or cluster refuses."""
 _PATHS = ("kubeconfig", "store-env")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("action", choices=("add", "ls", "use", "rm"), help="what to do")
+    parser.add_argument("action", choices=("add", "ls", "use", "check", "rm"), help="what to do")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the context's name")
     for field, meaning in _FIELDS.items():
         parser.add_argument(f"--{field}", metavar=field.rpartition("-")[2].upper(), help=f"add: {meaning}")
     parser.add_argument("--user", type=int, metavar="UID", help="add: the user that steps run as")
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="add: label what is created")
+    parser.add_argument("--pod", action="store_true", help="check: open the store from a pod too")
     add_output_option(parser)
 
 
@@ -58,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.action == "add":
         return _add(arguments)
+    if arguments.action == "check":
+        return _check(arguments)
     if arguments.action == "use":
         contexts.use(arguments.name)
         print(f"runs go to {arguments.name} unless they say otherwise")
@@ -100,6 +107,24 @@ def _list(form: str) -> int:
     rows += [[each.name + _star(each.name, chosen), each.kube_context, each.namespace, each.store] for each in known]
     print_table(["context", "kube context", "namespace", "store"], rows)
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from fairlead.runs.context_checking import check
+    from fairlead.specs.documents import to_yaml
+
+    report = check(arguments.name, pod=arguments.pod)
+    if arguments.output != "table":
+        print_document(report, arguments.output)
+    else:
+        rows = [[each.name, each.state, each.said] for each in report.checks]
+        print_table(["what", "state", "found"], rows, whole_last=True)
+        for each in report.checks:
+            if each.state == "failed" and each.next:
+                print(f"next   {each.name}: {each.next}", file=sys.stderr)
+        for role in report.roles:
+            print(f"---\n{to_yaml(role).rstrip()}")
+    return 0 if report.ready else UNREADY
 
 
 def _star(name: str, chosen: str) -> str:

@@ -27,7 +27,7 @@ VERBS = {
     "cache": ("fairlead.cli.cache", "explain why a step was, or was not, found in the cache"),
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
-    "context": ("fairlead.cli.context", "add, list, choose or forget clusters to run on"),
+    "context": ("fairlead.cli.context", "add, list, choose, check or forget clusters to run on"),
     "config": ("fairlead.cli.config", "show the settings and where they come from"),
     "completion": ("fairlead.cli.completion", "print the completion script of a shell"),
     "version": ("fairlead.cli.version", "print the version"),

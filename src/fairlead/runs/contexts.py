@@ -31,7 +31,7 @@ def add(context: Context) -> None:
     """
     faults = list(context_faults(context))
     if faults:
-        raise SpecError(f"context {context.name!r}", faults)
+        raise SpecError(f"context {context.name!r}", faults, next="correct it: fairlead context add --help")
     path = _path(context.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp.{os.getpid()}")

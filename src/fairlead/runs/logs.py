@@ -1,6 +1,6 @@
 """Reading what steps have written: which logs there are, and their bytes in blocks, whatever their size.
 
-A log is read where it grows: the file it is spooled to on this machine, else the object in the store.
+A log is read where it grows: the file it is spooled to on this machine, else the object in the store or its pieces.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fairlead.store.backends import list_all
 from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import Task, log_key, parse_task, run_prefix
 from fairlead.store.opened import Store
+from fairlead.store.segments import read_segments, segments_size, whole_key
 
 BLOCK = 1 << 20
 """Bytes of a log in memory at once."""
@@ -49,9 +50,10 @@ class Log:
                 return file.read(length)
         except FileNotFoundError:
             pass
-        with suppress(NotFoundError):
-            return b"" if self._store.is_folder else self._store.backend.get(self._key, start, length)
-        return b""
+        if not self._store.is_folder:
+            with suppress(NotFoundError):
+                return self._store.backend.get(self._key, start, length)
+        return read_segments(self._store.backend, self._key, start, length)
 
     def size(self) -> int:
         """Return how many bytes there are now."""
@@ -59,7 +61,8 @@ class Log:
             return self._path.stat().st_size
         folder, _, _ = self._key.rpartition("/")
         found = self._store.backend.list_after(f"{folder}/", self._key[:-1], 2)
-        return next((entry.size for entry in found if entry.key == self._key), 0)
+        whole = next((entry.size for entry in found if entry.key == self._key), None)
+        return segments_size(self._store.backend, self._key) if whole is None else whole
 
     def blocks(self, start: int = 0) -> Iterator[bytes]:
         """Yield what there is from a place on, a block at a time."""
@@ -109,7 +112,7 @@ def list_tasks(store: Store, run: str, *, remote: bool = True) -> set[Task]:
     for name in names:
         with suppress(ValueError):  # somebody else's file
             if not name.startswith("."):
-                found.add(parse_task(name))
+                found.add(parse_task(whole_key(name)))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fairlead.errors import UsageError, nearest
 from fairlead.runs import contexts
 from fairlead.runs.home import home
-from fairlead.specs.contexts import LOCAL
+from fairlead.specs.contexts import LOCAL, Context
 from fairlead.specs.reports import SettingReport
 from fairlead.store.opened import Store
 
@@ -112,7 +112,15 @@ def _read_file(path: Path) -> dict[str, object]:
 def open_store(url: str | None = None) -> Store:
     """Open the store that is given, or that of the context which the settings name."""
     if url is None and chosen_context() != LOCAL:
-        context = contexts.find(chosen_context())
-        os.environ.update(contexts.store_variables(context))
-        url = context.store
+        return open_store_of(contexts.find(chosen_context()))
     return Store(url or settings()["store"].value or str(home()), home() / "host")
+
+
+def open_store_of(context: Context) -> Store:
+    """Open the store of a context, with the variables that it names.
+
+    Raises:
+        UsageError, StoreError: It can't be used.
+    """
+    os.environ.update(contexts.store_variables(context))
+    return Store(context.store, home() / "host")

@@ -181,3 +181,34 @@ class PackageReport(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes_max: int
     files: tuple[PackagedFile, ...]
     notes: tuple[str, ...]
+
+
+class ContextCheck(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that runs in a context need.
+
+    Attributes:
+        name: What was looked at.
+        state: Whether it is as it must be; ``unknown`` where whoever asked may not see it.
+        said: What was found.
+        next: What to do about it.
+    """
+
+    name: str
+    state: Literal["ok", "failed", "unknown"]
+    said: str
+    next: str = ""
+
+
+class ContextReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether runs can go to a context, as ``fairlead context check -o json`` tells it.
+
+    Attributes:
+        ready: Whether nothing was found that is not as it must be.
+        roles: The smallest Roles that give what is missing, as manifests.
+    """
+
+    context: str
+    namespace: str
+    ready: bool
+    checks: tuple[ContextCheck, ...]
+    roles: tuple[dict[str, Any], ...] = ()

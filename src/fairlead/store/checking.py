@@ -9,15 +9,29 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fairlead.errors import DamagedError, FairleadError, NotFoundError
+from fairlead.specs.contexts import Submission
 from fairlead.specs.values import Ref
 from fairlead.store.backends import list_all
 from fairlead.store.layout import CACHE, OBJECTS, RUNS
 from fairlead.store.opened import Store
-from fairlead.store.records import AttemptRecord, CacheEntry, Claim, Event, RunSpec, Segment, decode
+from fairlead.store.records import (
+    AttemptRecord,
+    Cached,
+    CacheEntry,
+    Called,
+    Claim,
+    Event,
+    Handover,
+    RunSpec,
+    Segment,
+    Started,
+    decode,
+)
 from fairlead.store.references import Reference, read_references
 
 _FORMS: dict[str, type[Any]] = {
-    "attempts": AttemptRecord, "observed": Segment, "final": Segment, "events": Event, "claims": Claim,
+    "attempts": AttemptRecord, "calls": Called, "starts": Started, "observed": Segment, "final": Segment,
+    "events": Event, "claims": Claim, "submissions": Submission,
 }  # fmt: skip
 """The records of a run by the folder they lie in; logs, metrics and checkpoints are not ours to judge."""
 
@@ -83,10 +97,9 @@ class _Check:
         runs: dict[str, None] = {}
         for entry in list_all(self._store.backend, RUNS):
             run, _, rest = entry.key.removeprefix(RUNS).partition("/")
-            folder = rest.partition("/")[0]
             runs[run] = None
-            form = RunSpec if folder.startswith("spec") else _FORMS.get(folder)
-            if form is not None and not entry.key.endswith((".beat", ".end")):
+            form = _form_of(rest)
+            if form is not None:
                 self._check_record(entry.key, form)
         return list(runs)
 
@@ -145,6 +158,18 @@ class _Check:
             self._store.values.set_aside(digest)
         users = tuple(sorted(self._users.get(digest, ())))
         self._faults.append(Fault(kind, key, why, users, aside))
+
+
+def _form_of(rest: str) -> type[Any] | None:
+    """Return the form of a run's record, by the rest of its key; None for what is not ours to judge."""
+    folder, _, name = rest.partition("/")
+    if folder.startswith("spec"):
+        return RunSpec
+    if folder == "attempts" and name.endswith(".0"):
+        return Cached
+    if folder == "claims" and name.endswith((".beat", ".cluster", ".end")):
+        return Handover if name.endswith(".cluster") else None
+    return _FORMS.get(folder)
 
 
 def _parts(store: Store, ref: Ref) -> list[Ref]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fairlead.errors import ClaimedError, NotFoundError
 from fairlead.naming import iso_time
-from fairlead.store.backends import Backend, list_all
+from fairlead.store.backends import Backend, Entry, list_all
 from fairlead.store.layout import run_prefix
 from fairlead.store.records import Claim, Handover, decode, encode
 
@@ -74,13 +74,17 @@ def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
     """Say whether the process that made a claim is alive, and has not given the run back."""
     if claim in _given_back:
         return False
-    own = _claim_key(run, claim.number)
-    beats = [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(own)]
+    beats = _signs(backend, run, claim)
     if any(entry.key.endswith(".end") for entry in beats):
         return False
     if any(entry.key.endswith(".cluster") for entry in beats):  # what runs there ends the claim itself
         return True
     return maker_lives(claim, max((entry.modified for entry in beats), default=claim.time))
+
+
+def has_ended(backend: Backend, run: str, claim: Claim) -> bool:
+    """Say whether a claim was given back."""
+    return any(entry.key.endswith(".end") for entry in _signs(backend, run, claim))
 
 
 def maker_lives(claim: Claim, latest: float) -> bool:
@@ -128,6 +132,11 @@ def is_fenced(backend: Backend, run: str, claim: Claim) -> bool:
     """Say whether a later claim has taken the run away."""
     later = backend.list_after(run_prefix(run) + "claims/", _claim_key(run, claim.number) + ".end")
     return any(_is_claim(entry.key) for entry in later)
+
+
+def _signs(backend: Backend, run: str, claim: Claim) -> list[Entry]:
+    own = _claim_key(run, claim.number)
+    return [entry for entry in list_all(backend, run_prefix(run) + "claims/") if entry.key.startswith(own)]
 
 
 def _is_claim(key: str) -> bool:

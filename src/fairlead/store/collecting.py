@@ -201,7 +201,7 @@ class _Survey:
             *(Garbage("cache entry", each.key, each.size) for each in self._cache_entries(going)),
             *(Garbage("object", each.key, each.size) for each in old),
             *(Garbage("temporary file", str(path), size) for path, size in self._files()),
-            *(Garbage("checkpoint", str(path), size) for path, size in self._checkpoints()),
+            *(Garbage("checkpoint", place, size) for place, size in self._checkpoints()),
             *(Garbage("launch", run_prefix(name), 0) for name in self._unfinished()),
         ]
         return Plan(cutoff=self.cutoff, kept=len(objects) - len(old), garbage=tuple(garbage))
@@ -215,9 +215,9 @@ class _Survey:
                     self._backend.delete(each.key)
                 case "temporary file":
                     Path(each.key).unlink(missing_ok=True)
-                case "checkpoint":
+                case "checkpoint" if not each.key.startswith(RUNS):
                     shutil.rmtree(each.key, ignore_errors=True)
-                case "launch":
+                case "checkpoint" | "launch":
                     for entry in list(list_all(self._backend, each.key)):
                         self._backend.delete(entry.key)
                 case "object":
@@ -283,10 +283,16 @@ class _Survey:
             if not run.has_spec and run.newest < self.cutoff and name not in self._live:
                 yield name
 
-    def _checkpoints(self) -> Iterator[tuple[Path, int]]:
+    def _checkpoints(self) -> Iterator[tuple[str, int]]:
+        """Yield the folders of this machine, and what pods have put into a remote store."""
         for folder in map(self._store.checkpoints, self._done):
             if folder.is_dir():
-                yield folder, _size_of(folder)
+                yield str(folder), _size_of(folder)
+        for prefix in (f"{run_prefix(run)}checkpoints/" for run in self._done):
+            if not isinstance(self._backend, Folder) and (
+                size := sum(each.size for each in list_all(self._backend, prefix))
+            ):
+                yield prefix, size
 
     def _digest(self, entry: Entry) -> str:
         return entry.key.removeprefix(OBJECTS)

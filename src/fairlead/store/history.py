@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
@@ -31,6 +32,8 @@ from fairlead.store.records import (
 
 _COMPACTED = ("attempts/", "calls/", "occurrences/", "observed/", "starts/", "tasks/")
 """What the final record of a run replaces."""
+_TRIES = 20
+"""Readings of a run that is compacted meanwhile; each lost one means that whoever does so got on."""
 
 
 def read_spec(backend: Backend, run: str) -> RunSpec:
@@ -55,26 +58,44 @@ def read_observations(backend: Backend, run: str) -> list[Observation]:
 
     The compacted record and the segments come first; then those attempts whose records the driver had not
     copied yet when it was last heard of.
+
+    Raises:
+        DamagedError: A record can't be read.
     """
-    found: list[Observation] = []
-    for key in _finals(backend, run):
-        found.extend(decode(backend.get(key), Segment, key=key).observations)
-    found.extend(read_journal(backend, run))
+    for _ in range(_TRIES):
+        with suppress(NotFoundError):  # compacted since it was listed
+            return _read_all(backend, run)
+    raise DamagedError(f"cannot read the records of run {run}", why="they vanish while they are read", next="try again")
+
+
+def _read_all(backend: Backend, run: str) -> list[Observation]:
+    """Read a run: what compaction removes is listed first, and what it writes before that is read after."""
+    small = {folder: _tasks_in(backend, run, folder) for folder in ("starts/", "attempts/")}
+    calls = [entry.key for entry in list_all(backend, run_prefix(run) + "calls/")]
+    segments = list(read_journal(backend, run))
+    found: list[Observation] = [*read_compacted(backend, run), *segments]
     known = {(each.record.step, each.record.index, each.record.number) for each in found if isinstance(each, Ended)}
-    found.extend(
-        decode(backend.get(entry.key), Called, key=entry.key) for entry in list_all(backend, run_prefix(run) + "calls/")
-    )
-    prefix = run_prefix(run) + "attempts/"
-    for entry in list_all(backend, prefix):
-        task = parse_task(entry.key[len(prefix) :])
+    found.extend(decode(backend.get(key), Called, key=key) for key in calls)
+    for key, task in small["attempts/"]:
         if task.rank is None and task[:3] not in known:
-            found.append(_read_record(backend, entry.key, task))
+            found.append(_read_record(backend, key, task))
             known.add(task[:3])
-    prefix = run_prefix(run) + "starts/"
-    for entry in list_all(backend, prefix):
-        if parse_task(entry.key[len(prefix) :])[:3] not in known:
-            found.append(decode(backend.get(entry.key), Started, key=entry.key))
+    for key, task in small["starts/"]:
+        if task[:3] not in known:
+            found.append(decode(backend.get(key), Started, key=key))
     return found
+
+
+def _tasks_in(backend: Backend, run: str, folder: str) -> list[tuple[str, Task]]:
+    prefix = run_prefix(run) + folder
+    return [(entry.key, parse_task(entry.key[len(prefix) :])) for entry in list_all(backend, prefix)]
+
+
+def read_compacted(backend: Backend, run: str) -> tuple[Observation, ...]:
+    """Return what was known of a run when it ended before: nothing, where it was never resumed."""
+    for key in _finals(backend, run):
+        return decode(backend.get(key), Segment, key=key).observations
+    return ()
 
 
 def read_instance(backend: Backend, run: str, step: str, index: int) -> Iterator[Cached | Ended]:
@@ -183,12 +204,22 @@ def write_event(backend: Backend, run: str, event: Event) -> None:
     backend.create(f"{run_prefix(run)}events/{event.time:017.6f}.{event.kind}", encode(event))
 
 
-def compact(backend: Backend, run: str, claim: Claim, observations: Iterable[Observation]) -> None:
-    """Replace a finished run's small records by one; what it replaces is removed after it is written."""
+def compact(
+    backend: Backend, run: str, claim: Claim, observations: Iterable[Observation], *, keep: Container[str] = ()
+) -> None:
+    """Replace a finished run's small records by one; what it replaces is removed after it is written.
+
+    Args:
+        backend: The store.
+        run: The run's id.
+        claim: The claim that it ended under.
+        observations: Everything known of it.
+        keep: The folders of records that stay, for a run that may be resumed.
+    """
     prefix = run_prefix(run)
     backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
     for folder in _COMPACTED:
-        for entry in list_all(backend, prefix + folder):
+        for entry in list_all(backend, prefix + folder) if folder not in keep else ():
             backend.delete(entry.key)
 
 

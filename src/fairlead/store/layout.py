@@ -15,8 +15,9 @@ runs/<run>/attempts/<step>.<index>.0          instead of them: what a pod found 
 runs/<run>/observed/<claim>.<level>.<number>  what the driver saw, in segments
 runs/<run>/events/<time>.<kind>               what people asked for: cancel, label, pin
 runs/<run>/logs/<step>.<index>.<number>       output of the attempt; .r<rank> follows for ranks
+runs/<run>/logs/<attempt>.s<place>            a piece of it that begins there, while a pod writes it
 runs/<run>/metrics/<step>.<index>.<number>    what the attempt logged, one JSON document per line
-runs/<run>/checkpoints/<step>.<index>/        the step's checkpoint folder
+runs/<run>/checkpoints/<step>.<index>/        the step's checkpoint folder, or those that its pods have put there
 runs/<run>/final/<claim>                      everything above it replaces, once the run has ended
 gc/active                                     the lease of whoever collects garbage
 gc/lock                                       locked by who uses or removes objects, in a folder

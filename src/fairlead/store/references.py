@@ -70,10 +70,10 @@ def references_in(data: Any) -> Iterator[Ref]:
 def _documents(backend: Backend, run: str) -> Iterator[tuple[str, Any]]:
     """Read a run's records. Compaction copies before it deletes: what it deletes from is read first."""
     prefix = run_prefix(run)
-    for folder in ("attempts/", "observed/", "final/", "spec"):
+    for folder in ("attempts/", "calls/", "tasks/", "observed/", "final/", "spec"):
         keys = [each.key for each in _listed(backend, prefix, folder)]
         for key in keys[-1:] if folder == "final/" else keys:
-            yield folder, _read(backend, key)
+            yield folder, _read(backend, key) if folder != "tasks/" else _read_task(backend, key)
 
 
 def _listed(backend: Backend, prefix: str, folder: str) -> Iterable[Any]:
@@ -93,6 +93,14 @@ def _read(backend: Backend, key: str) -> Any:
             next="pip install --upgrade fairlead",
         )
     return document
+
+
+def _read_task(backend: Backend, key: str) -> Any:
+    """Read what the ranks of a gang are told, which is no JSON."""
+    try:
+        return msgspec.msgpack.decode(backend.get(key), type=dict)
+    except msgspec.DecodeError as error:
+        raise DamagedError(f"the record {key} is damaged", why=str(error), next="fairlead store check") from error
 
 
 def _gather(run: str, documents: Iterable[tuple[str, Any]]) -> RunReferences:

@@ -110,6 +110,14 @@ class Calls:
         for parent, call in self._waiting.pop(instance.key, ()):
             self._send(parent, _answer(instance, call.position))
 
+    def followed(self) -> list[Instance]:
+        """Return the instances whose drivers want to know what they log."""
+        return [
+            self._progress.instances[key]
+            for key, waiting in self._waiting.items()
+            if any(call.follow for _, call in waiting)
+        ]
+
     def logged(self, instance: Instance, logged: Logged) -> None:
         """Pass on what an instance logged to drivers that follow it."""
         for parent, call in self._waiting.get(instance.key, ()):

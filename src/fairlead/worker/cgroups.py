@@ -58,6 +58,12 @@ class Group:
         return True
 
 
+def memory_kills() -> int:
+    """Return how many processes of this container the kernel has killed for want of memory."""
+    root = Path("/sys/fs/cgroup")
+    return Group(root, 2).kills if (root / "memory.events").exists() else Group(root / "memory", 1).kills
+
+
 def join(path: str) -> None:
     """Move this process into a group; where that fails, whoever made the group watches the process instead."""
     with suppress(OSError):

@@ -16,8 +16,13 @@ from fairlead.store.catalog import note_transition
 from fairlead.store.history import cancel_requests, compact, read_observations
 from fairlead.store.history import read_progress as read
 from fairlead.store.journal import Journal
+from fairlead.store.layout import run_prefix
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import AttemptRecord, Claim, Ended, RunSpec, RunStatusChanged
+from fairlead.store.segments import join_segments
+
+_RESUMED = ("calls/", "occurrences/")
+"""What a resumed run reads again: which call and which of several equal executions an instance is."""
 
 
 def conclude(backend: Backend, spec: RunSpec, claim: Claim, *, cancels_before: int) -> RunStatus:
@@ -33,20 +38,42 @@ def conclude(backend: Backend, spec: RunSpec, claim: Claim, *, cancels_before: i
         Its status.
     """
     progress = read(backend, spec)
-    if progress.run is not None and progress.run.status not in ("running", "pending"):
-        return progress.run.status  # type: ignore[return-value]  # a run's status
-    cancelled = cancel_requests(backend, spec.run) > cancels_before
-    journal = Journal(backend, spec.run, claim)
-    if not cancelled:
-        for lost in _lost(progress):
-            journal.add(lost)
-            progress.apply(lost)
-    status: RunStatus = "cancelled" if cancelled else "succeeded" if _is_good(progress) else "failed"
-    journal.add(RunStatusChanged(status=status, time=time.time()))
-    journal.flush()
-    compact(backend, spec.run, claim, read_observations(backend, spec.run))
+    before = progress.run.status if progress.run else "running"
+    if claims.has_ended(backend, spec.run, claim) or claims.is_fenced(backend, spec.run, claim):
+        return before  # type: ignore[return-value]  # a run's status
+    if _is_decided(backend, spec.run, claim):  # by somebody who was killed before it was done
+        status: RunStatus = before  # type: ignore[assignment]  # a run's status
+    else:
+        status = _decide(backend, spec, progress, claim, cancels_before)
+    join_segments(backend, f"{run_prefix(spec.run)}logs/")
+    keep = () if status == "succeeded" else _RESUMED
+    compact(backend, spec.run, claim, read_observations(backend, spec.run), keep=keep)
     note_transition(backend, spec.run, spec.graph.flow, status, now=utc_now())
     claims.release(backend, spec.run, claim)
+    return status
+
+
+def _is_decided(backend: Backend, run: str, claim: Claim) -> bool:
+    """Say whether it is written down already how a run ended under a claim."""
+    prefix, number = run_prefix(run), f"{claim.number:06}"
+    return any(
+        entry.key.startswith(f"{prefix}{folder}{number}")
+        for folder in ("observed/", "final/")
+        for entry in backend.list_after(prefix + folder, f"{prefix}{folder}{claim.number - 1:06}~", 1)
+    )
+
+
+def _decide(backend: Backend, spec: RunSpec, progress: Progress, claim: Claim, cancels_before: int) -> RunStatus:
+    """Say how a run ended, and write that down, with what was lost."""
+    cancelled = cancel_requests(backend, spec.run) > cancels_before
+    journal = Journal(backend, spec.run, claim)
+    for lost in _lost(progress, cancelled=cancelled):
+        journal.add(lost)
+        progress.apply(lost)
+    status: RunStatus = "cancelled" if cancelled else "succeeded" if _is_good(progress) else "failed"
+    earliest = progress.run.time if progress.run else 0.0  # clocks of machines differ
+    journal.add(RunStatusChanged(status=status, time=max(time.time(), earliest)))
+    journal.flush()
     return status
 
 
@@ -54,24 +81,24 @@ def _is_good(progress: Progress) -> bool:
     return all(each.status in ("succeeded", "skipped") for each in progress.instances.values())
 
 
-def _lost(progress: Progress) -> list[Ended]:
+def _lost(progress: Progress, *, cancelled: bool) -> list[Ended]:
     """Return records for those that were to run, and about whose end nobody has left any."""
-    found = [_loss(each) for each in progress.instances.values() if each.running is not None]
-    found += [_loss(each) for each in progress.take_ready()]
-    return found
+    begun = [each for each in progress.instances.values() if each.running is not None]
+    if cancelled:
+        return [_end(each, "cancelled", "the run was cancelled") for each in begun]
+    return [_end(each, "failed", _why_lost(each)) for each in (*begun, *progress.take_ready())]
 
 
-def _loss(instance: Instance) -> Ended:
+def _end(instance: Instance, status: str, message: str) -> Ended:
     number, started = instance.running or (max(instance.attempts, default=0) + 1, time.time())
-    message = _why_lost(instance)
     return Ended(
         record=AttemptRecord(
             step=instance.name,
             index=instance.index,
             number=number,
-            status="failed",
-            error=ErrorReport(type="Lost", message=message),
-            infrastructure=True,
+            status=status,
+            error=ErrorReport(type="Cancelled" if status == "cancelled" else "Lost", message=message),
+            infrastructure=status == "failed",
             started=started,
             finished=time.time(),
         )

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,11 +36,20 @@ class Attempt:
         checkpoints: The folder for its checkpoints.
         metrics: The file for what it logs; each line is written at once, so that a killed process loses none.
         send: Sends a message to the driver.
+        saved: Is told of each checkpoint that is complete, where the folder does not outlive the attempt.
     """
 
-    def __init__(self, task_id: int, checkpoints: Path, metrics: Path, send: Any) -> None:
+    def __init__(
+        self,
+        task_id: int,
+        checkpoints: Path,
+        metrics: Path,
+        send: Any,
+        saved: Callable[[Path], None] | None = None,
+    ) -> None:
         self.id = task_id
         self.checkpoints = checkpoints
+        self.saved = saved
         self.summaries: dict[str, Summary] = {}
         self._metrics = metrics
         self._file: BinaryIO | None = None
@@ -74,6 +83,15 @@ class Attempt:
         """Tell how far the step is."""
         with self._lock:
             self._send(Progressed(id=self.id, done=done, total=total))
+
+
+def summarized(lines: Iterable[LoggedLine]) -> dict[str, Summary]:
+    """Return the summary of each name in lines of a metrics file."""
+    found: dict[str, Summary] = {}
+    for line in lines:
+        for name, value in line.values.items():
+            found[name] = extended(found.get(name), float(value))
+    return found
 
 
 def extended(summary: Summary | None, value: float) -> Summary:
@@ -153,6 +171,8 @@ class Checkpoints(type(Path())):  # type: ignore[misc]  # the class of this syst
         if target.exists():
             shutil.rmtree(target)
         os.replace(unfinished, target)
+        if _current is not None and _current.saved is not None:
+            _current.saved(target)
 
     def latest(self) -> Path | None:
         """Return the folder of the newest complete checkpoint, or None where there is none yet."""

@@ -37,7 +37,12 @@ class WrongResult(FairleadError):
 
 
 def run_task(
-    task: WorkerTask, function: Callable[..., Any], backend: Backend, send: Callable[[Any], None], root: str
+    task: WorkerTask,
+    function: Callable[..., Any],
+    backend: Backend,
+    send: Callable[[Any], None],
+    root: str,
+    saved: Callable[[Path], None] | None = None,
 ) -> bool:
     """Run a task in this process and write its record; True where it succeeded.
 
@@ -47,9 +52,10 @@ def run_task(
         backend: The store.
         send: Sends a message to the driver.
         root: The project's root, by which the user's own frames are known.
+        saved: Is told of each complete checkpoint, where these have to be taken elsewhere.
     """
     values = Values(backend, Path(task.host))
-    attempt = context.Attempt(task.id, Path(task.checkpoints), Path(task.metrics), send)
+    attempt = context.Attempt(task.id, Path(task.checkpoints), Path(task.metrics), send, saved)
     context.set_current(attempt)
     started = time.time()
     error = damaged = None

@@ -18,7 +18,7 @@ from fairlead.store import verdicts
 from fairlead.store.backends import Backend
 from fairlead.store.history import count_items, read_instance
 from fairlead.store.progress import Instance
-from fairlead.store.records import Cached, Outcome, RunSpec
+from fairlead.store.records import Cached, Ended, Observation, Outcome, RunSpec, Superseded
 
 _READERS = 16
 """Requests under way at once where the records of a mapped node are gathered: one at a time, 10,000 take a minute."""
@@ -32,15 +32,17 @@ class Upstream:
     Args:
         backend: The store.
         spec: What the run is.
+        compacted: What was known of it when it ended before, where it was resumed.
     """
 
-    def __init__(self, backend: Backend, spec: RunSpec) -> None:
+    def __init__(self, backend: Backend, spec: RunSpec, compacted: Iterable[Observation] = ()) -> None:
         self.graph: Graph = spec.graph
         self._backend = backend
         self._spec = spec
         self._instances: dict[int, list[Instance]] = {}
         self._verdicts: dict[int, tuple[StepStatus | None, str | None]] = {}
         self._read: set[tuple[str, int]] = set()
+        self._compacted = _by_instance(compacted)
 
     def verdict(self, node: int) -> tuple[StepStatus | None, str | None]:
         """Say whether a node can't run, and why; see `fairlead.store.verdicts.verdict`."""
@@ -136,7 +138,8 @@ class Upstream:
         """Return an instance with what its records say."""
         if instance.key in self._read:
             return instance
-        for record in read_instance(self._backend, self._spec.run, instance.name, instance.index):
+        written = read_instance(self._backend, self._spec.run, instance.name, instance.index)
+        for record in (*self._compacted.get(instance.key, ()), *written):
             if isinstance(record, Cached):
                 instance.cached, instance.outcome, instance.status = record, record.entry.outcome, "succeeded"
             else:
@@ -165,3 +168,22 @@ class Upstream:
                 found = self.known(made[item])
                 self._decide(source, found)
                 yield found
+
+
+def _by_instance(observations: Iterable[Observation]) -> dict[tuple[str, int], list[Cached | Ended]]:
+    """Return what ended by instance, less the successes that count no more."""
+    ends: dict[tuple[str, int], list[Cached | Ended]] = {}
+    void: dict[tuple[str, int], float] = {}
+    for each in observations:
+        if isinstance(each, Superseded):
+            void[each.step, each.index] = max(each.time, void.get((each.step, each.index), 0.0))
+        elif isinstance(each, Cached | Ended):
+            about = each.record if isinstance(each, Ended) else each
+            ends.setdefault((about.step, about.index), []).append(each)
+    return {key: [each for each in found if _counts(each, void.get(key, 0.0))] for key, found in ends.items()}
+
+
+def _counts(end: Cached | Ended, void: float) -> bool:
+    if isinstance(end, Cached):
+        return end.time > void
+    return end.record.status != "succeeded" or end.record.finished > void

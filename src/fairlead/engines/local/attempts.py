@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
 from contextlib import ExitStack
@@ -15,11 +14,8 @@ from fairlead.specs.reports import ErrorReport
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Outcome, Summary
-from fairlead.worker.failures import crash
+from fairlead.worker.failures import TAIL_LINES, crash, hint, last_lines, signal_name
 from fairlead.worker.tasks import Exited, Rank
-
-_TAIL_BYTES = 16 << 10
-_TAIL_LINES = 20
 
 Stopping = Literal["", "timeout", "cancel", "memory", "gang", "pruned"]
 
@@ -110,8 +106,8 @@ def record_of_death(attempt: Attempt, exited: Exited, log: Path | None, *, host:
     """Describe an attempt whose process ended without leaving a record."""
     number, code = _signal_and_code(exited.status)
     kind, message = _cause(attempt, exited, number, code)
-    lines = _last_lines(log)
-    tail = lines[-_TAIL_LINES:]
+    lines = last_lines(log)
+    tail = lines[-TAIL_LINES:]
     said, frames = crash(lines)
     return AttemptRecord(
         step=attempt.instance.name,
@@ -147,38 +143,10 @@ def _cause(attempt: Attempt, exited: Exited, number: int | None, code: int | Non
         case "pruned":
             return "Pruned", "was stopped early by the sweep's pruner"
     if number is not None:
-        return "Signal", f"the process was killed by signal {number} ({_signal_name(number)}){_hint(number)}"
+        return "Signal", f"the process was killed by signal {number} ({signal_name(number)}){hint(number)}"
     return "Exit", f"the process ended with exit code {code} before the step returned"
-
-
-def _hint(number: int) -> str:
-    hints = {
-        signal.SIGKILL: ": by somebody, or by the kernel for want of memory",
-        signal.SIGSEGV: ": a fault in compiled code",
-        signal.SIGBUS: ": a mapped file was cut short, or shared memory is full",
-    }
-    return hints.get(signal.Signals(number), "") if number in set(signal.Signals) else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"
 
 
 def _signal_and_code(status: int) -> tuple[int | None, int | None]:
     code = os.waitstatus_to_exitcode(status)
     return (-code, None) if code < 0 else (None, code)
-
-
-def _last_lines(log: Path | None) -> list[str]:
-    if log is None:
-        return []
-    try:
-        with open(log, "rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
-            return file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []

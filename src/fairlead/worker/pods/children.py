@@ -14,10 +14,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 import msgspec
@@ -25,9 +25,11 @@ import msgspec
 from fairlead.specs.reports import ErrorReport
 from fairlead.store.claims import host_name
 from fairlead.store.layout import Task
-from fairlead.store.records import AttemptRecord
+from fairlead.store.records import AttemptRecord, Outcome, Summary
+from fairlead.worker.cgroups import memory_kills
 from fairlead.worker.channel import CHANNEL
-from fairlead.worker.failures import crash
+from fairlead.worker.context import LoggedLine, summarized
+from fairlead.worker.failures import TAIL_LINES, crash, hint, last_lines, signal_name
 from fairlead.worker.tasks import WorkerTask
 
 GRACE_S = 20.0
@@ -38,8 +40,6 @@ START = "FAIRLEAD_START"
 
 _LOOK_S = 0.5
 _LAST_WORDS_S = 30.0
-_TAIL_LINES = 60
-_TAIL_BYTES = 16 << 10
 _BLOCK = 64 << 10
 
 
@@ -49,7 +49,8 @@ class Death(NamedTuple):
     Attributes:
         kind: One word, as in other records: ``Exit``, ``Signal``, ``Memory``, ``Timeout``, ``Evicted``.
         evicted: Whether the pod was asked to end, and the child with it.
-        tail: The last lines it wrote.
+        lines: The last lines it wrote.
+        metrics: What it logged.
     """
 
     kind: str
@@ -58,7 +59,8 @@ class Death(NamedTuple):
     exit_code: int | None
     signal: int | None
     evicted: bool
-    tail: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    metrics: Mapping[str, Summary] = MappingProxyType({})
     peak_memory_bytes: int = 0
     cpu_s: float = 0.0
 
@@ -70,9 +72,9 @@ def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -
         name: The attempt.
         death: How its process ended.
         cancelled: Whether somebody had asked for it.
-        retry: Whether another attempt follows if the step itself is to blame.
+        retry: Whether another attempt follows.
     """
-    said, frames = crash(list(death.tail))
+    said, frames = crash(list(death.lines))
     return AttemptRecord(
         step=name.step,
         index=name.index,
@@ -83,14 +85,15 @@ def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -
         finished=time.time(),
         exit_code=death.exit_code,
         signal=death.signal,
+        outcome=Outcome(metrics=dict(death.metrics)),
         error=ErrorReport(
             type=death.kind,
             message=death.message,
             frames=frames,
             line=said[-1] if said else "",
-            traceback="\n".join(death.tail),
+            traceback="\n".join(death.lines[-TAIL_LINES:]),
         ),
-        retry=(retry or death.evicted) and not cancelled,
+        retry=retry and not cancelled,
         infrastructure=death.evicted,
         peak_memory_bytes=death.peak_memory_bytes or None,
         cpu_s=death.cpu_s,
@@ -161,13 +164,16 @@ def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]
 
 class _Child:
     def __init__(self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None) -> None:
+        self._description = description
         description.write_bytes(msgspec.msgpack.encode(task))
         self.status: int | None = None
         self._timeout = task.step.timeout
         self._started = time.time()
         self._stopped_for = ""
-        self._tail = b""
+        self._kills = memory_kills()
+        self._path = log
         self._log: BinaryIO = open(log, "wb")  # noqa: SIM115  # closed when the child has ended
+        self._metrics = Path(task.metrics)
         self._process = subprocess.Popen(
             [*starting("fairlead.worker.pods.process"), str(description)],
             stdin=subprocess.DEVNULL,
@@ -189,8 +195,7 @@ class _Child:
         except subprocess.TimeoutExpired:
             return False
         self._signal(signal.SIGKILL)  # what it started and left behind
-        self._reader.join(_LAST_WORDS_S)
-        self._log.close()
+        self._reader.join(_LAST_WORDS_S)  # in vain where something that it started has left its group
         return True
 
     def stop(self, why: str) -> None:
@@ -205,18 +210,19 @@ class _Child:
 
     def death(self) -> Death | None:
         """Return how the process ended; None where it ended well."""
-        return None if self.status == 0 else self._describe(self.status or 0)
+        return None if self.status == 0 and not self._description.exists() else self._describe(self.status or 0)
 
     def _pass_on(self) -> None:
         """Write what the process writes to this pod's output and to the log, until nobody can write any more."""
         assert self._process.stdout is not None
         own = sys.stdout.buffer
         while block := self._process.stdout.read1(_BLOCK):  # type: ignore[attr-defined]  # a buffered reader
-            own.write(block)
-            own.flush()
             self._log.write(block)
             self._log.flush()
-            self._tail = (self._tail + block)[-_TAIL_BYTES:]
+            with suppress(OSError):  # nobody reads this pod's output any more
+                own.write(block)
+                own.flush()
+        self._log.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
@@ -233,7 +239,8 @@ class _Child:
             exit_code=None if status < 0 else status,
             signal=number,
             evicted=self._stopped_for == "evicted",
-            tail=tuple(self._tail.decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]),
+            lines=tuple(last_lines(self._path)),
+            metrics=summarized(_read_metrics(self._metrics)),
             peak_memory_bytes=usage.ru_maxrss * 1024,
             cpu_s=usage.ru_utime + usage.ru_stime,
         )
@@ -245,11 +252,15 @@ class _Child:
             return "Gang", "another rank of its node died"
         if self._stopped_for == "evicted":
             return "Evicted", "the pod was asked to end: it was evicted, preempted or deleted"
-        if number == signal.SIGKILL:
-            return (
-                "Memory",
-                "the process was killed by signal 9 (SIGKILL), most likely for want of memory",
-            )
+        if number == signal.SIGKILL and memory_kills() > self._kills:
+            return "Memory", "used more than the memory limit of its container"
         if number is not None:
-            return "Signal", f"the process was killed by signal {number} ({signal.Signals(number).name})"
+            return "Signal", f"the process was killed by signal {number} ({signal_name(number)}){hint(number)}"
         return "Exit", f"the process ended with exit code {status} before the step returned"
+
+
+def _read_metrics(path: Path) -> Iterator[LoggedLine]:
+    """Yield what was logged; the last line may be cut."""
+    with suppress(FileNotFoundError, msgspec.DecodeError), path.open("rb") as file:
+        for line in file:
+            yield msgspec.json.decode(line, type=LoggedLine)

@@ -8,31 +8,23 @@ Exit codes: 0 where nothing more is to be done for the instance, 1 where another
 
 from __future__ import annotations
 
-import argparse
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from types import FrameType
+from typing import NoReturn
 
 import msgspec
 
 from fairlead.errors import DamagedError, FairleadError, NotFoundError
+from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
-from fairlead.store.history import cancel_requests, count_items
-from fairlead.store.layout import (
-    CACHE,
-    Task,
-    attempt_key,
-    call_key,
-    log_key,
-    metrics_key,
-    object_key,
-    spec_key,
-    start_key,
-)
+from fairlead.store.history import cancel_requests, count_items, read_compacted
+from fairlead.store.layout import CACHE, Task, attempt_key, call_key, checkpoint_prefix, object_key, spec_key
 from fairlead.store.opening import open_backend
 from fairlead.store.progress import Instance
 from fairlead.store.records import (
@@ -42,46 +34,21 @@ from fairlead.store.records import (
     Called,
     Outcome,
     RunSpec,
-    Started,
     decode,
     encode,
 )
 from fairlead.store.values import Values
 from fairlead.worker.keys import cache_key, fixed_parts, input_parts
 from fairlead.worker.occurrences import claimed, occurrence
+from fairlead.worker.pods.beginning import Budget, begin
+from fairlead.worker.pods.checkpoints import StoredCheckpoints
 from fairlead.worker.pods.children import Death, record_of_death, run_child
 from fairlead.worker.pods.facts import facts, write_facts
+from fairlead.worker.pods.keeping import Keeper
+from fairlead.worker.pods.place import Place, read_place
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Input, ProjectCode, WorkerTask
 from fairlead.worker.upstream import Upstream
-
-
-class Place(NamedTuple):
-    """Where a pod stands: its run, its instance, and the folders it may write to.
-
-    Attributes:
-        revision: Which of the run's specs counts.
-        generation: The number of the claim that the run was submitted under.
-        since: When it was, in seconds since 1970: attempts before count towards no budget.
-        cancels_before: How often somebody had asked to cancel the run before.
-        node: The number of the node; -1 for a driver's call.
-        item: Which of its items.
-        call: For a driver's call the instance that it became, ``step.index``.
-        work: The folder for code, values and logs.
-        facts: The folder that the workflow's executor reads.
-    """
-
-    store: str
-    run: str
-    revision: int
-    generation: int
-    since: float
-    cancels_before: int
-    node: int
-    item: int
-    call: str
-    work: Path
-    facts: Path
 
 
 class Pod:
@@ -98,7 +65,8 @@ class Pod:
         key = spec_key(place.run, place.revision)
         self.spec = decode(self.backend.get(key), RunSpec, key=key)
         self._execute = execute
-        self._upstream = Upstream(self.backend, self.spec)
+        compacted = read_compacted(self.backend, place.run) if place.generation > 1 else ()
+        self._upstream = Upstream(self.backend, self.spec, compacted)
         self._values = Values(self.backend, place.work / "host")
         self._resolver = resolver_of(self.backend, self.spec, self._upstream)
 
@@ -167,21 +135,27 @@ class Pod:
     # An attempt --------------------------------------------------------------------------------
 
     def _attempt(self, instance: Instance, inputs: dict[str, Input], key: str | None) -> int:
-        number = self._begin(instance)
+        budget = Budget(instance, self.place.since)
+        number = begin(self.backend, self.spec.run, instance, budget)
+        if number is None:
+            return SPENT if instance.outcome is None else self._done(instance.outcome)
         name = Task(instance.name, instance.index, number)
-        retry = self._may_retry(instance)
+        retry = budget.allows(infrastructure=False)
         task = msgspec.structs.replace(self._task(instance, inputs, number), cache_key=key, retry=retry)
+        if number > 1:
+            self._fetch_checkpoint(task)
         log = self.place.work / "log"
-        death = self._executed(instance, task, log)
-        if log.exists() and log.stat().st_size:
-            self.backend.put_file(log_key(self.spec.run, name), log)
-        if Path(task.metrics).exists():
-            self.backend.put_file(metrics_key(self.spec.run, name), Path(task.metrics))
-        if death is None:
-            record = self._record(name)
+        with Keeper(self.backend, self.spec.run, name, log, Path(task.metrics)) as keeper:
+            death = self._executed(instance, task, log)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is left takes no longer than a pod is given to end
+        record = self._recorded(name)
+        keeper.finish()
+        if record is None:
+            record = self._write_death(name, death, budget) if death else _missing(name)
+        if record.status == "succeeded":
             return self._done(record.outcome)
-        record = self._recorded(name) or self._write_death(name, death, retry=retry)
-        return 1 if record.retry else SPENT
+        may_follow = record.retry and (not record.infrastructure or budget.allows(infrastructure=True))
+        return 1 if may_follow else SPENT
 
     def _executed(self, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
         """Do the work; where the worker itself fails, that is how the attempt ended."""
@@ -192,22 +166,7 @@ class Pod:
             said = traceback.format_exc()
             print(said, file=sys.stderr)
             message = f"{type(error).__name__}: {error}"
-            return Death("Worker", message, started, None, None, evicted=True, tail=tuple(said.splitlines()))
-
-    def _begin(self, instance: Instance) -> int:
-        """Take the next number that no attempt has had, by saying that it began."""
-        number = max(instance.attempts, default=0) + 1
-        while True:
-            started = Started(step=instance.name, index=instance.index, number=number, time=time.time())
-            key = start_key(self.spec.run, Task(instance.name, instance.index, number))
-            if self.backend.create(key, encode(started)):
-                return number
-            number += 1
-
-    def _may_retry(self, instance: Instance) -> bool:
-        """Say whether another attempt follows if the step itself fails in this one."""
-        recent = [each for each in instance.attempts.values() if each.started >= self.place.since]
-        return sum(not each.infrastructure for each in recent) < instance.step.retries.user
+            return Death("Worker", message, started, None, None, evicted=True, lines=tuple(said.splitlines()))
 
     def _fetch_code(self) -> ProjectCode:
         """Fetch the run's code package, and say where its process is to unpack it."""
@@ -234,16 +193,22 @@ class Pod:
             host=str(self.place.work / "host"),
             log=None,
             metrics=str(self.place.work / "metrics"),
-            checkpoints=str(self.place.work / "checkpoints"),
+            checkpoints=str(self._checkpoints(instance)),
             threads=max(1, step.resources.cpu_millis // 1000),
             variables=dict(step.environment.variables),
         )
 
-    def _record(self, name: Task) -> AttemptRecord:
-        record = self._recorded(name)
-        if record is None:
-            raise DamagedError(f"attempt {name} has ended well and left no record", next="report this")
-        return record
+    def _checkpoints(self, instance: Instance) -> Path:
+        """Return the folder for checkpoints: on a volume where the step names one, else one that goes with the pod."""
+        if instance.step.checkpoint is None:
+            return self.place.work / "checkpoints"
+        return Path(instance.step.checkpoint) / self.spec.run / f"{instance.name}.{instance.index}"
+
+    def _fetch_checkpoint(self, task: WorkerTask) -> None:
+        """Bring what an earlier attempt has left to where this one looks for it; a gang's ranks do so themselves."""
+        if task.step.checkpoint is None and not isinstance(task.step.runtime, RankRuntime):
+            prefix = checkpoint_prefix(task.run, task.step.name, task.index)
+            StoredCheckpoints(self.backend, prefix, task.number).fetch(Path(task.checkpoints))
 
     def _recorded(self, name: Task) -> AttemptRecord | None:
         key = attempt_key(self.spec.run, name)
@@ -252,12 +217,13 @@ class Pod:
         except NotFoundError:
             return None
 
-    def _write_death(self, name: Task, death: Death, *, retry: bool) -> AttemptRecord:
-        """Record an attempt whose process ended without doing so."""
+    def _write_death(self, name: Task, death: Death, budget: Budget) -> AttemptRecord:
+        """Record an attempt whose process ended without doing so, unless others have held it for lost."""
         cancelled = death.evicted and cancel_requests(self.backend, self.spec.run) > self.place.cancels_before
+        retry = budget.allows(infrastructure=death.evicted)
         record = record_of_death(name, death, cancelled=cancelled, retry=retry)
         self.backend.create(attempt_key(self.spec.run, name), encode(record))
-        return record
+        return self._recorded(name) or record
 
 
 Execute = Callable[[Pod, Instance, WorkerTask, Path], Death | None]
@@ -269,23 +235,18 @@ def in_child(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death
     return run_child(task, log, pod.place.work, timeout_s=instance.step.timeout_s)
 
 
-def read_place(arguments: Sequence[str] | None) -> Place:
-    """Read the arguments of a pod's command."""
-    parser = argparse.ArgumentParser(prog="fairlead-pod")
-    for name in ("store", "run"):
-        parser.add_argument(f"--{name}", required=True)
-    for name in ("revision", "generation", "cancels-before", "item"):
-        parser.add_argument(f"--{name}", type=int, default=0)
-    parser.add_argument("--node", type=int, default=-1)
-    parser.add_argument("--call", default="")
-    parser.add_argument("--since", type=float, default=0.0)
-    for name in ("work", "facts"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    return Place(**vars(parser.parse_args(arguments)))
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """End this process: an attempt that it began is lost then, and the next one records that."""
+    sys.exit(1)
+
+
+def _missing(name: Task) -> NoReturn:
+    raise DamagedError(f"attempt {name} has ended well and left no record", next="report this")
 
 
 def run_pod(arguments: Sequence[str] | None, execute: Execute) -> int:
     """Run the instance that the arguments name; returns the exit code."""
+    signal.signal(signal.SIGTERM, _end)  # the first process of a container has no handler, and would not heed it
     try:
         return Pod(read_place(arguments), execute).run()
     except FairleadError as error:  # the edge of the process: the store is away, or a record is damaged

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB
@@ -79,6 +80,7 @@ class _Conversation:
         self._progress = Progress(pod.spec.graph, lambda ref: 0, constants=pod.spec.items, records=_counting(pod))
         self._calls = Calls(pod.spec, self._progress, self, self)
         self._calls.begin(driver, 0)
+        self._listener = Listener(pod.backend, pod.spec.run, self._calls)
         self._jobs: dict[tuple[str, int], dict[str, Any]] = {}
         self._looked = time.monotonic()
 
@@ -149,6 +151,7 @@ class _Conversation:
                 instance = self._progress.apply(record)
                 if instance is not None and instance.ended and instance.call is not None:
                     self._end(instance)
+        self._listener.look()
         if time.monotonic() - self._looked >= _JOBS_S:
             self._looked = time.monotonic()
             self._look_at_jobs()
@@ -194,6 +197,8 @@ class _Conversation:
         manifest = self._jobs.pop(instance.key, None)
         if manifest is not None and instance.status != "succeeded":
             remove(self._client, manifest)
+        if instance.status == "succeeded" and instance.attempts:
+            self._listener.hear(instance, max(instance.attempts))
         self._calls.ended(instance)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,14 @@ import msgspec
 from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.backends import Backend
-from fairlead.store.layout import Task, attempt_key, log_key, metrics_key, object_key, parse_task, spec_key, task_key
+from fairlead.store.layout import attempt_key, checkpoint_prefix, object_key, parse_task, spec_key, task_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
 from fairlead.targets.job import MASTER_PORT
+from fairlead.worker.pods.checkpoints import StoredCheckpoints
 from fairlead.worker.pods.children import record_of_death, run_children
+from fairlead.worker.pods.keeping import Keeper
+from fairlead.worker.running import task_name
 from fairlead.worker.tasks import ProjectCode, Rank, WorkerTask
 
 
@@ -43,20 +47,28 @@ def _run(given: argparse.Namespace) -> int:
     name = parse_task(given.task)
     task = msgspec.msgpack.decode(backend.get(task_key(given.run, name)), type=WorkerTask)
     task = msgspec.structs.replace(task, code=_code(backend, given))
-    tasks = [_as_rank(task, rank) for rank in _ranks(task)]
-    logs = [given.work / f"log-{each.rank.rank}" for each in tasks if each.rank]
-    deaths = run_children(list(zip(tasks, logs, strict=True)), given.work)
-    for each, log, death in zip(tasks, logs, deaths, strict=True):
-        assert each.rank is not None
-        own = Task(name.step, name.index, name.number, each.rank.rank)
-        if log.stat().st_size:
-            backend.put_file(log_key(given.run, own), log)
-        if Path(each.metrics).exists():
-            backend.put_file(metrics_key(given.run, own), Path(each.metrics))
+    tasks = [(_as_rank(task, rank), given.work / f"log-{rank.rank}") for rank in _ranks(task)]
+    _fetch_checkpoint(backend, given.run, task)
+    with ExitStack() as stack:
+        keepers = [
+            stack.enter_context(Keeper(backend, given.run, task_name(each), log, Path(each.metrics)))
+            for each, log in tasks
+        ]
+        deaths = run_children(tasks, given.work)
+    for (each, _), keeper, death in zip(tasks, keepers, deaths, strict=True):
+        keeper.finish()
         if death is not None:
-            record = record_of_death(own, death, cancelled=False, retry=task.retry)
+            own = task_name(each)
+            record = record_of_death(own, death, cancelled=False, retry=task.retry or death.evicted)
             backend.create(attempt_key(given.run, own), encode(record))
     return int(any(deaths))
+
+
+def _fetch_checkpoint(backend: Backend, run: str, task: WorkerTask) -> None:
+    """Bring what an earlier attempt has left to where this one looks for it."""
+    if task.number > 1 and task.step.checkpoint is None:
+        prefix = checkpoint_prefix(run, task.step.name, task.index)
+        StoredCheckpoints(backend, prefix, task.number).fetch(Path(task.checkpoints))
 
 
 def _code(backend: Backend, given: argparse.Namespace) -> ProjectCode:

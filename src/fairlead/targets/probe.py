@@ -1,0 +1,47 @@
+"""A ``Job`` of one short pod that opens the store, as the pods of runs will."""
+
+from __future__ import annotations
+
+from fairlead.specs.contexts import Context
+from fairlead.targets import naming, pods
+from fairlead.targets.orders import Manifest
+
+_DEADLINE_S = 120
+_KEPT_S = 600
+
+
+def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
+    """Compile it.
+
+    Args:
+        context: Where runs go.
+        namespace: The namespace, known by now.
+        mark: What tells it from others.
+    """
+    labels = {**context.labels, "app.kubernetes.io/managed-by": "fairlead"}
+    container = pods.own_container(context, "fairlead.worker.pods.probe", f"--store={context.store}")
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": naming.dns_label(f"fairlead-check-{mark}"),
+            "namespace": namespace,
+            "labels": {**labels, **({"kueue.x-k8s.io/queue-name": context.queue} if context.queue else {})},
+        },
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": _DEADLINE_S,
+            "ttlSecondsAfterFinished": _KEPT_S,
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "serviceAccountName": context.service_account,
+                    "automountServiceAccountToken": False,
+                    "securityContext": pods.pod_security(context.user),
+                    "volumes": pods.volumes(None),
+                    "containers": [{"name": "main", **container}],
+                },
+            },
+        },
+    }

@@ -1,0 +1,80 @@
+"""Beginning an attempt in a pod: its number, what is left of its budgets, and the attempts that were lost before it."""
+
+from __future__ import annotations
+
+import time
+
+from fairlead.specs.reports import ErrorReport
+from fairlead.store.backends import Backend
+from fairlead.store.layout import Task, attempt_key, start_key
+from fairlead.store.progress import Instance
+from fairlead.store.records import AttemptRecord, Started, decode, encode
+
+
+class Budget:
+    """The further tries that an instance has by now, of both kinds.
+
+    Args:
+        instance: The instance, with the attempts that have records.
+        since: When the run was submitted, in seconds since 1970: attempts before count towards nothing.
+    """
+
+    def __init__(self, instance: Instance, since: float) -> None:
+        self._retries = instance.step.retries
+        self._attempts = instance.attempts
+        self._since = since
+
+    def allows(self, *, infrastructure: bool) -> bool:
+        """Say whether another attempt may follow one that fails now, by a fault of the step or not."""
+        recent = [each for each in self._attempts.values() if each.started >= self._since]
+        allowed = self._retries.infrastructure if infrastructure else self._retries.user
+        return sum(each.infrastructure == infrastructure for each in recent) < allowed
+
+
+def begin(backend: Backend, run: str, instance: Instance, budget: Budget) -> int | None:
+    """Take the next number that no attempt has had, by saying that it began.
+
+    An attempt that began and left no record died together with its pod; that is recorded first.
+
+    Args:
+        backend: The store.
+        run: The run's id.
+        instance: The instance; lost attempts are added to its own.
+        budget: What is left for it.
+
+    Returns:
+        The number; or None where no other attempt may follow: so many were lost, or one has succeeded after all.
+    """
+    while True:
+        number = max(instance.attempts, default=0) + 1
+        started = encode(Started(step=instance.name, index=instance.index, number=number, time=time.time()))
+        key = start_key(run, Task(instance.name, instance.index, number))
+        if backend.create(key, started):
+            return number
+        found = backend.get(key)
+        if found == started:  # the answer to a first request was lost
+            return number
+        lost = _record_loss(backend, run, instance, decode(found, Started, key=key), budget)
+        instance.attempts[number] = lost
+        if not lost.retry:
+            instance.outcome = lost.outcome if lost.status == "succeeded" else None
+            return None
+
+
+def _record_loss(backend: Backend, run: str, instance: Instance, started: Started, budget: Budget) -> AttemptRecord:
+    """Record an attempt as lost, unless it has left a record meanwhile; returns what counts."""
+    record = AttemptRecord(
+        step=instance.name,
+        index=instance.index,
+        number=started.number,
+        status="lost",
+        error=ErrorReport(type="Lost", message="its pod was gone before it left a record"),
+        retry=budget.allows(infrastructure=True),
+        infrastructure=True,
+        started=started.time,
+        finished=time.time(),
+    )
+    key = attempt_key(run, Task(instance.name, instance.index, started.number))
+    if backend.create(key, encode(record)):
+        return record
+    return decode(backend.get(key), AttemptRecord, key=key)

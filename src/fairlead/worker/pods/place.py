@@ -1,0 +1,51 @@
+"""Where a pod stands: what the arguments of its command say."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where a pod stands: its run, its instance, and the folders it may write to.
+
+    Attributes:
+        revision: Which of the run's specs counts.
+        generation: The number of the claim that the run was submitted under.
+        since: When it was, in seconds since 1970: attempts before count towards no budget.
+        cancels_before: How often somebody had asked to cancel the run before.
+        node: The number of the node; -1 for a driver's call.
+        item: Which of its items.
+        call: For a driver's call the instance that it became, ``step.index``.
+        work: The folder for code, values and logs.
+        facts: The folder that the workflow's executor reads.
+    """
+
+    store: str
+    run: str
+    revision: int
+    generation: int
+    since: float
+    cancels_before: int
+    node: int
+    item: int
+    call: str
+    work: Path
+    facts: Path
+
+
+def read_place(arguments: Sequence[str] | None) -> Place:
+    """Read the arguments of a pod's command."""
+    parser = argparse.ArgumentParser(prog="fairlead-pod")
+    for name in ("store", "run"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("revision", "generation", "cancels-before", "item"):
+        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--node", type=int, default=-1)
+    parser.add_argument("--call", default="")
+    parser.add_argument("--since", type=float, default=0.0)
+    for name in ("work", "facts"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    return Place(**vars(parser.parse_args(arguments)))
