@@ -28,6 +28,7 @@ from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import spec_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.targets.refusals import label_refusals
 from fairlead.worker.concluding import conclude
 
 
@@ -62,7 +63,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     """
     place = open_place(options.on)
     engine = engine_in(place)
-    faults = list(engine.faults(traced.graph))
+    faults = [*engine.faults(traced.graph), *label_refusals(options.labels)]
     if faults:
         raise SpecError(
             f"flow {traced.graph.flow!r}",
