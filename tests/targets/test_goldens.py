@@ -138,5 +138,5 @@ def test_pod_security_admits_every_pod_of_a_run_in_a_restricted_namespace(file: 
 def test_pod_security_refuses_what_is_refused_here(case: str, cluster: Client) -> None:
     spec = overlaid(REFUSED[case])
     assert list(pod_faults(spec, PLAIN, "pod"))
-    with pytest.raises((Forbidden, Invalid), match="violates PodSecurity|disallowed by cluster policy"):
+    with pytest.raises((Forbidden, Invalid), match=r"violates PodSecurity|disallowed by cluster policy"):
         cluster.create(POD, {"metadata": {"generateName": "p-"}, "spec": spec}, dry_run=True)
