@@ -7,14 +7,15 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import SpecError
-from fairlead.specs.graphs import Export, Graph, ListOf, Node, Output
+from fairlead.specs.graphs import Export, Graph, ListOf, Node, Output, graph_faults
 from fairlead.specs.steps import FunctionStep, Retries
 from fairlead.targets import naming, workflow
 from fairlead.targets.orders import Order
+from specs.strategies import graph_specs
 from targets.goldens import CONTEXT, FLOWS, REPOSITORY, golden, submission, workflow_of
 from targets.refused import STEP
 from targets.strategies import one_step, runnable
@@ -42,7 +43,7 @@ def parts(manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dic
     return templates[0]["dag"]["tasks"], {each["name"]: each for each in templates}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(orders())
 def test_every_node_still_to_run_is_one_task_that_waits_for_tasks_and_facts_that_there_are(order: Order) -> None:
     (manifest,) = workflow.render(order)
@@ -55,6 +56,16 @@ def test_every_node_still_to_run_is_one_task_that_waits_for_tasks_and_facts_that
         for source, fact in FACT.findall(f"{task.get('when', '')} {task.get('withSequence', {}).get('count', '')}"):
             promised = template_of[source]["outputs"]["parameters"]
             assert fact in {each["name"] for each in promised}
+
+
+@settings(max_examples=60, deadline=None)
+@given(graph_specs())
+def test_any_graph_is_compiled_or_refused_with_its_faults(graph: Graph) -> None:
+    assume(not list(graph_faults(graph)))
+    try:
+        assert parts(workflow_of(graph))
+    except SpecError as refused:
+        assert refused.faults
 
 
 @settings(max_examples=50, deadline=None)
