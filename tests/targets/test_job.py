@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.specs.runtimes import Torch
+from fairlead.errors import SpecError
+from fairlead.specs.runtimes import Ray, Torch
 from fairlead.specs.steps import DriverStep, FunctionStep, Volume
 from fairlead.targets import job, naming
 from targets.refused import PLACE, STEP
@@ -86,3 +87,8 @@ def test_only_what_creates_pods_has_an_account_that_can() -> None:
         "driver": ("driver", True),
         "waits": ("driver", True),
     }
+
+
+def test_a_call_of_what_can_not_run_on_a_cluster_is_refused() -> None:
+    with pytest.raises(SpecError, match="'ray' can't run on a cluster yet"):
+        job.called(PLACE, FunctionStep(name="work", function="mod:work", runtime=Ray()), "work", 0)

@@ -45,7 +45,9 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
     context = contexts.find(on)
     faults = [*refusals(graph, context), *label_refusals(labels)]
     if faults:
-        raise SpecError(f"flow {graph.flow!r}", faults, verdict=f"can't run in the context {on!r}")
+        raise SpecError(
+            f"flow {graph.flow!r}", faults, verdict=f"can't run in the context {on!r}", next="leave --on away"
+        )
     submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
     nodes = dict.fromkeys(range(len(graph.nodes)))
     return Rendered(workflow.render(Order(submission, graph, nodes)), count_pods(graph))

@@ -15,6 +15,7 @@ from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import object_faults, overlay
+from fairlead.targets.refusals import step_refusals
 from fairlead.targets.restricted import annotation_faults, pod_faults
 
 KEPT_S = 24 * 3600
@@ -51,8 +52,11 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
         index: Its index.
 
     Raises:
-        SpecError: An overlay makes it what can't be on a cluster.
+        SpecError: It can't run on a cluster: it was called while its run went on, and so not checked before.
     """
+    faults = list(step_refusals(step))
+    if faults:
+        raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
     instance = f"{name}.{index}"
     retries = step.retries
     spec: dict[str, Any] = {
