@@ -33,6 +33,7 @@ def volume(name: str = "v", path: str = "/v", claim: str | None = "c", size: str
         (work(resources=Resources(gpus="tpu-v5e:4x4")), "resources.gpus"),
         (work(resources=Resources(gpus="tpu-v5e:4x4"), runtime=Jax(nodes=2)), "resources.gpus"),
         (work(overlays=(Overlay(kind="pod", patch={}),)), "overlays"),
+        (work(overlays=(Overlay(kind="Pod", patch={"a": [{"b": "{{=1}}"}]}),)), "overlays"),
         (work(labels={"fairlead.dev/run": "other"}), "labels.fairlead.dev/run"),
         (work(labels={"team": "a b"}), "labels.team"),
         (work(queue="Team A"), "queue"),

@@ -6,7 +6,8 @@ Whether a cluster has the nodes and the quota is not said here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from fairlead.errors import Fault, nearest
 from fairlead.specs.contexts import Context
@@ -61,9 +62,23 @@ def step_refusals(step: Step) -> Iterator[Fault]:
             yield Fault(
                 "overlays", f"nothing that a step becomes is a {overlay.kind!r}; {nearest(overlay.kind, KINDS)}"
             )
+        if "{{" in "".join(_texts(overlay.patch)):
+            yield Fault("overlays", "hold '{{', which Argo would replace after the whole was checked")
     yield from label_refusals(step.labels)
     yield from _name_refusals(step)
     yield from _volume_refusals(step)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a patch, keys too."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from (str(name), *_texts(each))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def _unshared(step: Step) -> str:
