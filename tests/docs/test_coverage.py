@@ -69,8 +69,8 @@ def test_every_public_name_sampler_pruner_and_format_is_documented(name: str) ->
 def test_links_between_pages_lead_somewhere_and_every_page_has_one(page: object) -> None:
     text = page.read_text("utf-8")  # type: ignore[attr-defined]
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (FOLDER / target).exists(), target
-    assert page == FOLDER / "index.md" or f"({page.name})" in (FOLDER / "index.md").read_text("utf-8")  # type: ignore[attr-defined]
+        assert (page.parent / target).exists(), target  # type: ignore[attr-defined]
+    assert page == FOLDER / "index.md" or f"({page.relative_to(FOLDER)})" in (FOLDER / "index.md").read_text("utf-8")  # type: ignore[attr-defined]
 
 
 def test_no_page_names_a_place_of_one_machine() -> None:

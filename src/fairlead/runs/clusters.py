@@ -9,7 +9,6 @@ from typing import NamedTuple
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.engine import KubernetesEngine
-from fairlead.errors import SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.naming import utc_now
@@ -17,6 +16,7 @@ from fairlead.packaging.project import Project
 from fairlead.runs import contexts
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options
+from fairlead.runs.rendering import render
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
 from fairlead.runs.specifying import new_run, repeated, specify
@@ -62,14 +62,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     """
     place = open_place(options.on)
     engine = engine_in(place)
-    faults = list(engine.faults(traced.graph))
-    if faults:
-        raise SpecError(
-            f"flow {traced.graph.flow!r}",
-            faults,
-            verdict=f"can't run in the context {options.on!r}",
-            next="leave --on away",
-        )
+    render(traced.graph, options.on, options.labels)  # refuses what can't run there
     packed = packed_project(project, place.store.url)
     for note in packed.notes:
         observer.noted(note)

@@ -81,12 +81,12 @@ class _Tap:
 
     def _task(self, pod: dict[str, Any]) -> Task | None:
         """Return the attempt whose output a pod's is, or None where it has no output of its own."""
-        labels = pod["metadata"].get("labels", {})
-        if naming.GANG in labels:
-            gang = parse_task(labels[naming.GANG])
+        labels, annotations = pod["metadata"].get("labels", {}), pod["metadata"].get("annotations", {})
+        if naming.GANG in annotations:
+            gang = parse_task(annotations[naming.GANG])
             return Task(gang.step, gang.index, gang.number, int(labels[_INDEX])) if _INDEX in labels else None
-        if naming.CALL in labels:
-            step, _, index = labels[naming.CALL].rpartition(".")
+        if naming.CALL in annotations:
+            step, _, index = annotations[naming.CALL].rpartition(".")
             return Task(step, int(index), _newest(self._store.backend, self._run, step, int(index)))
         if naming.NODE not in labels:
             return None

@@ -40,6 +40,7 @@ class AcceleratorModel(msgspec.Struct, frozen=True):
         mig_profiles: The MIG profiles the card offers; empty where it has none.
         topologies: The slice topologies offered, for TPUs; empty elsewhere.
         chips_per_host: Chips of one host of a multi-host slice, for TPUs.
+        node_labels: The labels of the nodes that have it, where a node selector must tell them from others.
     """
 
     name: str
@@ -50,6 +51,7 @@ class AcceleratorModel(msgspec.Struct, frozen=True):
     mig_profiles: tuple[MigProfile, ...] = ()
     topologies: tuple[str, ...] = ()
     chips_per_host: int | None = None
+    node_labels: dict[str, str] = {}
 
 
 class AcceleratorRequest(msgspec.Struct, frozen=True):

@@ -13,6 +13,19 @@ def conditions_on(graph: Graph, node: int) -> dict[str, int]:
     return {f"when-{position}": other for position, other in enumerate(found)}
 
 
+def deciding_facts(graph: Graph) -> dict[int, tuple[int, str]]:
+    """Return for each node whose condition reads one node's scalars alone that node, and the name of the fact."""
+    found: dict[int, tuple[int, str]] = {}
+    counted: dict[int, int] = {}
+    for number, node in enumerate(graph.nodes):
+        decides = decider(node)
+        if decides is not None:
+            position = counted.get(decides, 0)
+            counted[decides] = position + 1
+            found[number] = decides, f"when-{position}"
+    return found
+
+
 def decider(node: Node) -> int | None:
     """Return the one node whose end decides whether another runs; None where nothing does, or several do."""
     if node.when is None:
@@ -30,16 +43,21 @@ def counted_by(graph: Graph, node: int) -> int | tuple[int, str]:
     """Return how many instances a mapped node has: the number, or the node and the name of the fact that says it.
 
     Raises:
-        LookupError: It maps over a constant, whose length the graph does not hold.
+        LookupError: Nothing that the graph holds says it.
     """
     each = graph.nodes[node]
     if each.count is not None:
         return each.count
-    for name in each.each:
-        binding = each.inputs[name]
+    for binding in map(each.inputs.__getitem__, each.each):
+        if isinstance(binding, graphs.Literally) and isinstance(binding.value, list | tuple):
+            return len(binding.value)
+        if isinstance(binding, graphs.ListOf):
+            return len(binding.items)
         if isinstance(binding, graphs.Output):
             source = graph.nodes[binding.node]
             if source.each:
                 return counted_by(graph, binding.node)
-            return binding.node, f"count-{source.split.index(graphs.Export(binding.output, binding.path))}"
-    raise LookupError(f"the length of what {each.title} maps over does not stand in the graph")
+            item_list = graphs.Export(binding.output, binding.path)
+            if item_list in source.split:
+                return binding.node, f"count-{source.split.index(item_list)}"
+    raise LookupError(f"nothing says how long the list is that {each.title} maps over")

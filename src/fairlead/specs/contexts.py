@@ -9,6 +9,7 @@ import msgspec
 
 from fairlead.errors import Fault
 from fairlead.naming import name_fault
+from fairlead.specs.labels import label_faults
 
 LOCAL = "local"
 """The context that is always there: this machine."""
@@ -60,6 +61,7 @@ def context_faults(context: Context) -> Iterator[Fault]:
         yield Fault("name", "'local' is this machine")
     if urlsplit(context.store).scheme not in ("s3", "gs", "az"):
         yield Fault("store", f"must be s3://…, gs://… or az://…, which pods can reach too; got {context.store!r}")
+    yield from label_faults(context.labels)
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

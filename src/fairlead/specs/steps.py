@@ -12,13 +12,12 @@ import msgspec
 from fairlead.errors import Fault, nearest
 from fairlead.naming import name_fault
 from fairlead.quantities import parse_bytes, parse_duration
+from fairlead.specs.labels import label_faults
 from fairlead.specs.resources import Resources, resource_faults
 from fairlead.specs.runtimes import Runtime, Single, runtime_faults
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FUNCTION = re.compile(r"[^\s:]+:[^\s:]+")
-_LABEL_KEY = re.compile(r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", re.ASCII)
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -265,7 +264,7 @@ def step_faults(step: Step) -> Iterator[Fault]:
         yield from sweep_faults(step)
     if step.timeout is not None:
         yield from _parse_fault("timeout", parse_duration, step.timeout)
-    yield from _label_faults(step.labels)
+    yield from label_faults(step.labels)
     yield from _volume_faults(step.volumes)
 
 
@@ -305,16 +304,6 @@ def _environment_faults(environment: Environment) -> Iterator[Fault]:
             yield Fault(f"variables.{name}", "names that begin with FAIRLEAD_ are set by Fairlead")
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault(f"variables.{name}", "is set twice, as a variable and as a secret")
-
-
-def _label_faults(labels: dict[str, str]) -> Iterator[Fault]:
-    for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key):
-            yield Fault(f"labels.{key}", "is no Kubernetes label key")
-        if not _LABEL_VALUE.fullmatch(value):
-            yield Fault(
-                f"labels.{key}", f"{value!r} is no Kubernetes label value: at most 63 of letters, digits, '-', '_', '.'"
-            )
 
 
 def _volume_faults(volumes: tuple[Volume, ...]) -> Iterator[Fault]:

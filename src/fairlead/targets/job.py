@@ -7,18 +7,37 @@ from __future__ import annotations
 
 from typing import Any
 
+from fairlead.errors import SpecError
 from fairlead.specs.contexts import Submission
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
+from fairlead.targets.overlays import object_faults, overlay
+from fairlead.targets.refusals import step_refusals
+from fairlead.targets.restricted import annotation_faults, pod_faults
 
 KEPT_S = 24 * 3600
 """Seconds that a finished job is kept, as a workflow is."""
 
 MASTER_PORT = 29500
 """The port on which the ranks of a gang meet; torchrun's own default."""
+
+OPENED = frozenset(
+    {
+        "metadata.annotations",
+        "metadata.labels",
+        "spec.activeDeadlineSeconds",
+        "spec.backoffLimit",
+        "spec.podReplacementPolicy",
+        "spec.template.metadata.annotations",
+        "spec.template.metadata.labels",
+        "spec.template.spec",
+        "spec.ttlSecondsAfterFinished",
+    }
+)
+"""What an overlay of the kind ``Job`` can change; the pod's spec as far as it stays restricted."""
 
 QUEUE = "kueue.x-k8s.io/queue-name"
 
@@ -31,9 +50,14 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
         step: The definition that was called.
         name: The name of the instance that the call became.
         index: Its index.
+
+    Raises:
+        SpecError: It can't run on a cluster: it was called while its run went on, and so not checked before.
     """
-    container = pods.step_container(submission, step, f"--call={name}.{index}")
-    pod = _pod(submission, step, container, {naming.CALL: f"{name}.{index}"})
+    faults = list(step_refusals(step))
+    if faults:
+        raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
+    instance = f"{name}.{index}"
     retries = step.retries
     spec: dict[str, Any] = {
         "backoffLimit": retries.user + retries.infrastructure,
@@ -41,16 +65,18 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
             "rules": [
                 {
                     "action": "FailJob",
-                    "onExitCodes": {"containerName": "main", "operator": "In", "values": [SPENT]},
+                    "onExitCodes": {"containerName": pods.MAIN, "operator": "In", "values": [SPENT]},
                 },
-                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]},
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             ]
         },
         "ttlSecondsAfterFinished": KEPT_S,
-        "template": pod,
+        "template": _template(
+            submission, step, {naming.CALL: instance}, pods.step_pod(submission, step, f"--call={instance}")
+        ),
     }
-    queue = "" if pods.is_driving(step) else step.queue or submission.context.queue
-    return _job(submission, f"{name}-{index}", {naming.CALL: f"{name}.{index}"}, spec, queue)
+    job = _job(submission, step, naming.job_name(submission, name, index), {naming.CALL: instance}, spec)
+    return naming.marked(job if pods.is_gang(step) else _overlaid(job, step))
 
 
 def gang(submission: Submission, step: Step, name: str, index: int, number: int) -> list[Manifest]:
@@ -62,31 +88,31 @@ def gang(submission: Submission, step: Step, name: str, index: int, number: int)
         name: The name of the instance.
         index: Its index.
         number: The number of the attempt, which names carry.
+
+    Raises:
+        SpecError: An overlay makes it what can't be on a cluster.
     """
     runtime = step.runtime
     assert isinstance(runtime, RankRuntime)
-    attempt = f"{name}.{index}.{number}"
-    arguments = [*pods.identity(submission), f"--task={attempt}"]
-    container = pods.user_container(submission.context, step, "fairlead.engines.kubernetes.inside.rank", *arguments)
-    labels = {naming.GANG: attempt}
-    pod = _pod(submission, step, container, labels, delivered=True)
-    job_name = _name(submission, f"{name}-{index}-{number}")
-    pod["spec"]["subdomain"] = job_name
+    attempt, job_name = f"{name}.{index}.{number}", naming.job_name(submission, name, index, number)
+    pod = {**pods.rank_pod(submission, step, attempt), "subdomain": job_name}
     spec: dict[str, Any] = {
         "completionMode": "Indexed",
         "completions": runtime.nodes,
         "parallelism": runtime.nodes,
         "backoffLimit": 0,
         "ttlSecondsAfterFinished": KEPT_S,
-        "template": pod,
+        "template": _template(submission, step, {naming.GANG: attempt}, pod),
     }
+    job = _job(submission, step, job_name, {naming.GANG: attempt}, spec, queued=True)
     service: Manifest = {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
             "name": job_name,
             "namespace": submission.namespace,
-            "labels": {**naming.run_labels(submission), **labels},
+            "labels": naming.run_labels(submission),
+            "annotations": {naming.GANG: attempt},
         },
         "spec": {
             "clusterIP": "None",
@@ -94,51 +120,49 @@ def gang(submission: Submission, step: Step, name: str, index: int, number: int)
             "selector": {"batch.kubernetes.io/job-name": job_name},
         },
     }
-    job = _job(submission, f"{name}-{index}-{number}", labels, spec, step.queue or submission.context.queue)
-    return [naming.marked(service), job]
+    return [naming.marked(service), naming.marked(_overlaid(job, step))]
 
 
-def _pod(
-    submission: Submission, step: Step, container: Manifest, labels: dict[str, str], *, delivered: bool | None = None
-) -> Manifest:
+def _template(submission: Submission, step: Step, annotations: dict[str, str], pod: Manifest) -> Manifest:
     """Return a pod template."""
-    context = submission.context
-    driving = delivered is None and pods.is_driving(step)
-    spec: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "serviceAccountName": context.driver_service_account if driving else context.service_account,
-        "automountServiceAccountToken": driving,
-        "securityContext": pods.pod_security(context.user),
-        "volumes": pods.volumes(step),
-        "containers": [{"name": "main", **container}],
-    }
-    if delivered or pods.is_delivered(step):
-        spec["initContainers"] = [pods.delivery(context)]
-    if context.priority:
-        spec["priorityClassName"] = context.priority
+    labels = {**naming.run_labels(submission), **pods.step_labels(step)}
+    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": pod}
+
+
+def _job(
+    submission: Submission,
+    step: Step,
+    name: str,
+    annotations: dict[str, str],
+    spec: Manifest,
+    *,
+    queued: bool = False,
+) -> Manifest:
+    """Return a job; one that only starts others is in no queue, so that those who wait for quota hold none."""
+    queue = step.queue or submission.context.queue if queued or not pods.is_driving(step) else ""
+    labels = {**naming.run_labels(submission), **({QUEUE: queue} if queue else {})}
     return {
-        "metadata": {"labels": {**naming.run_labels(submission), **pods.step_labels(step), **labels}},
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": submission.namespace, "labels": labels, "annotations": annotations},
         "spec": spec,
     }
 
 
-def _job(submission: Submission, name: str, labels: dict[str, str], spec: Manifest, queue: str | None) -> Manifest:
-    queued = {QUEUE: queue} if queue else {}
-    return naming.marked(
-        {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": {
-                "name": _name(submission, name),
-                "namespace": submission.namespace,
-                "labels": {**naming.run_labels(submission), **labels, **queued},
-            },
-            "spec": spec,
-        }
-    )
-
-
-def _name(submission: Submission, rest: str) -> str:
-    """Return a name, also of a Service and of hosts: a letter first, and 11 characters fewer than a label has."""
-    head = f"r{submission.run}-{submission.generation}-"
-    return head + naming.dns_label(rest, 52 - len(head))
+def _overlaid(job: Manifest, step: Step) -> Manifest:
+    found = overlay(job, "Job", step.overlays)
+    if found is job:
+        return job
+    faults = [*object_faults(found, job, OPENED, "overlays.Job")]
+    if not faults:
+        template, path = found["spec"]["template"], "overlays.Job.spec.template"
+        faults += pod_faults(template["spec"], job["spec"]["template"]["spec"], f"{path}.spec")
+        faults += annotation_faults(template["metadata"]["annotations"], f"{path}.metadata.annotations")
+    if faults:
+        raise SpecError(
+            f"step {step.name!r}",
+            faults,
+            verdict="asks for a job that can't be on a cluster",
+            next="leave these fields out of its overlays",
+        )
+    return found

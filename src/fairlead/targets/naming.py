@@ -16,38 +16,61 @@ FLOW = PREFIX + "flow"
 STEP = PREFIX + "step"
 NODE = PREFIX + "node"
 ITEM = PREFIX + "item"
-CALL = PREFIX + "call"
-GANG = PREFIX + "gang"
 GENERATION = PREFIX + "generation"
 OWNER = PREFIX + "owner"
+CALL = PREFIX + "call"
+"""The annotation of a called step's pods: the instance, ``step.index``. Labels can't hold the name of every step."""
+GANG = PREFIX + "gang"
+"""The annotation of a gang's pods: the attempt, ``step.index.number``."""
 ORDER = PREFIX + "order"
 """The annotation with the digest of the object as it was sent: who finds the name taken compares it."""
 
-_NAME_MAX = 63
+NAME_MAX = 63
+"""The longest DNS label, and the longest value of a label."""
+_JOB_MAX = 52
+"""The longest name of a job whose pods have names of their own: a host's name is the job's with an index."""
+_MARK = 8
 
 
 def run_name(submission: Submission) -> str:
     """Return the name of a run's object: ``digits-20261123-141256-k3f9x-1``."""
     suffix = f"-{submission.run}-{submission.generation}"
-    return dns_label(submission.flow, _NAME_MAX - len(suffix)) + suffix
+    return dns_label(submission.flow, NAME_MAX - len(suffix)) + suffix
 
 
-def dns_label(name: str, length: int = _NAME_MAX) -> str:
-    """Return a name as a DNS label of at most `length` characters; different names stay different."""
+def job_name(submission: Submission, step: str, *numbers: int) -> str:
+    """Return the name of a job of one instance: ``fit-20261123-141256-k3f9x-1-0``; a gang's has its attempt's number.
+
+    It begins with a letter, as the name of a Service must.
+    """
+    suffix = "".join(f"-{each}" for each in (submission.run, submission.generation, *numbers))
+    return dns_label(step, _JOB_MAX - len(suffix)) + suffix
+
+
+def dns_label(name: str, length: int = NAME_MAX, *, taken: tuple[str, ...] = ()) -> str:
+    """Return a name as a DNS label that begins with a letter; different names stay different.
+
+    Args:
+        name: Any text.
+        length: How many characters the label has at most; 10 or more.
+        taken: Labels that are somebody else's.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
-    if plain == name and len(plain) <= length:
+    plain = plain if plain[0].isalpha() else f"x{plain}"
+    if plain == name and len(plain) <= length and plain not in taken:
         return plain
-    mark = digest_bytes(name.encode())[:5]
-    return f"{plain[: length - 6].rstrip('-')}-{mark}"
+    mark = digest_bytes(name.encode())[:_MARK]
+    return f"{plain[: length - _MARK - 1].rstrip('-')}-{mark}"
 
 
 def label_value(text: str) -> str:
     """Return a text as a label's value: what one can't hold becomes ``-``."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", text)[:_NAME_MAX].strip("-_.")
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", text).strip("-_.")[:NAME_MAX].rstrip("-_.")
 
 
 def run_labels(submission: Submission) -> dict[str, str]:
     """Return the labels of everything that belongs to a run."""
+    owner = label_value(submission.user)
     return {
         **submission.context.labels,
         **submission.labels,
@@ -55,12 +78,17 @@ def run_labels(submission: Submission) -> dict[str, str]:
         RUN: submission.run,
         FLOW: label_value(submission.flow),
         GENERATION: str(submission.generation),
-        **({OWNER: label_value(submission.user)} if label_value(submission.user) else {}),
+        **({OWNER: owner} if owner else {}),
     }
 
 
 def marked(manifest: dict[str, Any]) -> dict[str, Any]:
     """Return an object with the digest of what it is."""
-    digest = digest_bytes(msgspec.json.encode(manifest, order="deterministic"))
-    metadata = {**manifest["metadata"], "annotations": {ORDER: digest}}
-    return {**manifest, "metadata": metadata}
+    metadata = manifest["metadata"]
+    annotations = {**metadata.get("annotations", {}), ORDER: digest_bytes(as_json(manifest))}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}
+
+
+def as_json(manifest: dict[str, Any]) -> bytes:
+    """Return an object as it is digested and measured: JSON whose keys are in order."""
+    return msgspec.json.encode(manifest, order="deterministic")

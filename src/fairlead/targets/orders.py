@@ -19,8 +19,10 @@ class Order(NamedTuple):
         submission: Where, for whom, and under which names.
         graph: The whole graph.
         nodes: The nodes that are still to run, with those of their items that are; None where all are.
+        counts: How many instances mapped nodes have, where it is known by now and does not stand in the graph.
     """
 
     submission: Submission
     graph: Graph
     nodes: Mapping[int, tuple[int, ...] | None]
+    counts: Mapping[int, int] = {}

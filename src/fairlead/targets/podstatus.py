@@ -32,15 +32,15 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
         pod: The pod, as JSON.
         container: The container that runs the step.
     """
-    status = pod.get("status", {})
+    status = pod.get("status") or {}
     phase = status.get("phase")
     if phase in ("Succeeded", "Failed"):
         return PodStatus(None, str(status.get("message") or status.get("reason") or ""))
     unplaced = _condition(status, "PodScheduled")
     if unplaced is not None and unplaced.get("status") == "False":
         gated = unplaced.get("reason") == "SchedulingGated"
-        return PodStatus("waiting-quota" if gated else "waiting-placement", str(unplaced.get("message", "")))
-    if not pod.get("spec", {}).get("nodeName"):
+        return PodStatus("waiting-quota" if gated else "waiting-placement", str(unplaced.get("message") or ""))
+    if not (pod.get("spec") or {}).get("nodeName"):
         return PodStatus("pending")
     waiting = _waiting(status)
     if waiting is not None and waiting[0] in _IMAGE:
@@ -52,7 +52,7 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
 
 def has_begun(pod: dict[str, Any], container: str = "main") -> bool:
     """Say whether a pod's step has begun, so that there is a log of it."""
-    for each in pod.get("status", {}).get("containerStatuses", ()):
+    for each in _listed(pod.get("status") or {}, "containerStatuses"):
         if each.get("name") == container:
             return bool({"running", "terminated"} & (each.get("state") or {}).keys())
     return False
@@ -60,29 +60,34 @@ def has_begun(pod: dict[str, Any], container: str = "main") -> bool:
 
 def evidence(pod: dict[str, Any], container: str = "main") -> str:
     """Return why a pod's step was ended by something that is not the step, or nothing: ``OOMKilled``, ``Evicted``."""
-    status = pod.get("status", {})
-    for each in status.get("containerStatuses", ()):
+    status = pod.get("status") or {}
+    for each in _listed(status, "containerStatuses"):
         ended = (each.get("state") or {}).get("terminated") or {}
-        if each.get("name") == container and ended.get("reason") not in (None, "Completed", "Error"):
+        if each.get("name") == container and ended.get("reason") not in (None, "", "Completed", "Error"):
             return str(ended["reason"])
     return str(status.get("reason") or "")
 
 
 def _condition(status: dict[str, Any], kind: str) -> dict[str, Any] | None:
-    return next((each for each in status.get("conditions", ()) if each.get("type") == kind), None)
+    return next((each for each in _listed(status, "conditions") if each.get("type") == kind), None)
 
 
 def _waiting(status: dict[str, Any]) -> tuple[str, str] | None:
     """Return the reason and the message of the first container that waits for more than its turn."""
-    for each in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
+    for each in (*_listed(status, "initContainerStatuses"), *_listed(status, "containerStatuses")):
         waiting = (each.get("state") or {}).get("waiting")
-        if waiting and waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
-            return waiting["reason"], f"{waiting['reason']}: {waiting.get('message', '')}".rstrip(": ")
+        if waiting and waiting.get("reason") not in (None, "", "PodInitializing", "ContainerCreating"):
+            return waiting["reason"], f"{waiting['reason']}: {waiting.get('message') or ''}".rstrip(": ")
     return None
 
 
 def _is_running(status: dict[str, Any], container: str) -> bool:
     return any(
         each.get("name") == container and "running" in (each.get("state") or {})
-        for each in status.get("containerStatuses", ())
+        for each in _listed(status, "containerStatuses")
     )
+
+
+def _listed(status: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    """Return a list of a status, which is missing or null where it is empty."""
+    return status.get(field) or []

@@ -13,17 +13,38 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
+from fairlead.errors import Fault, SpecError
 from fairlead.specs import graphs
-from fairlead.specs.branching import conditions_on, counted_by, decider, lists_of
+from fairlead.specs.branching import counted_by, deciding_facts, lists_of
 from fairlead.specs.conditions import scalars
 from fairlead.specs.graphs import Graph, Node, outputs_in
-from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
-from fairlead.targets import naming, pods
+from fairlead.targets import naming, pods, templates
 from fairlead.targets.orders import Manifest, Order
+from fairlead.targets.overlays import object_faults, overlay
+from fairlead.targets.restricted import annotation_faults
 
 KEPT_S = 24 * 3600
 """Seconds that a finished workflow and its pods are kept, where nobody records them as they end."""
+
+BYTES_MAX = 256 << 10
+"""The largest object that is sent, as JSON: with the status of its nodes it grows, and etcd takes 1.5 MiB."""
+
+OPENED = frozenset(
+    {"metadata.annotations", "metadata.labels"}
+    | {
+        f"spec.{each}"
+        for each in (
+            "activeDeadlineSeconds", "affinity", "dnsConfig", "dnsPolicy", "hostAliases", "imagePullSecrets",
+            "nodeSelector", "parallelism", "podDisruptionBudget", "podGC", "podMetadata.annotations",
+            "podMetadata.labels", "podPriorityClassName", "priority", "schedulerName", "synchronization",
+            "tolerations", "ttlStrategy",
+        )
+    }
+)  # fmt: skip
+"""What an overlay of the kind ``Workflow`` can change."""
+
+_FLOW, _FINISH = "flow", "finish"
 
 
 def render(order: Order) -> list[Manifest]:
@@ -31,8 +52,21 @@ def render(order: Order) -> list[Manifest]:
 
     Returns:
         The objects in the order of their creation: the workflow.
+
+    Raises:
+        SpecError: An overlay makes it what can't be on a cluster, or the graph is too large for one object.
     """
-    return [naming.marked(_Rendering(order).workflow())]
+    workflow = naming.marked(_Rendering(order).workflow())
+    size = len(naming.as_json(workflow))
+    if size > BYTES_MAX:
+        why = f"its Workflow has {size >> 10} KiB for {len(order.nodes)} nodes, and {BYTES_MAX >> 10} KiB is the most"
+        raise SpecError(
+            f"flow {order.graph.flow!r}",
+            [Fault("nodes", why)],
+            verdict="is too large for one object of a cluster",
+            next="map over lists instead of calling a step in a loop: step.map(items) is one node, however many items",
+        )
+    return [workflow]
 
 
 class _Rendering:
@@ -45,34 +79,52 @@ class _Rendering:
     def workflow(self) -> Manifest:
         submission, account = self._submission, self._context.service_account
         spec: dict[str, Any] = {
-            "entrypoint": "flow",
-            "onExit": "finish",
+            "entrypoint": _FLOW,
+            "onExit": _FINISH,
             "serviceAccountName": account,
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": account},
             "securityContext": pods.pod_security(self._context.user),
             "podMetadata": {"labels": naming.run_labels(submission)},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
-            "templates": [self._flow(), *self._steps(), self._finish()],
+            "templates": [self._flow(), *self._steps(), templates.finish(submission, _FINISH)],
         }
         if self._context.priority:
             spec["podPriorityClassName"] = self._context.priority
-        return {
-            "apiVersion": "argoproj.io/v1alpha1",
-            "kind": "Workflow",
-            "metadata": {
-                "name": naming.run_name(submission),
-                "namespace": submission.namespace,
-                "labels": naming.run_labels(submission),
-            },
-            "spec": spec,
-        }
+        return self._overlaid(
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "Workflow",
+                "metadata": {
+                    "name": naming.run_name(submission),
+                    "namespace": submission.namespace,
+                    "labels": naming.run_labels(submission),
+                },
+                "spec": spec,
+            }
+        )
+
+    def _overlaid(self, made: Manifest) -> Manifest:
+        found = made
+        for key in self._template_names:
+            found = overlay(found, "Workflow", self._graph.steps[key].overlays)
+        faults = [] if found is made else list(object_faults(found, made, OPENED, "overlays.Workflow"))
+        annotations = {} if faults else found["spec"]["podMetadata"].get("annotations", {})
+        faults += annotation_faults(annotations, "overlays.Workflow.spec.podMetadata.annotations")
+        if faults:
+            raise SpecError(
+                f"flow {self._graph.flow!r}",
+                faults,
+                verdict="asks for a workflow that can't be on a cluster",
+                next="leave these fields out of its steps' overlays",
+            )
+        return found
 
     # The graph ---------------------------------------------------------------------------------
 
     def _flow(self) -> Manifest:
         tasks = [self._task(number) for number in self._order.nodes]
-        return {"name": "flow", "dag": {"failFast": False, "tasks": tasks}}
+        return {"name": _FLOW, "dag": {"failFast": False, "tasks": tasks}}
 
     def _task(self, number: int) -> Manifest:
         node = self._graph.nodes[number]
@@ -84,9 +136,9 @@ class _Rendering:
         depends = " && ".join(self._conditions(node))
         if depends:
             task["depends"] = depends
-        decides = decider(node)
-        if decides is not None and decides in self._order.nodes:
-            task["when"] = f"{{{{tasks.{_task_name(decides)}.outputs.parameters.{self._facts[number]}}}}} == true"
+        if number in self._facts:
+            decides, fact = self._facts[number]
+            task["when"] = f"{{{{tasks.{_task_name(decides)}.outputs.parameters.{fact}}}}} == true"
         items = self._order.nodes[number]
         if node.each and items is not None:
             task["withItems"] = [str(item) for item in items]
@@ -110,17 +162,30 @@ class _Rendering:
             yield f"({found})" if len(words) > 1 else found
 
     def _count(self, number: int) -> str:
-        counted = counted_by(self._graph, number)
-        if isinstance(counted, int):
-            return str(counted)
-        source, fact = counted
+        if number in self._order.counts:
+            return str(self._order.counts[number])
+        try:
+            counted = counted_by(self._graph, number)
+            if isinstance(counted, int):
+                return str(counted)
+            source, fact = counted
+            if source not in self._order.nodes:
+                raise LookupError(f"node {source}, which says how long its list is, does not run again")
+        except LookupError as error:
+            raise SpecError(f"flow {self._graph.flow!r}", [Fault(f"nodes[{number}].each", str(error))]) from error
         return f"{{{{tasks.{_task_name(source)}.outputs.parameters.{fact}}}}}"
 
     @cached_property
-    def _facts(self) -> dict[int, str]:
-        """The name of the fact that decides each conditional node."""
-        deciding = {decides for node in self._graph.nodes if (decides := decider(node)) is not None}
-        return {dependent: name for each in deciding for name, dependent in conditions_on(self._graph, each).items()}
+    def _facts(self) -> dict[int, tuple[int, str]]:
+        """For each conditional node that a node of this workflow decides: that node, and the name of its fact.
+
+        Where a mapped node decides, there is a fact for each item and none for all.
+        """
+        return {
+            number: (decides, fact)
+            for number, (decides, fact) in deciding_facts(self._graph).items()
+            if decides in self._order.nodes and not self._graph.nodes[decides].each
+        }
 
     # Templates ---------------------------------------------------------------------------------
 
@@ -128,65 +193,26 @@ class _Rendering:
     def _template_names(self) -> dict[str, str]:
         """The name of the template of each definition that is still to run, in the order of the graph."""
         keys = dict.fromkeys(self._graph.nodes[number].step for number in self._order.nodes)
-        return {key: naming.dns_label(key, 40) for key in keys}
+        return {key: naming.dns_label(key, 40, taken=(_FLOW, _FINISH)) for key in keys}
 
     def _steps(self) -> Iterator[Manifest]:
         promised: dict[str, set[str]] = {}
         for number in self._order.nodes:
-            node = self._graph.nodes[number]
-            promised.setdefault(node.step, set()).update(lists_of(self._graph, number))
-        for dependent, fact in self._facts.items():
-            decides = decider(self._graph.nodes[dependent])
-            assert decides is not None
-            promised.setdefault(self._graph.nodes[decides].step, set()).add(fact)
-        for key in self._template_names:
-            yield self._step(key, self._graph.steps[key], sorted(promised.get(key, ())))
-
-    def _step(self, key: str, step: Step, promised: list[str]) -> Manifest:
-        where = ("--node={{inputs.parameters.node}}", "--item={{inputs.parameters.item}}")
-        template: Manifest = {
-            "name": self._template_names[key],
-            "inputs": {"parameters": [{"name": "node"}, {"name": "item"}]},
-            "metadata": {
-                "labels": {
-                    **pods.step_labels(step),
-                    naming.NODE: "{{inputs.parameters.node}}",
-                    naming.ITEM: "{{inputs.parameters.item}}",
-                }
-            },
-            "volumes": pods.volumes(step),
-            "retryStrategy": _retry(step),
-            "container": pods.step_container(self._submission, step, *where),
-        }
-        if pods.is_delivered(step):
-            template["initContainers"] = [pods.delivery(self._context)]
-        if pods.is_driving(step):
-            template["serviceAccountName"] = self._context.driver_service_account
-            template["automountServiceAccountToken"] = True
-        if promised:
-            template["outputs"] = {"parameters": [_fact(name) for name in promised]}
-        return template
-
-    def _finish(self) -> Manifest:
-        """Return the pod that writes down how the run ended, so that it is known though nobody watched."""
-        return {
-            "name": "finish",
-            "metadata": {"labels": {naming.STEP: "finish"}},
-            "volumes": pods.volumes(None),
-            "retryStrategy": {"limit": "5", "retryPolicy": "Always", "backoff": {"duration": "2s", "factor": "2"}},
-            "container": pods.own_container(
-                self._context, "fairlead.worker.pods.finish", *pods.identity(self._submission)
-            ),
-        }
+            promised.setdefault(self._graph.nodes[number].step, set()).update(lists_of(self._graph, number))
+        for decides, fact in self._facts.values():
+            promised[self._graph.nodes[decides].step].add(fact)
+        for key, name in self._template_names.items():
+            step: Step = self._graph.steps[key]
+            yield templates.step(self._submission, name, step, sorted(promised[key], key=_position))
 
 
 def _task_name(number: int) -> str:
     return f"n{number}"
 
 
-def _fact(name: str) -> Manifest:
-    missing = "false" if name.startswith("when") else "0"
-    return {"name": name, "valueFrom": {"path": f"{pods.FACTS}/{name}", "default": missing}}
+def _position(fact: str) -> tuple[str, int]:
+    kind, _, position = fact.partition("-")
+    return kind, int(position)
 
 
 def _required(binding: graphs.Binding) -> set[int]:
@@ -198,14 +224,3 @@ def _required(binding: graphs.Binding) -> set[int]:
     if isinstance(binding, graphs.DictOf):
         return {need for item in binding.items.values() for need in _required(item)}
     return {output.node for output in outputs_in(binding)}
-
-
-def _retry(step: Step) -> Manifest:
-    """Return one native counter for both budgets: a pod that knows its step's is spent ends with a code of its own."""
-    retries = step.retries
-    return {
-        "limit": str(retries.user + retries.infrastructure),
-        "retryPolicy": "Always",
-        "expression": f"asInt(lastRetry.exitCode) != {SPENT}",
-        "backoff": {"duration": retries.backoff, "factor": f"{retries.factor:g}", "cap": retries.backoff_max},
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -14,11 +14,10 @@ from fairlead.errors import Fault, NotFoundError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import WORKFLOW
+from fairlead.specs.branching import counted_by
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import RankRuntime, Single, kind_of
 from fairlead.specs.status import RunStatus
-from fairlead.specs.steps import ContainerStep, Step
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.history import cancel_requests
@@ -27,6 +26,7 @@ from fairlead.store.progress import Progress
 from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
 from fairlead.targets import naming, workflow
 from fairlead.targets.orders import Order
+from fairlead.targets.refusals import refusals
 from fairlead.worker.concluding import conclude
 
 
@@ -47,12 +47,8 @@ class KubernetesEngine:
         self._backend = backend
 
     def faults(self, graph: Graph) -> Iterable[Fault]:
-        """Yield what can never run there."""
-        for key, step in graph.steps.items():
-            for reason in _unfit(step):
-                yield Fault(f"steps.{key}", reason)
-        if not self._context.image and any(step.environment.image is None for step in graph.steps.values()):
-            yield Fault("steps", "name no image, and the context has none: fairlead context add … --image IMAGE")
+        """Return what can never run there."""
+        return refusals(graph, self._context)
 
     def submission(self, spec: RunSpec, claim: Claim) -> Submission:
         """Return what a run is submitted with, under a claim on it."""
@@ -144,10 +140,20 @@ def left(progress: Progress) -> dict[int, tuple[int, ...] | None]:
     return found
 
 
-def _unfit(step: Step) -> Iterator[str]:
-    if isinstance(step, ContainerStep):
-        yield "a container step can't run on a cluster yet"
-    if not isinstance(step.runtime, Single | RankRuntime):
-        yield f"the runtime {kind_of(step.runtime)!r} can't run on a cluster yet"
-    if any(volume.size is not None for volume in step.volumes):
-        yield "a volume that is made for the step can't be had on a cluster yet; name a claim"
+def lengths(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> dict[int, int]:
+    """Return how many instances those nodes have that map over a list of a node which does not run again.
+
+    Args:
+        progress: How far the run is.
+        nodes: The nodes that are still to run.
+    """
+    found = {}
+    for number in nodes:
+        if not progress.graph.nodes[number].each or progress.is_expanded(number):
+            continue
+        with suppress(LookupError):  # which the target refuses, with the node's path
+            counted = counted_by(progress.graph, number)
+            if isinstance(counted, tuple) and counted[0] not in nodes:
+                outcome, position = progress.outcome_of(counted[0]), int(counted[1].rpartition("-")[2])
+                found[number] = progress.count_items(outcome.items[position]) if outcome else 0
+    return found

@@ -91,11 +91,11 @@ class Follower:
                 self._observer.changed(instance)
 
     def _instance_of(self, pod: dict[str, Any]) -> Instance | None:
-        labels = pod["metadata"].get("labels", {})
-        if naming.CALL in labels:
-            name, _, index = labels[naming.CALL].rpartition(".")
+        labels, called = pod["metadata"].get("labels", {}), pod["metadata"].get("annotations", {}).get(naming.CALL)
+        if called is not None:
+            name, _, index = called.rpartition(".")
             return self._progress.instances.get((name, int(index)))
-        if naming.NODE not in labels or naming.GANG in labels:
+        if naming.NODE not in labels:
             return None
         node, item = int(labels[naming.NODE]), int(labels.get(naming.ITEM, 0))
         instances = self._progress.instances_of(node)

@@ -17,6 +17,7 @@ import msgspec
 
 from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove
+from fairlead.errors import SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB
 from fairlead.specs.contexts import Submission
@@ -138,7 +139,11 @@ class _Conversation:
         for instance in self._progress.take_ready():
             if instance.call is None or instance.call.parent != f"{self._driver.name}.{self._driver.index}":
                 continue
-            manifest = job.called(self._submission, instance.step, instance.name, instance.index)
+            try:
+                manifest = job.called(self._submission, instance.step, instance.name, instance.index)
+            except SpecError as error:  # it can't run there, which nobody could know before it was called
+                self._record(instance, "failed", ErrorReport(type="SpecError", message=str(error)))
+                continue
             create_owned(self._client, manifest)
             self._jobs[instance.key] = manifest
 

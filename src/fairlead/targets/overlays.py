@@ -1,0 +1,78 @@
+"""Overlays: native fields that a step adds to what it compiles to, merged last.
+
+The merge is JSON's (RFC 7396: mappings are merged, null removes, all else replaces), but that two lists whose items
+all have names are merged by name, as Kubernetes does: containers, volumes, environment variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fairlead.errors import Fault
+from fairlead.specs.steps import Overlay
+
+KINDS = ("Pod", "Job", "Workflow")
+"""What a step's overlays can be merged into: the spec of its pods, its job where it has one, the run's workflow."""
+
+
+def overlay(made: dict[str, Any], kind: str, overlays: Iterable[Overlay]) -> dict[str, Any]:
+    """Return what was made with every overlay of a kind merged into it, in order."""
+    for each in overlays:
+        if each.kind == kind:
+            made = merged(made, each.patch)
+    return made
+
+
+def merged(made: Any, patch: Any) -> Any:
+    """Return what was made with a patch merged into it; neither is changed."""
+    if isinstance(patch, Mapping):
+        found = dict(made) if isinstance(made, Mapping) else {}
+        for name, value in patch.items():
+            if value is None:
+                found.pop(name, None)
+            else:
+                found[name] = merged(found.get(name), value)
+        return found
+    if isinstance(patch, list) and patch and _are_named(patch) and _are_named(made):
+        by_name = {each["name"]: each for each in made}
+        for each in patch:
+            by_name[each["name"]] = merged(by_name.get(each["name"]), each)
+        return list(by_name.values())
+    return patch
+
+
+def _are_named(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(each, Mapping) and "name" in each for each in items)
+
+
+def object_faults(found: Any, made: Any, opened: frozenset[str], path: str) -> Iterator[Fault]:
+    """Yield each change of an object that is not among those that overlays can make.
+
+    Args:
+        found: The object with overlays merged into it.
+        made: The object before.
+        opened: The fields that can be changed, with all below them: ``spec.parallelism``. Labels and annotations can be
+            added to and not changed.
+        path: Where the object is, for messages.
+    """
+    for field in _changes(found, made):
+        within = {".".join(field[:length]) for length in range(1, len(field) + 1)}
+        if not within & opened:
+            yield Fault(f"{path}.{'.'.join(field)}", "is no field that an overlay can change")
+        elif {"labels", "annotations"} & set(field) and _at(made, field) is not None:
+            yield Fault(f"{path}.{'.'.join(field)}", "is Fairlead's own; add others")
+
+
+def _changes(found: Any, made: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(found, Mapping) and isinstance(made, Mapping):
+        for name in sorted(found.keys() | made.keys()):
+            yield from _changes(found.get(name), made.get(name), (*path, name))
+    elif found != made:
+        yield path
+
+
+def _at(made: Any, field: tuple[str, ...]) -> Any:
+    for name in field:
+        made = made.get(name) if isinstance(made, Mapping) else None
+    return made

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fairlead.cli.main import call
+from fairlead.runs import contexts
+from fairlead.specs.contexts import Context
+
+FLOW = """
+from fairlead import flow, runtimes, step
+
+@step
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+@step(runtime=runtimes.torch(nodes=2))
+def fit(x: int) -> int:
+    return x
+
+@flow
+def main(n: int = 3) -> None:
+    fit.map(numbers(n))
+    fit.map([1, 2])
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A flow, and a context whose cluster and store nobody can reach."""
+    monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    monkeypatch.delenv("FAIRLEAD_CONTEXT", raising=False)
+    contexts.add(Context(name="far", store="s3://nowhere/x", image="python", worker_image="fairlead"))
+    path = tmp_path / "flow.py"
+    path.write_text(FLOW)
+    return str(path)
+
+
+@pytest.fixture
+def render(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("FAIRLEAD_CONTEXT", "")
+        capsys.readouterr()
+        code = call(["render", file, *words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_a_context_gives_its_objects_without_a_cluster_and_the_same_ones_every_time(render: Any) -> None:
+    first, second = render("--on", "far"), render("--on", "far")
+    assert first == second
+    code, out, err = first
+    assert code == 0 and err == ""
+    (manifest,) = yaml.safe_load_all(out)
+    assert manifest["kind"] == "Workflow" and manifest["metadata"]["namespace"] == "default"
+    assert manifest["metadata"]["name"] == "main-00000000-000000-00000-1"
+
+
+def test_pods_are_counted_at_the_head(render: Any) -> None:
+    assert render("--on", "far")[1].splitlines()[0] == (
+        "# at least 11 pods: 7 of steps, 3 waiting for gangs, 1 to finish"
+    )
+
+
+def test_json_is_a_document_alone_and_the_count_stands_beside_it(render: Any) -> None:
+    code, out, err = render("--on", "far", "-o", "json")
+    assert code == 0 and json.loads(out)["kind"] == "Workflow"
+    assert err.startswith("# at least 11 pods")
+
+
+def test_the_chosen_context_is_the_one_that_counts(render: Any) -> None:
+    contexts.use("far")
+    assert render()[0] == 0
+
+
+def test_labels_are_those_of_the_run(render: Any) -> None:
+    (manifest,) = yaml.safe_load_all(render("--on", "far", "--label", "team=vision")[1])
+    assert manifest["metadata"]["labels"]["team"] == "vision"
+    code, _, err = render("--on", "far", "--label", "team=a b")
+    assert code == 2 and "labels.team" in err
+
+
+def test_without_a_context_it_asks_what_to_print(render: Any) -> None:
+    code, out, err = render()
+    assert (code, out) == (2, "") and "--on CONTEXT" in err and "--spec" in err
+
+
+def test_a_spec_needs_no_context_and_is_the_same_with_one(render: Any) -> None:
+    code, out, _ = render("--spec")
+    assert code == 0 and yaml.safe_load(out)["flow"] == "main"
+    assert render("--spec", "--on", "far")[1] == out
+
+
+def test_an_unknown_context_is_refused(render: Any) -> None:
+    code, _, err = render("--on", "fra")
+    assert code == 2 and "'far'" in err

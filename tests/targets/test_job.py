@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead.errors import SpecError
+from fairlead.specs.runtimes import Ray, Torch
+from fairlead.specs.steps import DriverStep, FunctionStep, Volume
+from fairlead.targets import job, naming
+from targets.refused import PLACE, STEP
+from targets.strategies import NAMES, STEPS
+
+GANG = FunctionStep(
+    name="fit", function="mod:fit", runtime=Torch(nodes=3), volumes=(Volume(name="v", path="/v", claim="v"),)
+)
+QUEUED = msgspec.structs.replace(PLACE, context=msgspec.structs.replace(PLACE.context, queue="team"))
+NAME = re.compile(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?")
+instances = st.tuples(NAMES, st.integers(0, 99_999), st.none() | st.integers(1, 99), st.integers(1, 99))
+
+
+def name_of(instance: tuple[str, int, int | None, int]) -> str:
+    step, index, number, generation = instance
+    place = msgspec.structs.replace(PLACE, run="20261123-141256-k3f9x", generation=generation)
+    return naming.job_name(place, step, *((index,) if number is None else (index, number)))
+
+
+@settings(max_examples=200)
+@given(st.sets(instances, min_size=2, max_size=8))
+def test_different_steps_indexes_attempts_and_generations_have_different_names(found: set[Any]) -> None:
+    names = [name_of(each) for each in found]
+    assert len(set(names)) == len(names)
+    assert all(map(NAME.fullmatch, names))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(("a-1", 2, None, 1), ("a", 1, 2, 1)), (("A", 0, None, 1), ("a", 0, None, 1)), (("a_b", 0, None, 1), ("a-b", 0, None, 1))],
+)  # fmt: skip
+def test_names_that_look_alike_stay_apart(first: Any, second: Any) -> None:
+    assert name_of(first) != name_of(second)
+
+
+@settings(max_examples=50, deadline=None)
+@given(STEPS, st.integers(0, 9))
+def test_every_step_compiles_to_the_same_job_every_time(step: Any, index: int) -> None:
+    assert job.called(PLACE, step, step.name, index) == job.called(PLACE, step, step.name, index)
+
+
+def test_a_gang_has_a_service_of_its_name_through_which_its_ranks_find_each_other() -> None:
+    service, ranks = job.gang(PLACE, GANG, "fit", 0, 2)
+    name = service["metadata"]["name"]
+    assert name == ranks["metadata"]["name"] == ranks["spec"]["template"]["spec"]["subdomain"]
+    assert service["spec"]["selector"] == {"batch.kubernetes.io/job-name": name}
+    assert (ranks["spec"]["completions"], ranks["spec"]["parallelism"]) == (3, 3)
+
+
+def test_what_waits_for_a_gang_is_in_no_queue_and_holds_none_of_its_storage() -> None:
+    waits = job.called(QUEUED, GANG, "fit", 0)
+    _, ranks = job.gang(QUEUED, GANG, "fit", 0, 1)
+    assert job.QUEUE not in waits["metadata"]["labels"]
+    assert [each["name"] for each in waits["spec"]["template"]["spec"]["volumes"]] == ["fairlead-work", "tmp"]
+    assert ranks["metadata"]["labels"][job.QUEUE] == "team"
+    assert "v" in [each["name"] for each in ranks["spec"]["template"]["spec"]["volumes"]]
+
+
+def test_only_what_creates_pods_has_an_account_that_can() -> None:
+    context = msgspec.structs.replace(PLACE.context, service_account="step", driver_service_account="driver")
+    place = msgspec.structs.replace(PLACE, context=context)
+    driver = DriverStep(name="loop", function="mod:loop")
+    accounts = {
+        "step": job.called(place, STEP, "work", 0), "rank": job.gang(place, GANG, "fit", 0, 1)[1],
+        "driver": job.called(place, driver, "loop", 0), "waits": job.called(place, GANG, "fit", 0),
+    }  # fmt: skip
+    found = {
+        who: (pod["serviceAccountName"], pod["automountServiceAccountToken"])
+        for who, manifest in accounts.items()
+        for pod in [manifest["spec"]["template"]["spec"]]
+    }
+    assert found == {
+        "step": ("step", False),
+        "rank": ("step", False),
+        "driver": ("driver", True),
+        "waits": ("driver", True),
+    }
+
+
+def test_a_call_of_what_can_not_run_on_a_cluster_is_refused() -> None:
+    with pytest.raises(SpecError, match="'ray' can't run on a cluster yet"):
+        job.called(PLACE, FunctionStep(name="work", function="mod:work", runtime=Ray()), "work", 0)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead.specs.status import StepStatus
+from fairlead.targets.podstatus import evidence, has_begun, pod_status
+
+WORDS = st.sampled_from(
+    [
+        "",
+        "a",
+        "main",
+        "wait",
+        "PodInitializing",
+        "ContainerCreating",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "OOMKilled",
+        "Error",
+        "Completed",
+    ]
+)
+STATES = st.dictionaries(
+    st.sampled_from(["waiting", "running", "terminated", "unknown"]),
+    st.none() | st.fixed_dictionaries({}, optional={"reason": st.none() | WORDS, "message": st.none() | WORDS, "exitCode": st.integers(0, 255)}),
+    max_size=2,
+)  # fmt: skip
+CONTAINERS = st.none() | st.lists(
+    st.fixed_dictionaries({}, optional={"name": WORDS, "state": st.none() | STATES}), max_size=3
+)
+CONDITIONS = st.none() | st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "type": st.sampled_from(["PodScheduled", "Initialized", "Ready", "Odd"]), "status": st.sampled_from(["True", "False", "Unknown"]),
+            "reason": st.none() | st.sampled_from(["SchedulingGated", "Unschedulable"]), "message": st.none() | WORDS,
+        },
+    ),
+    max_size=3,
+)  # fmt: skip
+STATUSES = st.fixed_dictionaries(
+    {},
+    optional={
+        "phase": st.none() | st.sampled_from(["Pending", "Running", "Succeeded", "Failed", "Unknown", "New"]),
+        "reason": st.none() | WORDS, "message": st.none() | WORDS, "conditions": CONDITIONS,
+        "containerStatuses": CONTAINERS, "initContainerStatuses": CONTAINERS,
+    },
+)  # fmt: skip
+PODS = st.fixed_dictionaries(
+    {},
+    optional={
+        "spec": st.none() | st.fixed_dictionaries({}, optional={"nodeName": st.none() | WORDS}),
+        "status": st.none() | STATUSES,
+    },
+)
+
+
+@settings(max_examples=400)
+@given(PODS)
+def test_every_pod_has_a_status_and_its_reason_in_words(pod: dict[str, Any]) -> None:
+    found = pod_status(pod)
+    assert found.status in (None, *get_args(StepStatus))
+    assert isinstance(found.reason, str)
+    assert isinstance(evidence(pod), str) and isinstance(has_begun(pod), bool)
+
+
+def pod(node: str = "n", **status: Any) -> dict[str, Any]:
+    return {"spec": {"nodeName": node}, "status": status}
+
+
+def waiting(reason: str, message: str = "") -> list[dict[str, Any]]:
+    return [{"name": "main", "state": {"waiting": {"reason": reason, "message": message}}}]
+
+
+UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "reason"),
+    [
+        ({}, "pending", ""),
+        (pod("", conditions=[UNPLACED]), "waiting-placement", "0/1 nodes are available"),
+        (pod("", conditions=[UNPLACED | {"reason": "SchedulingGated"}]), "waiting-quota", "0/1 nodes are available"),
+        (pod(containerStatuses=waiting("ImagePullBackOff", "no such image")), "waiting-image", "ImagePullBackOff: no such image"),
+        (pod(containerStatuses=waiting("CreateContainerConfigError", "no secret")), "starting", "CreateContainerConfigError: no secret"),
+        (pod(containerStatuses=waiting("PodInitializing")), "starting", ""),
+        (pod(phase="Running", containerStatuses=[{"name": "main", "state": {"running": {}}}]), "running", ""),
+        (pod(phase="Running", containerStatuses=[{"name": "wait", "state": {"running": {}}}]), "starting", ""),
+        (pod(phase="Failed", reason="Evicted", message="the node was low on memory"), None, "the node was low on memory"),
+    ],
+)  # fmt: skip
+def test_a_pod_says(document: dict[str, Any], status: str | None, reason: str) -> None:
+    assert pod_status(document) == (status, reason)
+
+
+def test_what_ended_a_container_from_outside_is_named() -> None:
+    killed = [{"name": "main", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]
+    assert evidence(pod(containerStatuses=killed)) == "OOMKilled"
+    own = [{"name": "main", "state": {"terminated": {"reason": "Error", "exitCode": 1}}}]
+    assert evidence(pod(containerStatuses=own)) == ""
+    assert evidence(pod(reason="Evicted")) == "Evicted"

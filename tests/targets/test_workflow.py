@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fairlead.errors import SpecError
+from fairlead.specs.graphs import Export, Graph, ListOf, Node, Output, graph_faults
+from fairlead.specs.steps import FunctionStep, Retries
+from fairlead.targets import naming, workflow
+from fairlead.targets.orders import Order
+from specs.strategies import graph_specs
+from targets.goldens import CONTEXT, FLOWS, REPOSITORY, golden, submission, workflow_of
+from targets.refused import STEP
+from targets.strategies import one_step, runnable
+
+TASK = re.compile(r"\bn(\d+)\b")
+FACT = re.compile(r"\{\{tasks\.(n\d+)\.outputs\.parameters\.([a-z]+-\d+)\}\}")
+LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> Order:
+    """Part of a graph: a run that goes on has nodes, and items of nodes, behind it."""
+    graph = draw(runnable())
+    nodes = {number: None for number in range(len(graph.nodes)) if draw(st.integers(0, 5))}
+    found: dict[int, Any] = {
+        number: draw(st.none() | st.just((1, 3))) if graph.nodes[number].each else None for number in nodes
+    }
+    counts = {number: 4 for number in found if graph.nodes[number].each and graph.nodes[number].count is None}
+    return Order(submission(graph), graph, found, counts if len(nodes) < len(graph.nodes) else {})
+
+
+def parts(manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    templates = manifest["spec"]["templates"]
+    assert len({each["name"] for each in templates}) == len(templates)
+    return templates[0]["dag"]["tasks"], {each["name"]: each for each in templates}
+
+
+@settings(max_examples=60, deadline=None)
+@given(orders())
+def test_every_node_still_to_run_is_one_task_that_waits_for_tasks_and_facts_that_there_are(order: Order) -> None:
+    (manifest,) = workflow.render(order)
+    tasks, templates = parts(manifest)
+    assert [task["name"] for task in tasks] == [f"n{number}" for number in order.nodes]
+    template_of = {task["name"]: templates[task["template"]] for task in tasks}
+    for task in tasks:
+        depends = {f"n{number}" for number in TASK.findall(task.get("depends", ""))}
+        assert depends <= template_of.keys() - {task["name"]}
+        for source, fact in FACT.findall(f"{task.get('when', '')} {task.get('withSequence', {}).get('count', '')}"):
+            promised = template_of[source]["outputs"]["parameters"]
+            assert fact in {each["name"] for each in promised}
+
+
+@settings(max_examples=60, deadline=None)
+@given(graph_specs())
+def test_any_graph_is_compiled_or_refused_with_its_faults(graph: Graph) -> None:
+    assume(not list(graph_faults(graph)))
+    try:
+        assert parts(workflow_of(graph))
+    except SpecError as refused:
+        assert refused.faults
+
+
+@settings(max_examples=50, deadline=None)
+@given(runnable())
+def test_the_same_order_compiles_to_the_same_bytes(graph: Graph) -> None:
+    again = Graph(flow=graph.flow, steps=dict(reversed(graph.steps.items())), nodes=graph.nodes)
+    assert naming.as_json(workflow_of(graph)) == naming.as_json(workflow_of(again))
+
+
+@settings(max_examples=50, deadline=None)
+@given(runnable())
+def test_names_and_labels_are_such_as_kubernetes_takes(graph: Graph) -> None:
+    manifest = workflow_of(graph)
+    assert LABEL.fullmatch(manifest["metadata"]["name"])
+    _, templates = parts(manifest)
+    for name, template in templates.items():
+        assert LABEL.fullmatch(name)
+        for value in template.get("metadata", {}).get("labels", {}).values():
+            assert re.fullmatch(r"(\{\{.*\}\}|([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?)", value)
+        volumes = [each["name"] for each in template.get("volumes", ())]
+        assert len(set(volumes)) == len(volumes) and all(map(LABEL.fullmatch, volumes))
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_a_process_of_any_hash_seed_renders_the_golden_bytes(seed: str) -> None:
+    code = (
+        "from targets.goldens import FLOWS, traced, workflow_of; from fairlead.specs import documents; import sys;"
+        "sys.stdout.write(documents.to_yaml(workflow_of(traced(FLOWS[-1]))))"
+    )
+    environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": f"{REPOSITORY / 'src'}:{REPOSITORY / 'tests'}"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60)
+    assert done.stdout == golden(FLOWS[-1], "workflow").read_bytes()
+
+
+def chain(length: int) -> Graph:
+    """A chain: each node takes from the one before and waits for the second before."""
+    nodes = [
+        Node(step="work", inputs={"x": Output(number - 1)} if number else {}, after=(number - 2,) if number > 1 else ())
+        for number in range(length)
+    ]
+    return Graph(flow="f", steps={"work": STEP}, nodes=tuple(nodes))
+
+
+def test_a_graph_of_a_thousand_nodes_is_one_object_of_at_most_256_kib() -> None:
+    assert len(naming.as_json(workflow_of(chain(1000)))) <= workflow.BYTES_MAX
+
+
+def test_a_graph_that_is_too_large_for_one_object_is_refused_with_its_size_and_the_limit() -> None:
+    with pytest.raises(SpecError, match=r"(?s)too large.*KiB for 2000 nodes, and 256 KiB is the most.*step\.map"):
+        workflow_of(chain(2000))
+
+
+def test_a_mapped_node_is_one_task_however_many_items_it_has() -> None:
+    few, many = (
+        Graph(
+            flow="f",
+            steps={"work": STEP},
+            nodes=(Node(step="work", each=("x",), count=count, inputs={"x": ListOf(())}),),
+        )
+        for count in (1, 100_000)
+    )
+    assert len(naming.as_json(workflow_of(many))) - len(naming.as_json(workflow_of(few))) <= 5
+
+
+def test_a_list_of_unknown_length_that_nobody_tells_is_refused_with_its_node() -> None:
+    nodes = (Node(step="work"), Node(step="work", each=("x",), inputs={"x": Output(0)}))
+    with pytest.raises(SpecError, match=r"nodes\[1\]\.each: nothing says how long the list is"):
+        workflow_of(Graph(flow="f", steps={"work": STEP}, nodes=nodes))
+
+
+def test_a_run_that_goes_on_counts_what_the_node_that_does_not_run_again_has_returned() -> None:
+    nodes = (Node(step="work", split=(Export(0, ()),)), Node(step="work", each=("x",), inputs={"x": Output(0)}))
+    graph = Graph(flow="f", steps={"work": STEP}, nodes=nodes)
+    (manifest,) = workflow.render(Order(submission(graph), graph, {1: None}, {1: 7}))
+    (task,) = parts(manifest)[0]
+    assert task["withSequence"] == {"count": "7"} and "depends" not in task
+
+
+@pytest.mark.parametrize("name", ["flow", "finish"])
+def test_a_step_may_bear_the_name_of_a_template_of_the_workflow_itself(name: str) -> None:
+    tasks, templates = parts(workflow_of(one_step(FunctionStep(name=name, function="mod:work"))))
+    assert len(templates) == 3 and tasks[0]["template"].startswith(f"{name}-")
+
+
+def test_pauses_between_tries_are_written_as_argo_reads_them() -> None:
+    retries = Retries(user=1, backoff="1500ms", factor=1.4, backoff_max="2d")
+    _, templates = parts(workflow_of(one_step(FunctionStep(name="work", function="mod:work", retries=retries))))
+    assert templates["work"]["retryStrategy"]["backoff"] == {"duration": "1500ms", "factor": "1", "cap": "172800s"}
+
+
+def test_a_step_of_a_context_with_a_user_runs_as_that_user() -> None:
+    context = CONTEXT.__class__(name="c", store="s3://b", image="i", worker_image="w", user=65532)
+    assert workflow_of(one_step(STEP), context)["spec"]["securityContext"]["runAsUser"] == 65532
