@@ -5,6 +5,7 @@ from __future__ import annotations
 from fairlead.specs.contexts import Context
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
+from fairlead.targets.volumes import own_volumes
 
 _DEADLINE_S = 120
 _KEPT_S = 600
@@ -39,7 +40,7 @@ def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
                     "serviceAccountName": context.service_account,
                     "automountServiceAccountToken": False,
                     "securityContext": pods.pod_security(context.user),
-                    "volumes": pods.volumes(None),
+                    "volumes": own_volumes(),
                     "containers": [{"name": "main", **container}],
                 },
             },

@@ -1,0 +1,97 @@
+"""Gangs on a real Kueue: admitted whole or not at all, and a run that waits for quota says so."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+import pytest
+
+from engines.local.driving import Driver, flags, wait_for
+from fairlead.runs import contexts
+from fairlead.runs.home import home
+from fairlead.runs.reporting import read_report
+from fairlead.store.opened import Store
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+PATIENCE_S = 300.0
+FLOW = """
+import time
+from fairlead import flow, runtimes, step
+
+@step(runtime=runtimes.torch(nodes=2), cpu="200m", memory="128Mi", cache=False)
+def gang(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+@flow
+def gangs(seconds: float = 5.0):
+    gang(seconds)
+    gang(seconds)
+"""
+
+
+@pytest.fixture
+def narrow_queue(cluster):
+    """A queue with quota for one gang of two ranks, and not for two."""
+    if "kueue" in cluster.absent:
+        pytest.fail(cluster.absent["kueue"])
+    name = f"narrow-{uuid.uuid4().hex[:8]}"
+    quotas = [("cpu", "600m"), ("memory", "1Gi"), ("pods", "10")]
+    resources = [{"name": resource, "nominalQuota": amount} for resource, amount in quotas]
+    group = {
+        "coveredResources": [resource for resource, _ in quotas],
+        "flavors": [{"name": "default", "resources": resources}],
+    }
+    cluster.apply(
+        {
+            "apiVersion": "kueue.x-k8s.io/v1beta2",
+            "kind": "ClusterQueue",
+            "metadata": {"name": name},
+            "spec": {"namespaceSelector": {}, "resourceGroups": [group]},
+        },
+        {
+            "apiVersion": "kueue.x-k8s.io/v1beta2",
+            "kind": "LocalQueue",
+            "metadata": {"name": name, "namespace": cluster.namespace},
+            "spec": {"clusterQueue": name},
+        },
+    )
+    yield name
+    cluster.kubectl("delete", "localqueue", name)
+    cluster.kubectl("delete", "clusterqueue", name)
+
+
+def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, tmp_path):
+    """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""
+    contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "flow.py").write_text(FLOW)
+    store = Store(registered.store, home() / "host")
+    driver = Driver(home(), "run", str(project / "flow.py"), *flags({"seconds": 5}), "-o", "json", store=store)
+    try:
+        said = wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
+        assert narrow_queue in said and "insufficient unused quota" in said
+        ended = driver.ended(PATIENCE_S)
+    finally:
+        driver.end()
+    assert ended.report.status == "succeeded"
+    first, second = sorted((each.attempts[0] for each in ended.report.steps), key=lambda each: each.started or "")
+    assert (second.started or "") >= (first.finished or "")
+
+
+def _waiting(store: Store, run: str) -> str:
+    """Return what a step of the run says that waits for quota, while no step of it is more than one that runs."""
+    steps = read_report(store.backend, run).steps
+    assert sum(each.status == "running" for each in steps) <= 1
+    return next(
+        (
+            each.reason or ""
+            for each in steps
+            if each.status == "waiting-quota" and "insufficient" in (each.reason or "")
+        ),
+        "",
+    )
