@@ -170,5 +170,6 @@ def import_into(state: State, tag: str) -> None:
         BuildFailed: containerd does not run, or refused.
     """
     control = ("ctr", "--address", state.containerd_socket, "--namespace", "k8s.io", "images")
-    if tag not in _run(*control, "list", "--quiet").split():
-        _run(*control, "import", archive(tag))
+    with locked(archive(tag).with_suffix(".lock")):  # containerd refuses the second of two at once
+        if tag not in _run(*control, "list", "--quiet").split():
+            _run(*control, "import", archive(tag))

@@ -129,3 +129,11 @@ def test_a_line_without_an_end_is_not_held_for_ever() -> None:
 def test_a_pattern_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match="is no regular expression"):
         line_pattern("a(b")
+
+
+@pytest.mark.parametrize("task", [Task("fit", 0, 3), Task("fit", 0, 10), Task("fit", 0, 1, 12)])
+def test_the_size_of_a_stored_log_is_its_own_among_many(remote: Store, task: Task) -> None:
+    for number in range(1, 13):
+        for each in (Task("fit", 0, number), Task("fit", 0, 1, number)):
+            remote.backend.put(log_key(RUN, each), b"x" * (20 if each == task else 1))
+    assert Log(remote, RUN, task).size() == 20

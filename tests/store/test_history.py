@@ -107,7 +107,7 @@ def test_what_pods_leave_is_read_and_survives_compaction(store: Store) -> None:
 
 
 def test_of_one_instance_only_its_own_records_are_read(store: Store) -> None:
-    for name, index, number in (("a", 0, 1), ("a", 0, 2), ("a", 1, 1), ("a", 10, 1), ("ab", 0, 1)):
+    for name, index, number in (("a", 0, 1), ("a", 0, 2), ("a", 1, 1), ("a", 10, 1), ("ab", 0, 1), ("a.0.b", 0, 3)):
         record = ended(Instance(name, index, TAKE), number, "failed").record
         store.backend.create(attempt_key(RUN, Task(name, index, number)), encode(record))
     store.backend.create(attempt_key(RUN, Task("a", 0, 2, 1)), b"a rank's")

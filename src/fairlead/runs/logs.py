@@ -60,7 +60,8 @@ class Log:
         with suppress(FileNotFoundError):
             return self._path.stat().st_size
         folder, _, _ = self._key.rpartition("/")
-        found = self._store.backend.list_after(f"{folder}/", self._key[:-1], 2)
+        before = self._key[:-1] + chr(ord(self._key[-1]) - 1) + "~"  # the last key that comes before this one
+        found = self._store.backend.list_after(f"{folder}/", before, 1)
         whole = next((entry.size for entry in found if entry.key == self._key), None)
         return segments_size(self._store.backend, self._key) if whole is None else whole
 

@@ -103,5 +103,7 @@ def _newest(backend: Backend, run: str, step: str, index: int) -> int:
     for entry in list_all(backend, prefix, own):
         if not entry.key.startswith(own):
             break
-        numbers.append(parse_task(entry.key[len(prefix) :]).number)
+        task = parse_task(entry.key[len(prefix) :])
+        if (task.step, task.index) == (step, index):  # a driver's calls begin as it does
+            numbers.append(task.number)
     return max(numbers)

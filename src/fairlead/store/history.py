@@ -106,7 +106,7 @@ def read_instance(backend: Backend, run: str, step: str, index: int) -> Iterator
         if not entry.key.startswith(own):
             return
         task = parse_task(entry.key[len(prefix) :])
-        if task.rank is None:
+        if task.rank is None and (task.step, task.index) == (step, index):  # a driver's calls begin as it does
             yield _read_record(backend, entry.key, task)
 
 
