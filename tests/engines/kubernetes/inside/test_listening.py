@@ -51,7 +51,9 @@ class Heard:
         return instance
 
     def log(self, instance: Instance, *losses: float, cut: int = 0, rank: int | None = None) -> None:
-        lines = (encode(LoggedLine(1.0, {"loss": as_number(loss)}, float(at))) + b"\n" for at, loss in enumerate(losses))
+        lines = (
+            encode(LoggedLine(1.0, {"loss": as_number(loss)}, float(at))) + b"\n" for at, loss in enumerate(losses)
+        )
         data = b"".join(lines)
         key = metrics_key(RUN, Task(instance.name, instance.index, 1, rank))
         self.backend.put(key, data[: len(data) - cut])
