@@ -68,7 +68,7 @@ CASES = [
     Case("unknown flow", "run flow.py:godo", ("flow.py has no flow 'godo'", "did you mean 'good'")),
     Case("no file", "run", ("the following arguments are required: FILE[:FLOW]", "fairlead run --help")),
     Case("two files", "run flow.py other.py", ("unrecognized arguments: other.py", "fairlead run --help")),
-    Case("unknown context", "run flow.py --on prod", ("there is no context 'prod'", "'local'", "leave --on away")),
+    Case("unknown context", "run flow.py --on prod", ("there is no context 'prod'", "none was added yet", "fairlead context add NAME --store s3://…")),
     Case("detach", "run flow.py --detach", ("--detach needs a cluster", "next")),
     Case("bad label", "run flow.py --label team", ("team", "KEY=VALUE")),
     Case("bad number", "run flow.py --parallel few", ("argument --parallel: invalid int value: 'few'", "fairlead run --help")),
@@ -137,6 +137,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to work in, with a home of its own; modules that are imported from it are forgotten."""
     for name in ("FAIRLEAD_STORE", "FAIRLEAD_INDEX", "FAIRLEAD_PARALLEL"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FAIRLEAD_CONTEXT", "")  # restored after the test: --on sets it
     monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path / "home"))
     folder = tmp_path / "project"
     folder.mkdir()

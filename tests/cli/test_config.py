@@ -14,15 +14,18 @@ def test_settings_are_shown_with_their_origin(
 ) -> None:
     (tmp_path / "config.toml").write_text("parallel = 3\n")
     monkeypatch.setenv("FAIRLEAD_STORE", "s3://bucket/team")
+    monkeypatch.delenv("FAIRLEAD_CONTEXT", raising=False)
     found = {each["name"]: each for each in command("config", "show", "-o", "json", home=tmp_path).document}
     assert {name: each["value"] for name, each in found.items()} == {
         "home": str(tmp_path),
+        "context": "local",
         "store": "s3://bucket/team",
         "index": f"sqlite:///{tmp_path}/index.sqlite",
         "parallel": "3",
     }
     assert [each["origin"] for each in found.values()] == [
         "the environment variable FAIRLEAD_HOME",
+        "the default",
         "the environment variable FAIRLEAD_STORE",
         "the default",
         str(tmp_path / "config.toml"),

@@ -15,7 +15,7 @@ from fairlead.naming import utc_now
 from fairlead.runs.reporting import is_driven, read_report
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.values import Ref
-from fairlead.store import claims, history
+from fairlead.store import claims, collecting, history, opened
 from fairlead.store.backends import Entry, Folder, list_all
 from fairlead.store.catalog import note_transition
 from fairlead.store.checking import check
@@ -46,10 +46,12 @@ from fairlead.store.records import (
     Observation,
     Outcome,
     RunSpec,
+    RunStatusChanged,
     Started,
     encode,
 )  # fmt: skip
 from fairlead.store.references import read_references
+from fairlead.store.remote import Remote
 from fairlead.store.segments import join_segments, read_segments, segment_key, segments_size, whole_key
 from fairlead.worker.tasks import ProjectCode, Stored, WorkerTask
 from store.playing import TAKE, ended, graph_of, take
@@ -267,3 +269,26 @@ def test_pieces_are_read_as_one_whatever_the_range(store: Store) -> None:
     join_segments(store.backend, f"{run_prefix(RUN)}logs/")
     assert (store.backend.get(key), store.backend.get(other)) == (whole, b"another's")
     assert [entry.key for entry in list_all(store.backend, f"{run_prefix(RUN)}logs/")] == [key, other]
+
+
+# Checkpoints -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("status", "kept"), [("failed", True), ("succeeded", False)])
+def test_checkpoints_in_a_remote_store_go_with_the_success_of_their_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, kept: bool
+) -> None:
+    monkeypatch.setattr(collecting, "PAUSE_S", 0.0)
+    monkeypatch.setattr(opened, "open_backend", Remote)
+    store = Store("memory://", tmp_path / "host")
+    store.backend.create(spec_key(RUN), encode(RunSpec(run=RUN, created=1.0, graph=GRAPH)))
+    history.compact(store.backend, RUN, claims.new_claim(1, now=1.0), [RunStatusChanged(status=status, time=1.0)])
+    prefix = f"{run_prefix(RUN)}checkpoints/a.0/"
+    for key in ("000000000001-0001/weights", "000000000001-0001.complete"):
+        store.backend.put(prefix + key, b"12345")
+    plan = collecting.plan_collection(store, 3600.0, now=time.time() + 7200)
+    assert [(each.key, each.size_bytes) for each in plan.of_kind("checkpoint")] == (
+        [] if kept else [(f"{run_prefix(RUN)}checkpoints/", 10)]
+    )
+    collecting.collect(store, plan)
+    assert bool(list(list_all(store.backend, prefix))) == kept

@@ -87,6 +87,11 @@ def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *
     return merged
 
 
+def own_pod(context: Context, module: str, *arguments: str) -> PodSpec:
+    """Return a pod of Fairlead's own image that runs a module, and creates nothing."""
+    return _own_pod(context, own_container(context, module, *arguments), driving=False)
+
+
 def _own_pod(context: Context, container: Container, *, driving: bool) -> PodSpec:
     priority = {"priorityClassName": context.priority} if context.priority else {}
     return {**_pod(context, container, driving=driving), "volumes": own_volumes(), **priority}
