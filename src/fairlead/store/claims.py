@@ -13,7 +13,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from fairlead.errors import ClaimedError, NotFoundError
+from fairlead.errors import ClaimedError, NotFoundError, StoreError
 from fairlead.naming import iso_time
 from fairlead.store.backends import Backend, Entry, list_all
 from fairlead.store.layout import run_prefix
@@ -72,7 +72,7 @@ def newest_claim(backend: Backend, run: str) -> Claim | None:
 
 def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
     """Say whether the process that made a claim is alive, and has not given the run back."""
-    if claim in _given_back:
+    if (backend.url, run, claim) in _given_back:
         return False
     beats = _signs(backend, run, claim)
     if any(entry.key.endswith(".end") for entry in beats):
@@ -118,14 +118,17 @@ def handed_over(backend: Backend, run: str, claim: Claim) -> Handover | None:
         return None
 
 
-_given_back: set[Claim] = set()
-"""What this process has given back: it knows, also where the store could not take it, being full or read-only."""
+_given_back: set[tuple[str, str, Claim]] = set()
+"""What this process has given back and the store could not take, being full or read-only: store, run and claim."""
 
 
 def release(backend: Backend, run: str, claim: Claim) -> None:
     """Give a run back."""
-    _given_back.add(claim)
-    backend.put(_claim_key(run, claim.number) + ".end", b"")
+    try:
+        backend.put(_claim_key(run, claim.number) + ".end", b"")
+    except StoreError:
+        _given_back.add((backend.url, run, claim))
+        raise
 
 
 def is_fenced(backend: Backend, run: str, claim: Claim) -> bool:
