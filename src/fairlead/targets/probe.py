@@ -19,7 +19,6 @@ def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
         mark: What tells it from others.
     """
     labels = {**context.labels, "app.kubernetes.io/managed-by": "fairlead"}
-    container = pods.own_container(context, "fairlead.worker.pods.probe", f"--store={context.store}")
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -34,14 +33,7 @@ def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
             "ttlSecondsAfterFinished": _KEPT_S,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {
-                    "restartPolicy": "Never",
-                    "serviceAccountName": context.service_account,
-                    "automountServiceAccountToken": False,
-                    "securityContext": pods.pod_security(context.user),
-                    "volumes": pods.volumes(None),
-                    "containers": [{"name": "main", **container}],
-                },
+                "spec": pods.own_pod(context, "fairlead.worker.pods.probe", f"--store={context.store}"),
             },
         },
     }
