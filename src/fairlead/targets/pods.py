@@ -50,7 +50,7 @@ def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     arguments = [*identity(submission), *where, f"--facts={FACTS}"]
     module = "fairlead.engines.kubernetes.inside.main" if is_driving(step) else "fairlead.worker.pods.main"
     if is_gang(step):
-        return _own_pod(context, own_container(context, module, *arguments), driving=True)
+        return own_pod(context, module, *arguments, driving=True)
     return _user_pod(context, step, module, arguments, driving=is_driving(step))
 
 
@@ -87,12 +87,9 @@ def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *
     return merged
 
 
-def own_pod(context: Context, module: str, *arguments: str) -> PodSpec:
-    """Return a pod of Fairlead's own image that runs a module, and creates nothing."""
-    return _own_pod(context, own_container(context, module, *arguments), driving=False)
-
-
-def _own_pod(context: Context, container: Container, *, driving: bool) -> PodSpec:
+def own_pod(context: Context, module: str, *arguments: str, driving: bool = False) -> PodSpec:
+    """Return a pod of Fairlead's own image that runs one of its modules."""
+    container = own_container(context, module, *arguments)
     priority = {"priorityClassName": context.priority} if context.priority else {}
     return {**_pod(context, container, driving=driving), "volumes": own_volumes(), **priority}
 
