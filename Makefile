@@ -43,7 +43,8 @@ test: check  ## run every gate, the fast tier of the tests, and those of a clust
 	@tools/test.sh $(TESTS)
 
 test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, after starting the testbed
-	$(BIN)/python -m pytest -m cluster $(TESTS)
+	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || $(BIN)/python -m testbed context >/dev/null
+	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier
 	$(BIN)/python -m pytest -m slow $(TESTS)

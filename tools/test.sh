@@ -16,4 +16,6 @@ elif [ -z "${FAIRLEAD_TEST_KUBECONFIG:-}" ] && ! $python -m testbed status >/dev
     echo "the tests that need a Kubernetes cluster were left out: make test-cluster"
     exit
 fi
-$python -m pytest -m "cluster and not slow" "$@" || [ $? = 5 ] # 5: none of the chosen tests needs a cluster
+[ -n "${FAIRLEAD_TEST_KUBECONFIG:-}" ] || $python -m testbed context >/dev/null # builds the images of tests, once
+# a test waits for pods most of the time
+$python -m pytest -m "cluster and not slow" -n 4 "$@" || [ $? = 5 ] # 5: none of the chosen tests needs a cluster

@@ -19,7 +19,7 @@ from fairlead.store.catalog import latest_by_run
 from fairlead.store.history import read_progress, write_event
 from fairlead.store.layout import Task, attempt_key, call_key, log_key, run_prefix, spec_key, start_key
 from fairlead.store.progress import Instance
-from fairlead.store.records import Claim, Event, Handover, Outcome, RunSpec, Started, encode
+from fairlead.store.records import Called, Claim, Event, Handover, Outcome, RunSpec, Started, encode
 from fairlead.store.segments import segment_key
 from fairlead.worker.concluding import conclude
 from store.playing import A, ended, graph_of, ref, take
@@ -63,6 +63,9 @@ class Left:
 
 
 CHAIN = graph_of(take("a"), take("b", Output(0)), take("c"))
+
+
+CALLED = Called(parent="a.0", identity="i", position=0, step="call", index=0, definition=CHAIN.steps["take"], inputs={})
 
 
 @pytest.fixture
@@ -214,13 +217,8 @@ def test_a_claim_that_lost_the_run_writes_nothing(left: Left) -> None:
 
 
 def test_calls_stay_for_a_run_that_may_be_resumed(left: Left) -> None:
-    from fairlead.store.records import Called
-
-    called = Called(
-        parent="a.0", identity="i", position=0, step="call", index=0, definition=CHAIN.steps["take"], inputs={}
-    )
     for status, kept in (("failed", ["calls/call.0"]), ("succeeded", [])):
-        left.backend.create(call_key(RUN, "call", 0), encode(called))
+        left.backend.create(call_key(RUN, "call", 0), encode(CALLED))
         for name in "abc":
             left.attempt(name, status if name == "a" else "succeeded", 1 if status == "failed" else 2)
         left.attempt("call", index=0)
@@ -228,6 +226,14 @@ def test_calls_stay_for_a_run_that_may_be_resumed(left: Left) -> None:
         assert left.stored("calls/") == kept
         assert read_progress(left.backend, left.spec).instances["call", 0].status == "succeeded"
         left.claim = left.submitted() if status == "failed" else left.claim
+
+
+def test_a_call_may_fail_and_its_flow_go_on_without_it(left: Left) -> None:
+    left.backend.create(call_key(RUN, "call", 0), encode(CALLED))
+    left.attempt("call", "failed")
+    for name in "abc":
+        left.attempt(name)
+    assert left.conclude() == "succeeded"
 
 
 def test_logs_that_lost_pods_left_in_pieces_are_joined(left: Left) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 
 import msgspec
@@ -28,8 +29,8 @@ def cluster_context(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) 
         store_env=str(environment),
         service_account=cluster.worker_account,
         driver_service_account=cluster.driver_account,
-        image=worker.examples(),
-        worker_image=worker.worker(),
+        image=os.environ.get("FAIRLEAD_TEST_IMAGE") or worker.examples(),
+        worker_image=os.environ.get("FAIRLEAD_TEST_WORKER_IMAGE") or worker.worker(),
         user=images.USER,
         labels={"fairlead.dev/tests": "true"},
     )
