@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.engines.kubernetes.engine import left, lengths
+from fairlead.engines.kubernetes.engine import counts, left
 from fairlead.specs.graphs import Export, Graph, Node, Output
 from fairlead.specs.steps import FunctionStep
 from fairlead.specs.values import Ref
@@ -36,11 +36,18 @@ def test_a_mapped_node_that_waits_for_a_failed_one_has_the_length_of_the_list_th
     progress = resumed(ended("numbers", "succeeded"), ended("check", "failed"))
     nodes = left(progress)
     assert nodes == {1: None, 2: None}
-    assert lengths(progress, nodes) == {2: 7}
+    assert counts(progress, nodes) == {2: 7}
 
 
 def test_a_length_that_a_node_has_yet_to_say_is_not_known() -> None:
     progress = resumed()
     nodes = left(progress)
     assert nodes == {0: None, 1: None, 2: None}
-    assert lengths(progress, nodes) == {}
+    assert counts(progress, nodes) == {}
+
+
+def test_of_a_node_whose_items_all_failed_the_number_is_known() -> None:
+    progress = resumed(ended("numbers", "succeeded"), ended("check", "succeeded"))
+    nodes = left(progress)
+    assert nodes == {2: None}
+    assert counts(progress, nodes) == {2: 7}

@@ -70,7 +70,8 @@ class KubernetesEngine:
         """Create what is left of a run, once, and leave it to the cluster."""
         submission = self.submission(spec, claim)
         self._backend.create(submission_key(spec.run, claim.number), encode(submission))
-        for manifest in workflow.render(Order(submission, spec.graph, left(progress))):
+        nodes = left(progress)
+        for manifest in workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes))):
             create(self._client, manifest)
         return self._hand_over(submission, claim)
 
@@ -140,8 +141,8 @@ def left(progress: Progress) -> dict[int, tuple[int, ...] | None]:
     return found
 
 
-def lengths(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> dict[int, int]:
-    """Return how many instances those nodes have that map over a list of a node which does not run again.
+def counts(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> dict[int, int]:
+    """Return how many instances mapped nodes have, where it is known already.
 
     Args:
         progress: How far the run is.
@@ -149,7 +150,10 @@ def lengths(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> 
     """
     found = {}
     for number in nodes:
-        if not progress.graph.nodes[number].each or progress.is_expanded(number):
+        if not progress.graph.nodes[number].each:
+            continue
+        if progress.is_expanded(number):
+            found[number] = progress.count_of(number)
             continue
         with suppress(LookupError):  # which the target refuses, with the node's path
             counted = counted_by(progress.graph, number)
