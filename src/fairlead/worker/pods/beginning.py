@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 
 from fairlead.specs.reports import ErrorReport
+from fairlead.specs.runtimes import RankRuntime
 from fairlead.store.backends import Backend
 from fairlead.store.layout import Task, attempt_key, start_key
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
+
+RANKS_TO_COME = "its ranks are about to be created"
+"""What a gang waits for at first: its own pod is not what is meant by a step that runs."""
 
 
 class Budget:
@@ -47,7 +51,10 @@ def begin(backend: Backend, run: str, instance: Instance, budget: Budget) -> int
     """
     while True:
         number = max(instance.attempts, default=0) + 1
-        started = encode(Started(step=instance.name, index=instance.index, number=number, time=time.time()))
+        waiting = RANKS_TO_COME if isinstance(instance.step.runtime, RankRuntime) else ""
+        started = encode(
+            Started(step=instance.name, index=instance.index, number=number, time=time.time(), waiting=waiting)
+        )
         key = start_key(run, Task(instance.name, instance.index, number))
         if backend.create(key, started):
             return number

@@ -24,6 +24,7 @@ from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, sta
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
 from fairlead.targets import job
+from fairlead.worker.pods.beginning import RANKS_TO_COME
 from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.pod import Pod
 from fairlead.worker.tasks import WorkerTask
@@ -46,7 +47,7 @@ class _Gang:
         self._submission = submission
         self._started = time.time()
         self._asked_to_end = False
-        self._waiting = ""
+        self._waiting = RANKS_TO_COME
         self._name = Task(instance.name, instance.index, task.number)
 
     def run(self) -> Death | None:
