@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from . import cluster, processes
+from . import cluster, processes, worker
 from .faults import TestbedError
 from .state import current
 
@@ -47,7 +47,9 @@ def _run(chosen: argparse.Namespace) -> int:
             for name, path in cluster.logs(current(), chosen.component):
                 print(path.read_text("utf-8", "replace") if chosen.component else f"== {name}\n{processes.tail(path)}")
         case "context":
-            print(cluster.context_line(current()))
+            line = cluster.context_line(current())
+            worker.examples(), worker.worker()  # which the line names
+            print(line)
         case "build":
             cluster.build(chosen.component)
     return 0 if healthy else 1

@@ -251,13 +251,12 @@ def report(state: State) -> tuple[bool, list[str]]:
 
 
 def context_line(state: State) -> str:
-    """Return the command that tells Fairlead about the testbed, which has this checkout's worker and examples by then.
+    """Return the command that tells Fairlead about the testbed.
 
     Raises:
         TestbedError: None is up.
     """
-    recorded = running(state)
-    if recorded is None:
+    if running(state) is None:
         raise TestbedError("no testbed is up: make cluster")
     options = {
         "kubeconfig": state.kubeconfig,
@@ -268,8 +267,8 @@ def context_line(state: State) -> str:
         "store-env": state.store_environment,
         "service-account": "fairlead-worker",
         "driver-service-account": "fairlead-driver",
-        "image": worker.examples(),
-        "worker-image": worker.worker(),
+        "image": worker.examples_tag(),
+        "worker-image": worker.worker_tag(),
         "user": images.USER,
         "queue": "fairlead",
     }

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from engines.local.driving import wait_for
 from fairlead.kube.api import Patience
 from fairlead.kube.client import Client
 from fairlead.kube.connection import Connection
 from fairlead.kube.credentials import Identity, bearer
+from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import AlreadyExists, NotFound
 from fairlead.kube.mirror import Event, Key
-from fairlead.kube.resources import CONFIG_MAP, NAMESPACE
+from fairlead.kube.resources import CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, NAMESPACE, WORKFLOW
 from fairlead.kube.watching import Pace, Watch
 from fairlead.testing.faults import FaultyProxy, Schedule
 from servers.apiserver import ApiServer
@@ -44,6 +46,37 @@ def new_namespace(server: ApiServer) -> Client:
     client = Client(server.connection(namespace=name))
     client.create(NAMESPACE, {"metadata": {"name": name}})
     return client
+
+
+SOME_WORKFLOWS: dict[str, Any] = {
+    "metadata": {"name": "workflows.argoproj.io"},
+    "spec": {
+        "group": "argoproj.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Workflow", "plural": "workflows"},
+        "versions": [
+            {
+                "name": "v1alpha1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+            }
+        ],
+    },
+}
+"""A definition of Workflows that takes any field."""
+
+
+@contextmanager
+def serving_workflows(client: Client, definition: dict[str, Any] = SOME_WORKFLOWS) -> Iterator[None]:
+    """Serve Workflows for a while: the server is shared, and other tests count on their absence."""
+    client.create(CUSTOM_RESOURCE_DEFINITION, definition)
+    try:
+        wait_for(lambda: Discovery(client).serves(WORKFLOW))
+        yield
+    finally:
+        client.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+        wait_for(lambda: not Discovery(client).serves(WORKFLOW))
 
 
 class Follower:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from engines.local.driving import wait_for
 from fairlead.engines.kubernetes import rights
 from fairlead.engines.kubernetes.engine import KubernetesEngine
 from fairlead.engines.kubernetes.submitting import create
 from fairlead.kube.client import Client
-from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import Rule
 from fairlead.kube.resources import (
-    CUSTOM_RESOURCE_DEFINITION,
     POD,
     ROLE,
     ROLE_BINDING,
@@ -31,7 +26,7 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.reports import ContextReport
 from fairlead.store.backends import Folder
 from fairlead.targets import naming
-from kube.cluster import new_namespace
+from kube.cluster import new_namespace, serving_workflows
 from servers.apiserver import ApiServer
 
 
@@ -73,22 +68,6 @@ def user_of(api_server: ApiServer, client: Client, rules: tuple[Rule, ...]) -> C
 
 def namespace_of(client: Client) -> str:
     return client.connection.namespace
-
-
-@contextmanager
-def serving_workflows(client: Client) -> Iterator[None]:
-    """Serve the kind while a test runs: the server is shared."""
-    schema: dict[str, Any] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": schema}
-    names = {"kind": "Workflow", "plural": "workflows"}
-    spec = {"group": "argoproj.io", "scope": "Namespaced", "names": names, "versions": [version]}
-    client.create(CUSTOM_RESOURCE_DEFINITION, {"metadata": {"name": "workflows.argoproj.io"}, "spec": spec})
-    try:
-        wait_for(lambda: Discovery(client).serves(WORKFLOW))
-        yield
-    finally:
-        client.delete(CUSTOM_RESOURCE_DEFINITION, "workflows.argoproj.io")
-        wait_for(lambda: not Discovery(client).serves(WORKFLOW))
 
 
 @pytest.mark.apiserver

@@ -199,17 +199,13 @@ def test_a_resumed_run_makes_nothing_again_that_is_there(place: Place) -> None:
     assert place.executions() == 1
 
 
-def test_an_input_that_turns_out_damaged_is_made_again_on_resume(place: Place) -> None:
+def test_an_input_that_turns_out_damaged_is_made_again_within_the_resume(place: Place) -> None:
     run = place.run(fails=True)
     flip(place.object_of(run, "first"))
-    second = place.resume(run)
-    assert second.report.status == "failed"
-    (last,) = [each for each in second.report.steps if each.name == "last"]
-    error = last.attempts[-1].error
-    assert error is not None and error.type == "DamagedError"
-    assert place.executions() == 1
-    third = place.resume(run)
-    assert third.report.status == "succeeded"
+    resumed = place.resume(run)
+    assert resumed.report.status == "succeeded"
+    (last,) = [each for each in resumed.report.steps if each.name == "last"]
+    assert [each.error.type for each in last.attempts if each.error][-1] == "DamagedError"
     assert place.executions() == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,13 +14,13 @@ import pytest
 import yaml
 
 from fairlead.kube.client import Client
-from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid, NotFound
-from fairlead.kube.resources import CUSTOM_RESOURCE_DEFINITION, JOB, NAMESPACE, POD, SERVICE, WORKFLOW
+from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid
+from fairlead.kube.resources import JOB, NAMESPACE, POD, SERVICE, WORKFLOW
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.targets import pods
 from fairlead.targets.restricted import pod_faults
+from kube.cluster import serving_workflows
 from servers.apiserver import ApiServer
-from servers.processes import wait_until
 from targets.goldens import FLOWS, REPOSITORY, REWRITE, compare, golden, jobs_of, read, submission, traced, workflow_of
 from targets.refused import PLAIN, REFUSED, overlaid
 
@@ -84,29 +85,18 @@ def test_the_full_schema_of_argo_accepts_the_workflow(file: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(api_server: ApiServer) -> Client:
+def cluster(api_server: ApiServer) -> Iterator[Client]:
     """A real API server that knows Workflows by their full definition, and enforces ``restricted``."""
     modules = Path.home() / "go/pkg/mod/github.com/argoproj/argo-workflows"
     found = sorted(modules.glob("v3@*/manifests/base/crds/full/argoproj.io_workflows.yaml"))
     if not found:
-        pytest.skip("the definition of Workflows is not there: `python -m testbed build argo-workflows`")
+        pytest.skip("the definition of Workflows is not there: `python -m testbed build argo`")
     client = Client(api_server.connection(namespace="ml"))
     enforced = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
-    for kind, manifest in (
-        (NAMESPACE, {"metadata": {"name": "ml", "labels": enforced}}),
-        (CUSTOM_RESOURCE_DEFINITION, yaml.load(found[-1].read_text("utf-8"), yaml.CSafeLoader)),
-    ):
-        with suppress(AlreadyExists):
-            client.create(kind, manifest)
-    wait_until(lambda: _serves(client), api_server.process, api_server.folder / "kube-apiserver.log", 60)
-    return client
-
-
-def _serves(client: Client) -> bool:
-    try:
-        return client.list(WORKFLOW) is not None
-    except NotFound:
-        return False
+    with suppress(AlreadyExists):
+        client.create(NAMESPACE, {"metadata": {"name": "ml", "labels": enforced}})
+    with serving_workflows(client, yaml.load(found[-1].read_text("utf-8"), yaml.CSafeLoader)):
+        yield client
 
 
 @pytest.mark.apiserver

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed import cluster, versions
+from testbed import cluster, versions, worker
 from testbed.faults import TestbedError
 from testbed.state import LONGEST, Owner, State, current, ours, write
 
@@ -58,7 +58,8 @@ def test_the_context_line_names_everything_that_fairlead_must_know(state: State)
         f"fairlead context add testbed --kubeconfig {state.folder}/admin.kubeconfig --kube-context testbed"
         " --namespace fairlead --store s3://fairlead/store --store-secret fairlead-store"
         f" --store-env {state.folder}/store.env --service-account fairlead-worker"
-        " --image localhost/fairlead-python:key --queue fairlead"
+        f" --driver-service-account fairlead-driver --image {worker.examples_tag()}"
+        f" --worker-image {worker.worker_tag()} --user 65532 --queue fairlead"
     )
 
 

@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from engines.local.driving import wait_for
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
-from fairlead.kube.failures import AlreadyExists, NotFound
-from fairlead.kube.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, WORKFLOW
+from fairlead.kube.failures import AlreadyExists
+from fairlead.kube.resources import NAMESPACE, WORKFLOW
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
 from fairlead.store.catalog import latest_by_run
 from fairlead.targets import naming
+from kube.cluster import serving_workflows
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
@@ -55,21 +55,19 @@ def site(api_server, s3_store_url, tmp_path_factory):
     """A context with a namespace on the API server, which knows workflows, and a project with a flow."""
     folder = tmp_path_factory.mktemp("site")
     client = Client(api_server.connection(namespace="runs"))
-    for kind, manifest in ((CUSTOM_RESOURCE_DEFINITION, _definition()), (NAMESPACE, {"metadata": {"name": "runs"}})):
-        with suppress(AlreadyExists):
-            client.create(kind, manifest)
+    with suppress(AlreadyExists):
+        client.create(NAMESPACE, {"metadata": {"name": "runs"}})
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(json.dumps(_kubeconfig(api_server)))
     project = folder / "project"
     project.mkdir()
     (project / "pyproject.toml").touch()
     (project / "flow.py").write_text(FLOW)
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, serving_workflows(client):
         patched.setenv("FAIRLEAD_HOME", str(folder / "home"))
         patched.setenv("FAIRLEAD_CONTEXT", "site")
         options = ("--namespace", "runs", "--store", f"{s3_store_url}/kills", "--image", "i", "--worker-image", "w")
         assert call(["context", "add", "site", "--kubeconfig", str(kubeconfig), *options]) == 0
-        wait_for(lambda: _serves_workflows(client))
         yield client, project / "flow.py"
 
 
@@ -151,27 +149,3 @@ def _kubeconfig(server: Any) -> dict[str, Any]:
         "clusters": [{"name": "c", "cluster": {"server": server.url, "certificate-authority-data": authority}}],
         "users": [{"name": "u", "user": {"token": server.token}}],
     }
-
-
-def _definition() -> dict[str, Any]:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "workflows.argoproj.io"},
-        "spec": {
-            "group": "argoproj.io",
-            "scope": "Namespaced",
-            "names": {"kind": "Workflow", "plural": "workflows"},
-            "versions": [
-                {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}},
-            ],
-        },
-    }
-
-
-def _serves_workflows(client: Client) -> bool:
-    with suppress(NotFound):
-        client.list(WORKFLOW)
-        return True
-    return False
