@@ -85,14 +85,8 @@ class _Tap:
         if naming.GANG in annotations:
             gang = parse_task(annotations[naming.GANG])
             return Task(gang.step, gang.index, gang.number, int(labels[_INDEX])) if _INDEX in labels else None
-        if naming.CALL in annotations:
-            step, _, index = annotations[naming.CALL].rpartition(".")
-            return Task(step, int(index), _newest(self._store.backend, self._run, step, int(index)))
-        if naming.NODE not in labels:
-            return None
-        node = self._graph.nodes[int(labels[naming.NODE])]
-        index = node.index + int(labels.get(naming.ITEM, 0))
-        return Task(node.title, index, _newest(self._store.backend, self._run, node.title, index))
+        key = naming.instance_of(pod, self._graph)
+        return None if key is None else Task(*key, _newest(self._store.backend, self._run, *key))
 
 
 def _newest(backend: Backend, run: str, step: str, index: int) -> int:

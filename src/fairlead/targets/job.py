@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fairlead.errors import SpecError
@@ -166,3 +167,10 @@ def _overlaid(job: Manifest, step: Step) -> Manifest:
             next="leave these fields out of its overlays",
         )
     return found
+
+
+def end_of(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the condition by which a job has ended, ``Complete`` or ``Failed``; None while it has not."""
+    conditions: list[dict[str, Any]] = found.get("status", {}).get("conditions") or []
+    ended = (each for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True")
+    return next(ended, None)

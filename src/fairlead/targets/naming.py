@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from fairlead.naming import digest_bytes
 from fairlead.specs.contexts import Submission
+from fairlead.specs.graphs import Graph
 
 PREFIX = "fairlead.dev/"
 RUN = PREFIX + "run"
@@ -92,3 +94,17 @@ def marked(manifest: dict[str, Any]) -> dict[str, Any]:
 def as_json(manifest: dict[str, Any]) -> bytes:
     """Return an object as it is digested and measured: JSON whose keys are in order."""
     return msgspec.json.encode(manifest, order="deterministic")
+
+
+def instance_of(pod: Mapping[str, Any], graph: Graph) -> tuple[str, int] | None:
+    """Return the name and index of the instance that a pod runs, or None where it runs none of its own."""
+    metadata = pod["metadata"]
+    called = metadata.get("annotations", {}).get(CALL)
+    if called is not None:
+        name, _, index = called.rpartition(".")
+        return name, int(index)
+    labels = metadata.get("labels", {})
+    if NODE not in labels:
+        return None
+    node = graph.nodes[int(labels[NODE])]
+    return node.title, node.index + int(labels.get(ITEM, 0))

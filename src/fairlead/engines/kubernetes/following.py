@@ -15,7 +15,7 @@ from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.kube.watching import Watch
 from fairlead.store.backends import Backend
 from fairlead.store.history import Recorded, recorded_since
-from fairlead.store.progress import Instance, Progress
+from fairlead.store.progress import Progress
 from fairlead.store.records import RunSpec
 from fairlead.targets import naming
 from fairlead.targets.podstatus import pod_status
@@ -82,24 +82,14 @@ class Follower:
 
     def _look_at(self, pods: Any) -> None:
         for pod in pods:
-            instance = self._instance_of(pod)
+            key = naming.instance_of(pod, self._spec.graph)
+            instance = None if key is None else self._progress.instances.get(key)
             if instance is None or instance.ended or instance.running is not None:
                 continue
             status, reason = pod_status(pod)
             if status is not None and (instance.status, instance.reason or "") != (status, reason):
                 instance.status, instance.reason = status, reason or None
                 self._observer.changed(instance)
-
-    def _instance_of(self, pod: dict[str, Any]) -> Instance | None:
-        labels, called = pod["metadata"].get("labels", {}), pod["metadata"].get("annotations", {}).get(naming.CALL)
-        if called is not None:
-            name, _, index = called.rpartition(".")
-            return self._progress.instances.get((name, int(index)))
-        if naming.NODE not in labels:
-            return None
-        node, item = int(labels[naming.NODE]), int(labels.get(naming.ITEM, 0))
-        instances = self._progress.instances_of(node)
-        return instances[item] if item < len(instances) else None
 
     def _read_records(self) -> None:
         for record in recorded_since(self._backend, self._spec.run, self._recorded):

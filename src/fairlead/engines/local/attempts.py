@@ -15,6 +15,7 @@ from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Outcome, Summary
 from fairlead.worker.failures import TAIL_LINES, crash, hint, last_lines, signal_name
+from fairlead.worker.ranks import ranks_on
 from fairlead.worker.tasks import Exited, Rank
 
 Stopping = Literal["", "timeout", "cancel", "memory", "gang", "pruned"]
@@ -57,25 +58,9 @@ class Attempt:
 
 def ranks_of(runtime: RankRuntime) -> list[Rank]:
     """Return the ranks of a gang on this machine, joined over ports that are free now."""
-    kind = kind_of(runtime)
-    each = runtime.processes_per_node
-    port, *others = _free_ports(1 + (runtime.world_size if kind == "tensorflow" else 0))
-    return [
-        Rank(
-            rank=node * each + local,
-            world_size=runtime.world_size,
-            local_rank=local,
-            local_world_size=each,
-            node_rank=node,
-            nodes=runtime.nodes,
-            master_address="127.0.0.1",
-            master_port=port,
-            kind=kind,
-            workers=tuple(f"127.0.0.1:{other}" for other in others),
-        )
-        for node in range(runtime.nodes)
-        for local in range(each)
-    ]
+    port, *others = _free_ports(1 + (runtime.world_size if kind_of(runtime) == "tensorflow" else 0))
+    workers = tuple(f"127.0.0.1:{other}" for other in others)
+    return ranks_on(runtime, range(runtime.nodes), "127.0.0.1", port, workers)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -23,22 +23,21 @@ from fairlead.engines.local.mending import Mending
 from fairlead.engines.local.processes import Processes
 from fairlead.engines.local.records import Records
 from fairlead.engines.local.waiting import WaitingLine
-from fairlead.errors import ClaimedError, Fault, NotFoundError
+from fairlead.errors import ClaimedError, Fault
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import RunStatus
 from fairlead.specs.steps import DriverStep, SweepStep
-from fairlead.specs.values import Ref
 from fairlead.store import claims
+from fairlead.store.cached import cached_entry
 from fairlead.store.history import cancel_requests, read_progress
 from fairlead.store.journal import Journal, sync
-from fairlead.store.layout import CACHE, Task
+from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import (
     AttemptRecord,
     Cached,
-    CacheEntry,
     Claim,
     Ended,
     Observation,
@@ -46,7 +45,6 @@ from fairlead.store.records import (
     RunStatusChanged,
     Started,
     Superseded,
-    decode,
 )
 from fairlead.worker.calls import Calls
 from fairlead.worker.context import extended
@@ -342,7 +340,7 @@ class _Drive:
         key = self._keys.of(instance)
         if not self._spec.use_cache or instance.attempts:
             return False
-        entry = self._entry(key)
+        entry = cached_entry(self._backend, self._store.values, key)
         if entry is None:
             return False
         found = Cached(step=instance.name, index=instance.index, entry=entry, time=time.time())
@@ -359,18 +357,6 @@ class _Drive:
         self._progress.accept(instance)
         self._observer.changed(instance)
         return True
-
-    def _entry(self, key: str) -> CacheEntry | None:
-        """Return what the cache has, if every value it names is there and stays."""
-        try:
-            entry = decode(self._backend.get(CACHE + key), CacheEntry, key=CACHE + key)
-        except NotFoundError:
-            return None
-        refs = (*entry.outcome.outputs, *entry.outcome.items)
-        return entry if all(map(self._is_kept, refs)) else None
-
-    def _is_kept(self, ref: Ref) -> bool:
-        return self._store.values.hold(ref)
 
     # What processes say ------------------------------------------------------------------------
 

@@ -23,14 +23,14 @@ from fairlead.errors import DamagedError, FairleadError, NotFoundError
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
+from fairlead.store.cached import cached_entry
 from fairlead.store.history import cancel_requests, count_items, read_compacted
-from fairlead.store.layout import CACHE, Task, attempt_key, call_key, checkpoint_prefix, object_key, spec_key
+from fairlead.store.layout import Task, attempt_key, call_key, spec_key
 from fairlead.store.opening import open_backend
 from fairlead.store.progress import Instance
 from fairlead.store.records import (
     AttemptRecord,
     Cached,
-    CacheEntry,
     Called,
     Outcome,
     RunSpec,
@@ -41,13 +41,13 @@ from fairlead.store.values import Values
 from fairlead.worker.keys import cache_key, fixed_parts, input_parts
 from fairlead.worker.occurrences import claimed, occurrence
 from fairlead.worker.pods.beginning import Budget, begin
-from fairlead.worker.pods.checkpoints import StoredCheckpoints
 from fairlead.worker.pods.children import Death, record_of_death, run_child
 from fairlead.worker.pods.facts import facts, write_facts
+from fairlead.worker.pods.fetching import fetch_checkpoint, fetch_code
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.pods.place import Place, read_place
 from fairlead.worker.resolving import resolver_of
-from fairlead.worker.tasks import Input, ProjectCode, WorkerTask
+from fairlead.worker.tasks import Input, WorkerTask
 from fairlead.worker.upstream import Upstream
 
 
@@ -83,7 +83,7 @@ class Pod:
             return self._done(instance.outcome)
         inputs = self._resolver.inputs(instance)
         key = None if instance.step.cache == "off" else self._key(instance, inputs)
-        entry = self._cached(key)
+        entry = cached_entry(self.backend, self._values, key) if key and self.spec.use_cache else None
         if entry is not None:
             found = Cached(step=instance.name, index=instance.index, entry=entry, time=time.time())
             self.backend.create(attempt_key(self.spec.run, Task(instance.name, instance.index, 0)), encode(found))
@@ -123,15 +123,6 @@ class Pod:
         )
         return cache_key(fixed_parts(instance.step, source, self.spec.python), parts, earlier)
 
-    def _cached(self, key: str | None) -> CacheEntry | None:
-        if key is None or not self.spec.use_cache:
-            return None
-        try:
-            entry = decode(self.backend.get(CACHE + key), CacheEntry, key=CACHE + key)
-        except NotFoundError:
-            return None
-        return entry if all(map(self._values.hold, (*entry.outcome.outputs, *entry.outcome.items))) else None
-
     # An attempt --------------------------------------------------------------------------------
 
     def _attempt(self, instance: Instance, inputs: dict[str, Input], key: str | None) -> int:
@@ -142,8 +133,8 @@ class Pod:
         name = Task(instance.name, instance.index, number)
         retry = budget.allows(infrastructure=False)
         task = msgspec.structs.replace(self._task(instance, inputs, number), cache_key=key, retry=retry)
-        if number > 1:
-            self._fetch_checkpoint(task)
+        if not isinstance(task.step.runtime, RankRuntime):  # a gang's ranks do so themselves
+            fetch_checkpoint(self.backend, task)
         log = self.place.work / "log"
         with Keeper(self.backend, self.spec.run, name, log, Path(task.metrics)) as keeper:
             death = self._executed(instance, task, log)
@@ -168,14 +159,6 @@ class Pod:
             message = f"{type(error).__name__}: {error}"
             return Death("Worker", message, started, None, None, evicted=True, lines=tuple(said.splitlines()))
 
-    def _fetch_code(self) -> ProjectCode:
-        """Fetch the run's code package, and say where its process is to unpack it."""
-        code = self.spec.code
-        assert code is not None and code.package is not None
-        package = self.place.work / "package"
-        package.write_bytes(self.backend.get(object_key(code.package.digest)))
-        return ProjectCode(file=str(self.place.work / "code" / code.package.digest), package=str(package))
-
     def _task(self, instance: Instance, inputs: dict[str, Input], number: int) -> WorkerTask:
         node = None if instance.call is not None else self.spec.graph.nodes[instance.node]
         step = instance.step
@@ -185,7 +168,7 @@ class Pod:
             step=msgspec.structs.replace(step, name=instance.name),
             index=instance.index,
             number=number,
-            code=self._fetch_code(),
+            code=fetch_code(self.backend, self.spec, self.place.work),
             inputs=inputs,
             exports=node.exports if node else (),
             split=node.split if node else (),
@@ -203,12 +186,6 @@ class Pod:
         if instance.step.checkpoint is None:
             return self.place.work / "checkpoints"
         return Path(instance.step.checkpoint) / self.spec.run / f"{instance.name}.{instance.index}"
-
-    def _fetch_checkpoint(self, task: WorkerTask) -> None:
-        """Bring what an earlier attempt has left to where this one looks for it; a gang's ranks do so themselves."""
-        if task.step.checkpoint is None and not isinstance(task.step.runtime, RankRuntime):
-            prefix = checkpoint_prefix(task.run, task.step.name, task.index)
-            StoredCheckpoints(self.backend, prefix, task.number).fetch(Path(task.checkpoints))
 
     def _recorded(self, name: Task) -> AttemptRecord | None:
         key = attempt_key(self.spec.run, name)

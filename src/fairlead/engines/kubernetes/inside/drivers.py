@@ -164,16 +164,15 @@ class _Conversation:
     def _look_at_jobs(self) -> None:
         labels = {naming.RUN: self._pod.spec.run}
         found = self._client.list(JOB, namespace=self._submission.namespace, labels=labels).items
-        ended = {each["metadata"]["name"]: each for each in found if _is_over(each)}
+        ended = {each["metadata"]["name"]: end for each in found if (end := job.end_of(each)) is not None}
         for key, manifest in list(self._jobs.items()):
-            over = ended.get(manifest["metadata"]["name"])
-            if over is not None:
-                self._lose(self._progress.instances[key], over)
+            end = ended.get(manifest["metadata"]["name"])
+            if end is not None:
+                self._lose(self._progress.instances[key], end)
 
-    def _lose(self, instance: Instance, over: dict[str, Any]) -> None:
+    def _lose(self, instance: Instance, end: dict[str, Any]) -> None:
         """Record a call whose job has ended, and whose pods have left no record that decides."""
-        conditions = over.get("status", {}).get("conditions", ())
-        said = next((each.get("message", "") for each in conditions if each["type"] == "Failed"), "")
+        said = end.get("message", "") if end["type"] == "Failed" else ""
         self._record(instance, "failed", ErrorReport(type="Lost", message=f"none of its pods left a record: {said}"))
 
     def _prune(self, instance: Instance) -> None:
@@ -214,8 +213,3 @@ def _counting(pod: Pod) -> list[Observation]:
 
 def _is_old_failure(each: Observation, pod: Pod) -> bool:
     return isinstance(each, Ended) and each.record.status != "succeeded" and each.record.started < pod.place.since
-
-
-def _is_over(found: dict[str, Any]) -> bool:
-    conditions = found.get("status", {}).get("conditions", ())
-    return any(each["type"] in ("Complete", "Failed") and each["status"] == "True" for each in conditions)

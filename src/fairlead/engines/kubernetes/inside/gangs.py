@@ -77,9 +77,9 @@ class _Gang:
             except NotFound:
                 return "deleted"
             self._tell(found)
-            for condition in found.get("status", {}).get("conditions", ()):
-                if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
-                    return str(condition["type"])
+            end = job.end_of(found)
+            if end is not None:
+                return str(end["type"])
             time.sleep(LOOK_S)
 
     def _tell(self, found: dict[str, Any]) -> None:
@@ -147,8 +147,7 @@ class _Gang:
         """Remove the gangs of attempts before this one: whoever waited for them is gone."""
         for number in range(1, self._task.number):
             for manifest in self._objects(number):
-                with suppress(NotFound):
-                    remove(self._client, manifest)
+                remove(self._client, manifest)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_end = True

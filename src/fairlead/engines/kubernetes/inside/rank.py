@@ -15,16 +15,16 @@ import msgspec
 
 from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime, kind_of
-from fairlead.store.backends import Backend
-from fairlead.store.layout import attempt_key, checkpoint_prefix, object_key, parse_task, spec_key, task_key
+from fairlead.store.layout import attempt_key, parse_task, spec_key, task_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
 from fairlead.targets.job import MASTER_PORT
-from fairlead.worker.pods.checkpoints import StoredCheckpoints
 from fairlead.worker.pods.children import record_of_death, run_children
+from fairlead.worker.pods.fetching import fetch_checkpoint, fetch_code
 from fairlead.worker.pods.keeping import Keeper
+from fairlead.worker.ranks import ranks_on
 from fairlead.worker.running import task_name
-from fairlead.worker.tasks import ProjectCode, Rank, WorkerTask
+from fairlead.worker.tasks import Rank, WorkerTask
 
 
 def main() -> int:
@@ -46,9 +46,11 @@ def _run(given: argparse.Namespace) -> int:
     backend = open_backend(given.store)
     name = parse_task(given.task)
     task = msgspec.msgpack.decode(backend.get(task_key(given.run, name)), type=WorkerTask)
-    task = msgspec.structs.replace(task, code=_code(backend, given))
+    key = spec_key(given.run, given.revision)
+    code = fetch_code(backend, decode(backend.get(key), RunSpec, key=key), given.work)
+    task = msgspec.structs.replace(task, code=code)
     tasks = [(_as_rank(task, rank), given.work / f"log-{rank.rank}") for rank in _ranks(task)]
-    _fetch_checkpoint(backend, given.run, task)
+    fetch_checkpoint(backend, task)
     with ExitStack() as stack:
         keepers = [
             stack.enter_context(Keeper(backend, given.run, task_name(each), log, Path(each.metrics)))
@@ -64,22 +66,6 @@ def _run(given: argparse.Namespace) -> int:
     return int(any(deaths))
 
 
-def _fetch_checkpoint(backend: Backend, run: str, task: WorkerTask) -> None:
-    """Bring what an earlier attempt has left to where this one looks for it."""
-    if task.number > 1 and task.step.checkpoint is None:
-        prefix = checkpoint_prefix(run, task.step.name, task.index)
-        StoredCheckpoints(backend, prefix, task.number).fetch(Path(task.checkpoints))
-
-
-def _code(backend: Backend, given: argparse.Namespace) -> ProjectCode:
-    key = spec_key(given.run, given.revision)
-    code = decode(backend.get(key), RunSpec, key=key).code
-    assert code is not None and code.package is not None
-    package = given.work / "package"
-    package.write_bytes(backend.get(object_key(code.package.digest)))
-    return ProjectCode(file=str(given.work / "code" / code.package.digest), package=str(package))
-
-
 def _ranks(task: WorkerTask) -> list[Rank]:
     """Return the ranks of this pod. Its name is ``JOB-INDEX``, and the Service of its gang has the job's."""
     runtime = task.step.runtime
@@ -88,22 +74,7 @@ def _ranks(task: WorkerTask) -> list[Rank]:
     job = os.environ["HOSTNAME"].rpartition("-")[0]
     hosts = [f"{job}-{number}.{job}" for number in range(runtime.nodes)]
     workers = [f"{hosts[rank // each]}:{MASTER_PORT + 1 + rank % each}" for rank in range(runtime.world_size)]
-    kind = kind_of(runtime)
-    return [
-        Rank(
-            rank=node * each + local,
-            world_size=runtime.world_size,
-            local_rank=local,
-            local_world_size=each,
-            node_rank=node,
-            nodes=runtime.nodes,
-            master_address=hosts[0],
-            master_port=MASTER_PORT,
-            kind=kind,
-            workers=tuple(workers) if kind == "tensorflow" else (),
-        )
-        for local in range(each)
-    ]
+    return ranks_on(runtime, [node], hosts[0], MASTER_PORT, tuple(workers) if kind_of(runtime) == "tensorflow" else ())
 
 
 def _as_rank(task: WorkerTask, rank: Rank) -> WorkerTask:
