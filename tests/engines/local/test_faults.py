@@ -109,7 +109,9 @@ def test_a_killed_template_costs_the_steps_in_flight_an_attempt(bench: Bench) ->
     with bench.drive("held", count=2) as started:
         run = started.run
         bench.wait_for_executed(2, started)
+        in_flight = set(marked(started.mark)) - {started.process.pid}
         os.kill(template_of(started), 9)
+        wait_for(lambda: not in_flight & set(marked(started.mark)))  # else one may end well before it is killed
         bench.go()
         ended = started.ended()
         assert (ended.report.status, ended.exit_code) == ("succeeded", 0)
