@@ -33,6 +33,11 @@ def test_a_sweep_has_a_driver_and_its_trials() -> None:
     assert str(count(Node(step="search"))) == "17 pods: 12 of steps, 1 of drivers, 3 waiting for gangs, 1 to finish"
 
 
+def test_pods_that_create_parts_are_counted() -> None:
+    graph = Graph(flow="f", steps=STEPS, nodes=(Node(step="work"),))
+    assert str(count_pods(graph, 2)) == "4 pods: 1 of steps, 2 creating parts, 1 to finish"
+
+
 def test_a_list_counts_with_its_items_and_one_of_unknown_length_says_so() -> None:
     assert count(Node(step="fit", each=("x",), count=5)) == PodCount(steps=20, waiting=5)
     assert count(Node(step="work", each=("x",), count=0)) == PodCount()

@@ -11,17 +11,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import SpecError
-from fairlead.specs.graphs import Export, Graph, ListOf, Node, Output, graph_faults
-from fairlead.specs.steps import FunctionStep, Retries
+from fairlead.specs.graphs import Export, Graph, Node, Output, graph_faults
+from fairlead.specs.steps import FunctionStep, Overlay, Retries
 from fairlead.targets import naming, workflow
+from fairlead.targets.cutting import INSTANCES_MAX
 from fairlead.targets.orders import Order
 from specs.strategies import graph_specs
 from targets.goldens import CONTEXT, FLOWS, REPOSITORY, golden, submission, workflow_of
 from targets.refused import STEP
 from targets.strategies import one_step, runnable
 
-TASK = re.compile(r"\bn(\d+)\b")
-FACT = re.compile(r"\{\{tasks\.(n\d+)\.outputs\.parameters\.([a-z]+-\d+)\}\}")
+TASK = re.compile(r"\bn\d+(?:-parts)?")
+FACT = re.compile(r"tasks\.(n\d+)\.outputs\.parameters(?:\.|\[')([a-z]+-\d+)")
 LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -48,10 +49,10 @@ def parts(manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dic
 def test_every_node_still_to_run_is_one_task_that_waits_for_tasks_and_facts_that_there_are(order: Order) -> None:
     (manifest,) = workflow.render(order)
     tasks, templates = parts(manifest)
-    assert [task["name"] for task in tasks] == [f"n{number}" for number in order.nodes]
+    assert list(dict.fromkeys(task["name"].partition("-")[0] for task in tasks)) == [f"n{each}" for each in order.nodes]
     template_of = {task["name"]: templates[task["template"]] for task in tasks}
     for task in tasks:
-        depends = {f"n{number}" for number in TASK.findall(task.get("depends", ""))}
+        depends = set(TASK.findall(task.get("depends", "")))
         assert depends <= template_of.keys() - {task["name"]}
         for source, fact in FACT.findall(f"{task.get('when', '')} {task.get('withSequence', {}).get('count', '')}"):
             promised = template_of[source]["outputs"]["parameters"]
@@ -103,31 +104,84 @@ def test_a_process_of_any_hash_seed_renders_the_golden_bytes(seed: str) -> None:
 def chain(length: int) -> Graph:
     """A chain: each node takes from the one before and waits for the second before."""
     nodes = [
-        Node(step="work", inputs={"x": Output(number - 1)} if number else {}, after=(number - 2,) if number > 1 else ())
+        Node(
+            step="work",
+            index=number,
+            inputs={"x": Output(number - 1)} if number else {},
+            after=(number - 2,) if number > 1 else (),
+        )
         for number in range(length)
     ]
     return Graph(flow="f", steps={"work": STEP}, nodes=tuple(nodes))
 
 
-def test_a_graph_of_a_thousand_nodes_is_one_object_of_at_most_256_kib() -> None:
-    assert len(naming.as_json(workflow_of(chain(1000)))) <= workflow.BYTES_MAX
+def test_a_small_graph_is_one_object() -> None:
+    nodes = dict.fromkeys(range(INSTANCES_MAX))
+    graph = chain(INSTANCES_MAX)
+    assert len(workflow.render(Order(submission(graph), graph, nodes))) == 1
 
 
-def test_a_graph_that_is_too_large_for_one_object_is_refused_with_its_size_and_the_limit() -> None:
-    with pytest.raises(SpecError, match=r"(?s)too large.*KiB for 2000 nodes, and 256 KiB is the most.*step\.map"):
-        workflow_of(chain(2000))
+def test_of_a_graph_of_ten_thousand_nodes_no_object_is_above_256_kib_and_the_first_creates_the_others() -> None:
+    graph = chain(10_000)
+    first, *others = workflow.render(Order(submission(graph), graph, dict.fromkeys(range(10_000))))
+    assert len(others) == 50
+    assert max(len(naming.as_json(each)) for each in (first, *others)) <= workflow.BYTES_MAX
+    assert [task["name"] for task in parts(first)[0]] == ["parts"] and first["spec"]["onExit"] == "finish"
+    assert [task["name"] for each in others for task in parts(each)[0]] == [f"n{number}" for number in range(10_000)]
+    assert all("onExit" not in each["spec"] for each in others)
+    assert len({each["metadata"]["name"] for each in (first, *others)}) == 51
 
 
-def test_a_mapped_node_is_one_task_however_many_items_it_has() -> None:
-    few, many = (
-        Graph(
-            flow="f",
-            steps={"work": STEP},
-            nodes=(Node(step="work", each=("x",), count=count, inputs={"x": ListOf(())}),),
-        )
-        for count in (1, 100_000)
+def test_a_graph_whose_definitions_are_large_is_cut_before_it_has_many_nodes() -> None:
+    patch = {"metadata": {"annotations": {f"note-{number}": "x" * 1000 for number in range(50)}}}
+    steps = {
+        f"s{number}": FunctionStep(name=f"s{number}", function="mod:work", overlays=(Overlay(kind="Pod", patch=patch),))
+        for number in range(20)
+    }
+    graph = Graph(flow="f", steps=steps, nodes=tuple(Node(step=key) for key in steps))
+    first, *others = workflow.render(Order(submission(graph), graph, dict.fromkeys(range(20))))
+    assert len(others) > 3
+    assert max(len(naming.as_json(each)) for each in (first, *others)) <= workflow.BYTES_MAX
+
+
+def test_a_step_that_is_too_large_for_any_object_is_refused_with_its_size_and_the_limit() -> None:
+    patch = {"metadata": {"annotations": {"note": "x" * 300_000}}}
+    step = FunctionStep(name="big", function="mod:work", overlays=(Overlay(kind="Pod", patch=patch),))
+    with pytest.raises(SpecError, match=r"(?s)steps\.big.*KiB, and 256 KiB is the most.*overlays"):
+        workflow_of(one_step(step))
+
+
+def mapped(count: int | None) -> Graph:
+    """A list of a known length that is mapped over, or one that a node returns, and what takes all of it."""
+    nodes = (
+        Node(step="work", split=(Export(0, ()),)),
+        Node(step="work", each=("x",), count=count, inputs={"x": Output(0)}),
+        Node(step="work", inputs={"x": Output(1)}),
     )
-    assert len(naming.as_json(workflow_of(many))) - len(naming.as_json(workflow_of(few))) <= 5
+    return Graph(flow="f", steps={"work": STEP}, nodes=nodes)
+
+
+def test_a_list_that_fits_is_one_task() -> None:
+    tasks, templates = parts(workflow_of(mapped(100)))
+    assert [task["name"] for task in tasks] == ["n0", "n1", "n2"]
+    assert tasks[1]["withSequence"] == {"count": "100"} and "parts" not in templates
+
+
+def test_a_list_that_is_too_long_is_left_to_a_pod_that_cuts_it() -> None:
+    tasks, templates = parts(workflow_of(mapped(100_000)))
+    assert [task["name"] for task in tasks] == ["n0", "n1-parts", "n2"]
+    assert tasks[2]["depends"] == "(n1-parts.Succeeded || n1-parts.Failed || n1-parts.Errored || n1-parts.Skipped)"
+    assert "--node={{inputs.parameters.node}}" in templates["parts"]["container"]["command"]
+
+
+def test_a_list_of_unknown_length_is_one_task_while_it_is_short_and_left_to_parts_else() -> None:
+    tasks, _ = parts(workflow_of(mapped(None)))
+    assert [task["name"] for task in tasks] == ["n0", "n1", "n1-parts", "n2"]
+    fact = "tasks.n0.outputs.parameters"
+    most = INSTANCES_MAX - 2
+    assert tasks[1]["withSequence"]["count"] == f"{{{{=asInt({fact}['count-0']) > {most} ? '0' : {fact}['count-0']}}}}"
+    assert tasks[2]["when"] == f"{{{{{fact}.count-0}}}} > {most}"
+    assert "n1.Succeeded" in tasks[3]["depends"] and "n1-parts.Skipped" in tasks[3]["depends"]
 
 
 def test_a_list_of_unknown_length_that_nobody_tells_is_refused_with_its_node() -> None:

@@ -50,7 +50,8 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
         )
     submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
     nodes = dict.fromkeys(range(len(graph.nodes)))
-    return Rendered(workflow.render(Order(submission, graph, nodes)), count_pods(graph))
+    manifests = workflow.render(Order(submission, graph, nodes))
+    return Rendered(manifests, count_pods(graph, workflow.creators(manifests)))
 
 
 def _namespace(context: Context) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
 from fairlead.naming import digest_bytes
 from fairlead.specs.values import Ref
-from fairlead.store.backends import Backend, Entry, list_all
+from fairlead.store.backends import Backend, Entry, at_once, list_all
 from fairlead.store.catalog import latest_by_run
 from fairlead.store.journal import read_journal
 from fairlead.store.layout import Task, object_key, parse_task, run_prefix, spec_key
@@ -75,14 +76,12 @@ def _read_all(backend: Backend, run: str) -> list[Observation]:
     segments = list(read_journal(backend, run))
     found: list[Observation] = [*read_compacted(backend, run), *segments]
     known = {(each.record.step, each.record.index, each.record.number) for each in found if isinstance(each, Ended)}
-    found.extend(decode(backend.get(key), Called, key=key) for key in calls)
-    for key, task in small["attempts/"]:
-        if task.rank is None and task[:3] not in known:
-            found.append(_read_record(backend, key, task))
-            known.add(task[:3])
-    for key, task in small["starts/"]:
-        if task[:3] not in known:
-            found.append(decode(backend.get(key), Started, key=key))
+    attempts = [(key, task) for key, task in small["attempts/"] if task.rank is None and task[:3] not in known]
+    known.update(task[:3] for _, task in attempts)
+    starts = [key for key, task in small["starts/"] if task[:3] not in known]
+    found += at_once(lambda key: decode(backend.get(key), Called, key=key), calls)
+    found += at_once(lambda each: _read_record(backend, *each), attempts)
+    found += at_once(lambda key: decode(backend.get(key), Started, key=key), starts)
     return found
 
 
@@ -121,22 +120,24 @@ def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Calle
     """Yield what workers have recorded since the last call: what began, then what ended."""
     for folder in ("calls/", "starts/", "attempts/"):
         prefix = run_prefix(run) + folder
-        for entry in list_all(backend, prefix):
-            if entry in read.entries:
-                continue
-            try:
-                if folder == "calls/":
-                    yield decode(backend.get(entry.key), Called, key=entry.key)
-                    read.entries.add(entry)
-                    continue
-                task = parse_task(entry.key[len(prefix) :])
-                if folder == "starts/":
-                    yield decode(backend.get(entry.key), Started, key=entry.key)
-                elif task.rank is None:
-                    yield _read_record(backend, entry.key, task)
-            except NotFoundError:  # compacted since it was listed
-                continue
+        fresh = [entry for entry in list_all(backend, prefix) if entry not in read.entries]
+        for entry, record in zip(fresh, at_once(partial(_read_one, backend, prefix), fresh), strict=True):
+            if record is not None:
+                yield record
             read.entries.add(entry)
+
+
+def _read_one(backend: Backend, prefix: str, entry: Entry) -> Called | Started | Cached | Ended | None:
+    """Read what a worker has recorded; None for what is of one rank alone, or was compacted since it was listed."""
+    with suppress(NotFoundError):
+        if prefix.endswith("/calls/"):
+            return decode(backend.get(entry.key), Called, key=entry.key)
+        if prefix.endswith("/starts/"):
+            return decode(backend.get(entry.key), Started, key=entry.key)
+        task = parse_task(entry.key[len(prefix) :])
+        if task.rank is None:
+            return _read_record(backend, entry.key, task)
+    return None
 
 
 def _read_record(backend: Backend, key: str, task: Task) -> Cached | Ended:
@@ -219,8 +220,8 @@ def compact(
     prefix = run_prefix(run)
     backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
     for folder in _COMPACTED:
-        for entry in list_all(backend, prefix + folder) if folder not in keep else ():
-            backend.delete(entry.key)
+        if folder not in keep:
+            at_once(backend.delete, [entry.key for entry in list_all(backend, prefix + folder)])
 
 
 def _finals(backend: Backend, run: str) -> list[str]:

@@ -16,6 +16,7 @@ class PodCount(NamedTuple):
         steps: Pods that run steps: one each, of a gang one for each node.
         drivers: Pods of dynamic flows and sweeps.
         waiting: Pods that wait for a gang.
+        creators: Pods that create the workflows of parts, where a graph or a list is too large for one.
         lists: Mapped nodes whose number of items is known at run time only; they count as one item.
         dynamic: Dynamic flows, whose calls are known at run time only; they are not counted.
     """
@@ -23,13 +24,14 @@ class PodCount(NamedTuple):
     steps: int = 0
     drivers: int = 0
     waiting: int = 0
+    creators: int = 0
     lists: int = 0
     dynamic: int = 0
 
     @property
     def total(self) -> int:
         """All pods, with the last one, which writes down how the run ended."""
-        return self.steps + self.drivers + self.waiting + 1
+        return self.steps + self.drivers + self.waiting + self.creators + 1
 
     @property
     def is_exact(self) -> bool:
@@ -37,8 +39,14 @@ class PodCount(NamedTuple):
         return not self.lists and not self.dynamic
 
     def __str__(self) -> str:
-        parts = [(self.steps, "of steps"), (self.drivers, "of drivers"), (self.waiting, "waiting for gangs")]
-        listed = ", ".join(f"{count} {what}" for count, what in [*parts, (1, "to finish")] if count)
+        parts = [
+            (self.steps, "of steps"),
+            (self.drivers, "of drivers"),
+            (self.waiting, "waiting for gangs"),
+            (self.creators, "creating parts"),
+            (1, "to finish"),
+        ]
+        listed = ", ".join(f"{count} {what}" for count, what in parts if count)
         return f"{'' if self.is_exact else 'at least '}{self.total} pods: {listed}"
 
     def plus(self, other: PodCount, times: int = 1) -> PodCount:
@@ -46,9 +54,9 @@ class PodCount(NamedTuple):
         return PodCount(*(own + times * added for own, added in zip(self, other, strict=True)))
 
 
-def count_pods(graph: Graph) -> PodCount:
-    """Count the pods of a run."""
-    found = PodCount()
+def count_pods(graph: Graph, creators: int = 0) -> PodCount:
+    """Count the pods of a run, of which some create parts."""
+    found = PodCount(creators=creators)
     for node in graph.nodes:
         times = node.count if node.each and node.count is not None else 1
         found = found.plus(_pods_of(graph, graph.step_of(node)), times)

@@ -19,6 +19,8 @@ STEP = PREFIX + "step"
 NODE = PREFIX + "node"
 ITEM = PREFIX + "item"
 GENERATION = PREFIX + "generation"
+PART = PREFIX + "part"
+"""The label of a workflow that is a part of a run: which one."""
 OWNER = PREFIX + "owner"
 CALL = PREFIX + "call"
 """The annotation of a called step's pods: the instance, ``step.index``. Labels can't hold the name of every step."""
@@ -34,9 +36,9 @@ _JOB_MAX = 52
 _MARK = 8
 
 
-def run_name(submission: Submission) -> str:
-    """Return the name of a run's object: ``digits-20261123-141256-k3f9x-1``."""
-    suffix = f"-{submission.run}-{submission.generation}"
+def run_name(submission: Submission, part: str = "") -> str:
+    """Return the name of a run's object, ``digits-20261123-141256-k3f9x-1``, or of a part's: ``…-1-p3``."""
+    suffix = f"-{submission.run}-{submission.generation}{part and '-'}{part}"
     return dns_label(submission.flow, NAME_MAX - len(suffix)) + suffix
 
 

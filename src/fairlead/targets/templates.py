@@ -24,6 +24,9 @@ _SAME = (
 )  # fmt: skip
 """The fields that a template and a pod's spec have in common."""
 
+_PERSISTENT: Manifest = {"limit": "5", "retryPolicy": "Always", "backoff": {"duration": "2s", "factor": "2"}}
+"""How pods of Fairlead's own are tried again, which begin where the last one was stopped."""
+
 
 def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Manifest:
     """Return the template of a definition.
@@ -57,8 +60,22 @@ def finish(submission: Submission, name: str) -> Manifest:
         "name": name,
         "metadata": {"labels": {naming.STEP: name}},
         "volumes": own_volumes(),
-        "retryStrategy": {"limit": "5", "retryPolicy": "Always", "backoff": {"duration": "2s", "factor": "2"}},
+        "retryStrategy": _PERSISTENT,
         "container": pods.own_container(context, "fairlead.worker.pods.finish", *pods.identity(submission)),
+    }
+
+
+def parts(submission: Submission, name: str) -> Manifest:
+    """Return the template of a pod that creates the workflows of parts, of a graph or of a node's items."""
+    arguments = ("--node={{inputs.parameters.node}}", "--workflow={{workflow.name}}", "--uid={{workflow.uid}}")
+    module = "fairlead.engines.kubernetes.inside.parts"
+    pod = pods.own_pod(submission.context, module, *pods.identity(submission), *arguments, driving=True)
+    return {
+        "name": name,
+        "inputs": {"parameters": [{"name": "node"}]},
+        "metadata": {"labels": {naming.STEP: name}},
+        "retryStrategy": _PERSISTENT,
+        **_as_template(submission, pod),
     }
 
 

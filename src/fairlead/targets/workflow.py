@@ -1,28 +1,25 @@
 """Argo Workflows' ``Workflow``: a run whose graph the controller itself goes through, with nobody driving it.
 
 One template for each definition of a step, never for a node: tasks carry the number of their node, and the pod finds
-the rest in the store. The order of tasks (``depends``) lets through whatever may run; whether it does is decided by
-the pod, with the rules of every engine. Where one step alone decides a condition, its pod says so, and no pod starts.
+the rest in the store (`fairlead.targets.tasks`). A graph that is too large for one object becomes several, which a pod
+of the first creates (`fairlead.targets.cutting`).
 
 Source: https://argo-workflows.readthedocs.io/en/release-3.7/fields/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
 from fairlead.errors import Fault, SpecError
-from fairlead.specs import graphs
-from fairlead.specs.branching import counted_by, deciding_facts, lists_of
-from fairlead.specs.conditions import scalars
-from fairlead.specs.graphs import Graph, Node, outputs_in
-from fairlead.specs.steps import Step
+from fairlead.specs.graphs import Graph
 from fairlead.targets import naming, pods, templates
+from fairlead.targets.cutting import Part, allowances, cut
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.overlays import object_faults, overlay
 from fairlead.targets.restricted import annotation_faults
+from fairlead.targets.tasks import WHOLE, Tasks, lengths, parts_task
 
 KEPT_S = 24 * 3600
 """Seconds that a finished workflow and its pods are kept, where nobody records them as they end."""
@@ -44,29 +41,70 @@ OPENED = frozenset(
 )  # fmt: skip
 """What an overlay of the kind ``Workflow`` can change."""
 
-_FLOW, _FINISH = "flow", "finish"
+_FLOW, _FINISH, _PARTS = "flow", "finish", "parts"
+_SPARE = 24 << 10
+"""Bytes that are left for what is not a template or a task."""
 
 
 def render(order: Order) -> list[Manifest]:
     """Compile a run.
 
     Returns:
-        The objects in the order of their creation: the workflow.
+        The workflow, which whoever submits creates. Where the graph is too large for one, those of its parts follow,
+        which a pod of the first creates; as far as can be said before it runs.
 
     Raises:
-        SpecError: An overlay makes it what can't be on a cluster, or the graph is too large for one object.
+        SpecError: An overlay makes it what can't be on a cluster, or a step is too large for an object.
     """
-    workflow = naming.marked(_Rendering(order).workflow())
-    size = len(naming.as_json(workflow))
+    rendering = _Rendering(order)
+    own = rendering.allowances()
+    if own is not None:
+        whole = rendering.workflow(naming.run_name(order.submission), own)
+        if len(naming.as_json(whole)) <= BYTES_MAX:
+            return [whole]
+    return [rendering.root(), *(render_part(order, part) for part in parts(order))]
+
+
+def parts(order: Order) -> list[Part]:
+    """Cut a run into parts, the same whatever of it is still to run. Raises as `render` does."""
+    whole = order._replace(nodes=dict.fromkeys(range(len(order.graph.nodes))), counts={})
+    found = cut(order.graph, whole.nodes, lengths(whole), _Rendering(whole).template_size, BYTES_MAX - _SPARE)
+    opened = (
+        Part(part.name, {number: order.nodes[number] for number in part.nodes if number in order.nodes})
+        for part in found
+    )
+    return [part for part in opened if part.nodes]
+
+
+def render_part(order: Order, part: Part) -> Manifest:
+    """Compile a part of a run, of which `order` is the whole. Raises as `render` does."""
+    rendering = _Rendering(order._replace(nodes=part.nodes))
+    own = rendering.allowances()
+    assert own is not None  # as it was cut
+    made = rendering.workflow(naming.run_name(order.submission, part.name), own, part.name)
+    size = len(naming.as_json(made))
     if size > BYTES_MAX:
-        why = f"its Workflow has {size >> 10} KiB for {len(order.nodes)} nodes, and {BYTES_MAX >> 10} KiB is the most"
+        steps = ", ".join(sorted({order.graph.nodes[number].step for number in part.nodes}))
+        why = f"its Workflow has {size >> 10} KiB, and {BYTES_MAX >> 10} KiB is the most"
         raise SpecError(
             f"flow {order.graph.flow!r}",
-            [Fault("nodes", why)],
+            [Fault(f"steps.{steps}", why)],
             verdict="is too large for one object of a cluster",
-            next="map over lists instead of calling a step in a loop: step.map(items) is one node, however many items",
+            next="make the overlays of these steps smaller",
         )
-    return [workflow]
+    return made
+
+
+def creators(manifests: list[Manifest]) -> int:
+    """Return how many pods surely create parts, by the objects that a run was compiled to."""
+    tasks = (task for each in manifests for task in each["spec"]["templates"][0]["dag"]["tasks"])
+    return sum(task["template"] == _PARTS and "when" not in task for task in tasks)
+
+
+def is_completed(workflow: Manifest) -> bool:
+    """Say whether a workflow has ended, by its metadata: its last pod too."""
+    labels: dict[str, str] = workflow["metadata"].get("labels", {})
+    return labels.get("workflows.argoproj.io/completed") == "true"
 
 
 class _Rendering:
@@ -76,33 +114,57 @@ class _Rendering:
         self._submission = order.submission
         self._context = order.submission.context
 
-    def workflow(self) -> Manifest:
+    def allowances(self) -> dict[int, int] | None:
+        """Return the most items of each mapped node that one workflow runs; None where it would be too large."""
+        return allowances(self._graph, lengths(self._order))
+
+    def template_size(self, key: str) -> int:
+        """Return how many bytes the template of a definition has."""
+        return self._template_sizes[key]
+
+    def root(self) -> Manifest:
+        """Return the workflow of a run that is cut into parts: the pod that creates them, and the last pod."""
+        return self._made(naming.run_name(self._submission), [parts_task(WHOLE, _PARTS)], [self._creator()])
+
+    def workflow(self, name: str, own: dict[int, int], part: str = "") -> Manifest:
+        """Return the workflow of all that is to run.
+
+        Args:
+            name: Its name.
+            own: The most items of each mapped node that it runs itself.
+            part: Which part of a run it is; the whole where this is empty.
+        """
+        tasks = Tasks(self._order, self._template_names, own, _PARTS)
+        listed = list(tasks)
+        templates = [self._step(key, tasks.facts_of(key)) for key in self._template_names]
+        if any(task["template"] == _PARTS for task in listed):
+            templates.append(self._creator())
+        return self._made(name, listed, templates, part)
+
+    def _made(self, name: str, tasks: list[Manifest], made: list[Manifest], part: str = "") -> Manifest:
         submission, account = self._submission, self._context.service_account
+        labels = naming.run_labels(submission)
+        end = [] if part else [templates.finish(submission, _FINISH)]
         spec: dict[str, Any] = {
             "entrypoint": _FLOW,
-            "onExit": _FINISH,
+            **({} if part else {"onExit": _FINISH}),
             "serviceAccountName": account,
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": account},
             "securityContext": pods.pod_security(self._context.user),
-            "podMetadata": {"labels": naming.run_labels(submission)},
+            "podMetadata": {"labels": labels},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
-            "templates": [self._flow(), *self._steps(), templates.finish(submission, _FINISH)],
+            "templates": [{"name": _FLOW, "dag": {"failFast": False, "tasks": tasks}}, *made, *end],
         }
         if self._context.priority:
             spec["podPriorityClassName"] = self._context.priority
-        return self._overlaid(
-            {
-                "apiVersion": "argoproj.io/v1alpha1",
-                "kind": "Workflow",
-                "metadata": {
-                    "name": naming.run_name(submission),
-                    "namespace": submission.namespace,
-                    "labels": naming.run_labels(submission),
-                },
-                "spec": spec,
-            }
-        )
+        metadata = {
+            "name": name,
+            "namespace": submission.namespace,
+            "labels": labels | ({naming.PART: part} if part else {}),
+        }
+        manifest = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
+        return naming.marked(self._overlaid(manifest))
 
     def _overlaid(self, made: Manifest) -> Manifest:
         found = made
@@ -120,107 +182,20 @@ class _Rendering:
             )
         return found
 
-    # The graph ---------------------------------------------------------------------------------
-
-    def _flow(self) -> Manifest:
-        tasks = [self._task(number) for number in self._order.nodes]
-        return {"name": _FLOW, "dag": {"failFast": False, "tasks": tasks}}
-
-    def _task(self, number: int) -> Manifest:
-        node = self._graph.nodes[number]
-        task: Manifest = {"name": _task_name(number), "template": self._template_names[node.step]}
-        item = "{{item}}" if node.each else "0"
-        task["arguments"] = {
-            "parameters": [{"name": "node", "value": str(number)}, {"name": "item", "value": item}],
-        }
-        depends = " && ".join(self._conditions(node))
-        if depends:
-            task["depends"] = depends
-        if number in self._facts:
-            decides, fact = self._facts[number]
-            task["when"] = f"{{{{tasks.{_task_name(decides)}.outputs.parameters.{fact}}}}} == true"
-        items = self._order.nodes[number]
-        if node.each and items is not None:
-            task["withItems"] = [str(item) for item in items]
-        elif node.each:
-            task["withSequence"] = {"count": self._count(number)}
-        return task
-
-    def _conditions(self, node: Node) -> Iterator[str]:
-        """Yield for each node that another waits for how it must have ended, wider rather than too narrow."""
-        required = {scalar.node for scalar in scalars(node.when)} if node.when is not None else set()
-        for binding in node.inputs.values():
-            required.update(_required(binding))
-        for need in sorted(graphs.needs(node) & self._order.nodes.keys()):
-            name = _task_name(need)
-            words = ["Succeeded"]
-            if self._graph.nodes[need].each:  # some of its items may do, or it has none
-                words += ["Failed", "Errored", "Skipped"]
-            if need not in required:
-                words += ["Skipped", "Omitted"]
-            found = " || ".join(f"{name}.{word}" for word in dict.fromkeys(words))
-            yield f"({found})" if len(words) > 1 else found
-
-    def _count(self, number: int) -> str:
-        if number in self._order.counts:
-            return str(self._order.counts[number])
-        try:
-            counted = counted_by(self._graph, number)
-            if isinstance(counted, int):
-                return str(counted)
-            source, fact = counted
-            if source not in self._order.nodes:
-                raise LookupError(f"node {source}, which says how long its list is, does not run again")
-        except LookupError as error:
-            raise SpecError(f"flow {self._graph.flow!r}", [Fault(f"nodes[{number}].each", str(error))]) from error
-        return f"{{{{tasks.{_task_name(source)}.outputs.parameters.{fact}}}}}"
-
-    @cached_property
-    def _facts(self) -> dict[int, tuple[int, str]]:
-        """For each conditional node that a node of this workflow decides: that node, and the name of its fact.
-
-        Where a mapped node decides, there is a fact for each item and none for all.
-        """
-        return {
-            number: (decides, fact)
-            for number, (decides, fact) in deciding_facts(self._graph).items()
-            if decides in self._order.nodes and not self._graph.nodes[decides].each
-        }
-
     # Templates ---------------------------------------------------------------------------------
 
     @cached_property
     def _template_names(self) -> dict[str, str]:
         """The name of the template of each definition that is still to run, in the order of the graph."""
         keys = dict.fromkeys(self._graph.nodes[number].step for number in self._order.nodes)
-        return {key: naming.dns_label(key, 40, taken=(_FLOW, _FINISH)) for key in keys}
+        return {key: naming.dns_label(key, 40, taken=(_FLOW, _FINISH, _PARTS)) for key in keys}
 
-    def _steps(self) -> Iterator[Manifest]:
-        promised: dict[str, set[str]] = {}
-        for number in self._order.nodes:
-            promised.setdefault(self._graph.nodes[number].step, set()).update(lists_of(self._graph, number))
-        for decides, fact in self._facts.values():
-            promised[self._graph.nodes[decides].step].add(fact)
-        for key, name in self._template_names.items():
-            step: Step = self._graph.steps[key]
-            yield templates.step(self._submission, name, step, sorted(promised[key], key=_position))
+    @cached_property
+    def _template_sizes(self) -> dict[str, int]:
+        return {key: len(naming.as_json(self._step(key, []))) for key in self._template_names}
 
+    def _step(self, key: str, facts: list[str]) -> Manifest:
+        return templates.step(self._submission, self._template_names[key], self._graph.steps[key], facts)
 
-def _task_name(number: int) -> str:
-    return f"n{number}"
-
-
-def _position(fact: str) -> tuple[str, int]:
-    kind, _, position = fact.partition("-")
-    return kind, int(position)
-
-
-def _required(binding: graphs.Binding) -> set[int]:
-    """Return the nodes without which a binding has no value."""
-    if isinstance(binding, graphs.Literally | graphs.FirstOf):
-        return set()
-    if isinstance(binding, graphs.ListOf):
-        return {need for item in binding.items for need in _required(item)}
-    if isinstance(binding, graphs.DictOf):
-        return {need for item in binding.items.values() for need in _required(item)}
-    return {output.node for output in outputs_in(binding)}
+    def _creator(self) -> Manifest:
+        return templates.parts(self._submission, _PARTS)

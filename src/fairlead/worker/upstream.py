@@ -8,20 +8,16 @@ step of a run of any size reads what it needs, and no more.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from fairlead.specs import graphs
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.status import StepStatus
 from fairlead.specs.values import Ref
 from fairlead.store import verdicts
-from fairlead.store.backends import Backend
+from fairlead.store.backends import Backend, at_once
 from fairlead.store.history import count_items, read_instance
 from fairlead.store.progress import Instance
 from fairlead.store.records import Cached, Ended, Observation, Outcome, RunSpec, Superseded
-
-_READERS = 16
-"""Requests under way at once where the records of a mapped node are gathered: one at a time, 10,000 take a minute."""
 
 
 class Upstream:
@@ -76,9 +72,7 @@ class Upstream:
         """Return all instances of a node, with what they produced."""
         instances = self._made(node)
         unread = [each for each in instances if each.key not in self._read]
-        if len(unread) > 1:
-            with ThreadPoolExecutor(_READERS) as readers:
-                list(readers.map(self.known, unread))
+        at_once(self.known, unread)
         for each in instances:
             self._decide(node, self.known(each))
         return instances

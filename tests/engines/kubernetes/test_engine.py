@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairlead.engines.kubernetes.engine import counts, left
+from fairlead.engines.kubernetes.remaining import counts, left
 from fairlead.specs.graphs import Export, Graph, Node, Output
 from fairlead.specs.steps import FunctionStep
 from fairlead.specs.values import Ref

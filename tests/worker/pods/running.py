@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.local.driving import SOURCE, flags, steps_of, wait_for
-from fairlead.engines.kubernetes.engine import left
+from fairlead.engines.kubernetes.remaining import left
 from fairlead.naming import utc_now
 from fairlead.packaging.travelling import pack_project
 from fairlead.runs.launching import load_flow

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 
 import msgspec
 
 from fairlead.engines.contract import Observer
-from fairlead.engines.kubernetes.following import Follower, is_completed
+from fairlead.engines.kubernetes.following import Follower
+from fairlead.engines.kubernetes.remaining import counts, left
 from fairlead.engines.kubernetes.submitting import create
 from fairlead.errors import Fault, NotFoundError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import WORKFLOW
-from fairlead.specs.branching import counted_by
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.specs.status import RunStatus
@@ -71,8 +71,8 @@ class KubernetesEngine:
         submission = self.submission(spec, claim)
         self._backend.create(submission_key(spec.run, claim.number), encode(submission))
         nodes = left(progress)
-        for manifest in workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes))):
-            create(self._client, manifest)
+        own, *_ = workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes)))
+        create(self._client, own)
         return self._hand_over(submission, claim)
 
     def follow(
@@ -107,7 +107,7 @@ class KubernetesEngine:
         stopped = False
         listed = self._client.list(WORKFLOW, namespace=self._namespace, labels={naming.RUN: run}, metadata_only=True)
         for found in listed.items:
-            if is_completed(found):
+            if workflow.is_completed(found):
                 continue
             with suppress(NotFound):
                 self._client.patch(
@@ -125,39 +125,3 @@ class KubernetesEngine:
         )
         claims.hand_over(self._backend, submission.run, claim, handover)
         return handover
-
-
-def left(progress: Progress) -> dict[int, tuple[int, ...] | None]:
-    """Return the nodes that are still to run, with those of their items that are where some are not."""
-    found: dict[int, tuple[int, ...] | None] = {}
-    for number in range(len(progress.graph.nodes)):
-        if not progress.is_expanded(number):
-            found[number] = None
-            continue
-        instances = progress.instances_of(number)
-        opened = tuple(position for position, each in enumerate(instances) if not each.ended)
-        if opened:
-            found[number] = None if len(opened) == len(instances) else opened
-    return found
-
-
-def counts(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> dict[int, int]:
-    """Return how many instances mapped nodes have, where it is known already.
-
-    Args:
-        progress: How far the run is.
-        nodes: The nodes that are still to run.
-    """
-    found = {}
-    for number in nodes:
-        if not progress.graph.nodes[number].each:
-            continue
-        if progress.is_expanded(number):
-            found[number] = progress.count_of(number)
-            continue
-        with suppress(LookupError):  # which the target refuses, with the node's path
-            counted = counted_by(progress.graph, number)
-            if isinstance(counted, tuple) and counted[0] not in nodes:
-                outcome, position = progress.outcome_of(counted[0]), int(counted[1].rpartition("-")[2])
-                found[number] = progress.count_items(outcome.items[position]) if outcome else 0
-    return found

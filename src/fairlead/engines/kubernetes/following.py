@@ -19,6 +19,7 @@ from fairlead.store.progress import Progress
 from fairlead.store.records import RunSpec
 from fairlead.targets import naming
 from fairlead.targets.podstatus import pod_status
+from fairlead.targets.workflow import is_completed
 
 LOOK_S = 0.5
 """Seconds between two looks at the store, at least; it is looked at when a pod has changed."""
@@ -96,9 +97,3 @@ class Follower:
             instance = self._progress.apply(record)
             if instance is not None:
                 self._observer.changed(instance)
-
-
-def is_completed(workflow: dict[str, Any]) -> bool:
-    """Say whether a workflow has ended, by its metadata: its last pod too."""
-    labels: dict[str, str] = workflow["metadata"].get("labels", {})
-    return labels.get("workflows.argoproj.io/completed") == "true"

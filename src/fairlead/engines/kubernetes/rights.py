@@ -30,9 +30,10 @@ RUNNING: tuple[Rule, ...] = _REPORTING
 DRIVING: tuple[Rule, ...] = (
     *(Rule(verb, "batch", "jobs") for verb in ("create", "get", "list", "delete")),
     *(Rule(verb, "", "services") for verb in ("create", "get", "delete")),
+    *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch")),
     *_REPORTING,
 )
-"""Of the ServiceAccount of drivers, and of pods that wait for gangs: what they call, and the gangs themselves."""
+"""Of the ServiceAccount of drivers, and of pods that wait for gangs or create the workflows of parts."""
 
 TELLING_QUEUES: tuple[Rule, ...] = (Rule("list", "kueue.x-k8s.io", "workloads"),)
 """Of drivers too, where runs have a queue: to say what a gang waits for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -12,17 +11,12 @@ from fairlead.store.layout import spec_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode
 from fairlead.worker.concluding import conclude
+from fairlead.worker.pods.place import identity_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Conclude the run that the arguments name, unless it was taken over; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="fairlead-finish")
-    parser.add_argument("--store", required=True)
-    parser.add_argument("--run", required=True)
-    parser.add_argument("--revision", type=int, default=0)
-    parser.add_argument("--generation", type=int, required=True)
-    parser.add_argument("--cancels-before", type=int, default=0)
-    given, _ = parser.parse_known_args(arguments)  # what other pods are told is of no use here
+    given = identity_parser("fairlead-finish").parse_args(arguments)
     try:
         backend = open_backend(given.store)
         key = spec_key(given.run, given.revision)

@@ -37,15 +37,22 @@ class Place(NamedTuple):
 
 
 def read_place(arguments: Sequence[str] | None) -> Place:
-    """Read the arguments of a pod's command."""
-    parser = argparse.ArgumentParser(prog="fairlead-pod")
-    for name in ("store", "run"):
-        parser.add_argument(f"--{name}", required=True)
-    for name in ("revision", "generation", "cancels-before", "item"):
-        parser.add_argument(f"--{name}", type=int, default=0)
+    """Read the arguments of the command of a step's pod."""
+    parser = identity_parser("fairlead-pod")
+    parser.add_argument("--item", type=int, default=0)
     parser.add_argument("--node", type=int, default=-1)
     parser.add_argument("--call", default="")
-    parser.add_argument("--since", type=float, default=0.0)
-    for name in ("work", "facts"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--facts", type=Path, required=True)
     return Place(**vars(parser.parse_args(arguments)))
+
+
+def identity_parser(program: str) -> argparse.ArgumentParser:
+    """Return a parser of the arguments that say which run a pod is of: see `fairlead.targets.pods.identity`."""
+    parser = argparse.ArgumentParser(prog=program)
+    for name in ("store", "run"):
+        parser.add_argument(f"--{name}", required=True)
+    for name in ("revision", "generation", "cancels-before"):
+        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--since", type=float, default=0.0)
+    parser.add_argument("--work", type=Path, default=Path())
+    return parser

@@ -16,17 +16,18 @@ from typing import Any
 import msgspec
 
 from fairlead.engines.kubernetes.inside.listening import Listener
-from fairlead.engines.kubernetes.inside.owning import create_owned, remove
+from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
+from fairlead.engines.kubernetes.remaining import counting, is_old_failure
 from fairlead.errors import SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB
 from fairlead.specs.contexts import Submission
 from fairlead.specs.reports import ErrorReport
 from fairlead.specs.steps import SweepStep
-from fairlead.store.history import Recorded, read_observations, recorded_since
+from fairlead.store.history import Recorded, recorded_since
 from fairlead.store.layout import Task, attempt_key, call_key
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import AttemptRecord, Called, Ended, Observation, encode
+from fairlead.store.records import AttemptRecord, Called, Ended, encode
 from fairlead.targets import job, naming
 from fairlead.worker.calls import Calls
 from fairlead.worker.channel import Framing, driver_framing, frame
@@ -78,7 +79,8 @@ class _Conversation:
         self._submission = submission
         self._framing: Framing[Any] = driver_framing()
         self._recorded = Recorded()
-        self._progress = Progress(pod.spec.graph, lambda ref: 0, constants=pod.spec.items, records=_counting(pod))
+        records = counting(pod.backend, pod.spec.run, pod.place.since)
+        self._progress = Progress(pod.spec.graph, lambda ref: 0, constants=pod.spec.items, records=records)
         self._calls = Calls(pod.spec, self._progress, self, self)
         self._calls.begin(driver, 0)
         self._listener = Listener(pod.backend, pod.spec.run, self._calls)
@@ -144,7 +146,7 @@ class _Conversation:
             except SpecError as error:  # it can't run there, which nobody could know before it was called
                 self._record(instance, "failed", ErrorReport(type="SpecError", message=str(error)))
                 continue
-            create_owned(self._client, manifest)
+            create_owned(self._client, manifest, this_pod())
             self._jobs[instance.key] = manifest
 
     def _look(self) -> None:
@@ -152,7 +154,7 @@ class _Conversation:
         if not self._jobs:
             return
         for record in recorded_since(self._pod.backend, self._pod.spec.run, self._recorded):
-            if not isinstance(record, Called):
+            if not isinstance(record, Called) and not is_old_failure(record, self._pod.place.since):
                 instance = self._progress.apply(record)
                 if instance is not None and instance.ended and instance.call is not None:
                     self._end(instance)
@@ -204,12 +206,3 @@ class _Conversation:
         if instance.status == "succeeded" and instance.attempts:
             self._listener.hear(instance, max(instance.attempts))
         self._calls.ended(instance)
-
-
-def _counting(pod: Pod) -> list[Observation]:
-    """Return what is known of the run, less what failed under an earlier submission: that is tried again."""
-    return [each for each in read_observations(pod.backend, pod.spec.run) if not _is_old_failure(each, pod)]
-
-
-def _is_old_failure(each: Observation, pod: Pod) -> bool:
-    return isinstance(each, Ended) and each.record.status != "succeeded" and each.record.started < pod.place.since

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.engines.kubernetes.inside.owning import create_owned, remove
+from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
 from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
@@ -57,7 +57,7 @@ class _Gang:
         self._pod.backend.put(task_key(self._pod.spec.run, self._name), msgspec.msgpack.encode(self._task))
         try:
             for manifest in objects:
-                create_owned(self._client, manifest)
+                create_owned(self._client, manifest, this_pod())
             return self._outcome(self._wait(objects[-1]["metadata"]["name"]))
         finally:
             for manifest in objects:

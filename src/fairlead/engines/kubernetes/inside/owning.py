@@ -1,9 +1,10 @@
-"""Objects that a pod creates belong to it: they go when it goes."""
+"""Objects that a pod creates belong to it, or to the workflow that it is of: they go when that goes."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import NamedTuple
 
 from fairlead.engines.kubernetes.submitting import KINDS, create
 from fairlead.kube.client import Client
@@ -11,11 +12,24 @@ from fairlead.kube.failures import NotFound
 from fairlead.targets.orders import Manifest
 
 
-def create_owned(client: Client, manifest: Manifest) -> None:
-    """Create an object that is removed with this pod, or adopt the one that an earlier pod has made."""
-    name, uid = os.environ["FAIRLEAD_POD"], os.environ["FAIRLEAD_POD_UID"]
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}
-    metadata = {**manifest["metadata"], "ownerReferences": [owner]}
+class Owner(NamedTuple):
+    """The object that others belong to."""
+
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+
+
+def this_pod() -> Owner:
+    """Return the pod that this process is in."""
+    return Owner("v1", "Pod", os.environ["FAIRLEAD_POD"], os.environ["FAIRLEAD_POD_UID"])
+
+
+def create_owned(client: Client, manifest: Manifest, owner: Owner) -> None:
+    """Create an object that is removed with its owner, or adopt the one that an earlier pod has made."""
+    reference = {"apiVersion": owner.api_version, "kind": owner.kind, "name": owner.name, "uid": owner.uid}
+    metadata = {**manifest["metadata"], "ownerReferences": [reference]}
     create(client, {**manifest, "metadata": metadata})
 
 

@@ -1,0 +1,69 @@
+"""What of a run is still to run, as far as its records say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from fairlead.specs.branching import counted_by
+from fairlead.store.backends import Backend
+from fairlead.store.history import read_observations
+from fairlead.store.progress import Progress
+from fairlead.store.records import Ended, Observation
+
+
+def left(progress: Progress, nodes: Iterable[int] | None = None) -> dict[int, tuple[int, ...] | None]:
+    """Return the nodes that are still to run, with those of their items that are where some are not.
+
+    Args:
+        progress: How far the run is.
+        nodes: Of which nodes; None for all.
+    """
+    found: dict[int, tuple[int, ...] | None] = {}
+    for number in range(len(progress.graph.nodes)) if nodes is None else nodes:
+        if not progress.is_expanded(number):
+            found[number] = None
+            continue
+        instances = progress.instances_of(number)
+        opened = tuple(position for position, each in enumerate(instances) if not each.ended)
+        if opened:
+            found[number] = None if len(opened) == len(instances) else opened
+    return found
+
+
+def counts(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> dict[int, int]:
+    """Return how many instances mapped nodes have, where it is known already.
+
+    Args:
+        progress: How far the run is.
+        nodes: The nodes that are still to run.
+    """
+    found = {}
+    for number in nodes:
+        if not progress.graph.nodes[number].each:
+            continue
+        if progress.is_expanded(number):
+            found[number] = progress.count_of(number)
+            continue
+        with suppress(LookupError):  # which the target refuses, with the node's path
+            counted = counted_by(progress.graph, number)
+            if isinstance(counted, tuple) and counted[0] not in nodes:
+                outcome, position = progress.outcome_of(counted[0]), int(counted[1].rpartition("-")[2])
+                found[number] = progress.count_items(outcome.items[position]) if outcome else 0
+    return found
+
+
+def counting(backend: Backend, run: str, since: float) -> list[Observation]:
+    """Return what is known of a run, less what failed before it was submitted: that is tried again.
+
+    Args:
+        backend: The store.
+        run: The run's id.
+        since: When it was submitted, in seconds since 1970.
+    """
+    return [each for each in read_observations(backend, run) if not is_old_failure(each, since)]
+
+
+def is_old_failure(each: Observation, since: float) -> bool:
+    """Say whether a record is of an attempt that failed before the run was submitted, which counts no more."""
+    return isinstance(each, Ended) and each.record.status != "succeeded" and each.record.started < since
