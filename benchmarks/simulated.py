@@ -2,9 +2,10 @@
 
     python benchmarks/simulated.py [--sizes 50 1000] [--nodes 3]
 
-The graph is twenty blocks, one after the other, each of which fans out and in. It is rendered as `fairlead run` renders it, and sent to the testbed (docs/testbed.md);
-its pods come to simulated nodes, where each runs for half a second to a second and nothing is executed. An object above
-256 KiB, which Fairlead refuses, is sent all the same: to see how it grows.
+The graph is twenty blocks, one after the other, each of which fans out and in. It is rendered as `fairlead run` renders
+it, and sent to the testbed (docs/testbed.md); its pods come to simulated nodes, where each runs for half a second to a
+second and nothing is executed. An object above 256 KiB, which Fairlead refuses, is sent all the same: to see how it
+grows.
 
 `bytes_sent` is the workflow as it is created, `bytes_grown` as it is at its end, and `bytes_kept` that with the managed
 fields, as etcd keeps it, all as JSON without blanks. CPU is that of the whole testbed's processes meanwhile.
