@@ -68,6 +68,8 @@ def _simulate(nodes: int) -> None:
     def ended(*_: object) -> None:
         raise KeyboardInterrupt
 
+    if cluster.running(current()) is None:
+        raise TestbedError("no testbed is up: make cluster")
     signal.signal(signal.SIGTERM, ended)
     with contextlib.suppress(KeyboardInterrupt), simulation.simulated(current().kubeconfig, nodes) as running:
         print(json.dumps(running.placement), flush=True)

@@ -14,6 +14,7 @@ import yaml
 from servers.apiserver import ApiServer
 from servers.cluster import Cluster
 from testbed import kubectl, versions
+from testbed.__main__ import main
 from testbed.simulation import LABEL, Simulation, simulated
 
 needs_kwok = pytest.mark.components
@@ -152,6 +153,16 @@ def test_a_simulation_that_an_error_ends_leaves_nothing(kubeconfig: Path) -> Non
         raise ZeroDivisionError
 
     assert cluster.get("pods")["items"] == cluster.get("nodes")["items"] == []
+
+
+def test_without_a_testbed_nothing_can_be_simulated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_TESTBED", str(tmp_path))
+
+    assert main(["simulate"]) == 1
+
+    assert capsys.readouterr().err == "no testbed is up: make cluster\n"
 
 
 @pytest.fixture
