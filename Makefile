@@ -15,7 +15,7 @@ BENCH ?= start
 # Whose output make cluster-logs prints; the last lines of each otherwise
 LOGS ?=
 
-.PHONY: help env env-demo check test test-cluster test-slow format generated demo bench cluster cluster-down cluster-status \
+.PHONY: help env env-demo check test test-cluster test-components test-slow format generated demo bench cluster cluster-down cluster-status \
 	cluster-logs cluster-context lock clean
 
 help:  ## show this list
@@ -45,6 +45,10 @@ test: check  ## run every gate, the fast tier of the tests, and those of a clust
 test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, after starting the testbed
 	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || $(BIN)/python -m testbed context >/dev/null
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
+
+test-components: env cluster  ## run the tests with components that a testbed can do without; builds KWOK
+	$(BIN)/python -m testbed build kwok
+	$(BIN)/python -m pytest -m components $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier
 	$(BIN)/python -m pytest -m slow $(TESTS)

@@ -124,8 +124,8 @@ def fairlead(place: dict[str, str]) -> dict[str, Callable[[], int]]:
     }
 
 
-def official(place: dict[str, str]) -> dict[str, Callable[[], int]]:
-    """Return the ways to list with the official client: its objects, and its bytes decoded by the standard library."""
+def official_api(place: dict[str, str]) -> Any:
+    """Return the official client's API of the core's kinds."""
     from kubernetes import client
 
     with tempfile.NamedTemporaryFile("w", suffix=".crt", delete=False) as file:
@@ -133,7 +133,12 @@ def official(place: dict[str, str]) -> dict[str, Callable[[], int]]:
     configuration = client.Configuration()
     configuration.host, configuration.ssl_ca_cert = place["url"], file.name
     configuration.api_key = {"authorization": f"Bearer {place['token']}"}
-    api = client.CoreV1Api(client.ApiClient(configuration))
+    return client.CoreV1Api(client.ApiClient(configuration))
+
+
+def official(place: dict[str, str]) -> dict[str, Callable[[], int]]:
+    """Return the ways to list with the official client: its objects, and its bytes decoded by the standard library."""
+    api = official_api(place)
 
     def objects() -> int:
         found, token = 0, None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import signal
 import sys
 
-from . import cluster, processes, worker
+from . import cluster, processes, simulation, worker
 from .faults import TestbedError
 from .state import current
 
@@ -23,6 +26,8 @@ def main(arguments: list[str]) -> int:
     verbs.add_parser("context", help="the command that tells Fairlead about it")
     build = verbs.add_parser("build", help="build the named components, or all that a testbed needs")
     build.add_argument("component", nargs="*")
+    simulate = verbs.add_parser("simulate", help="add simulated nodes to it until this process is ended")
+    simulate.add_argument("--nodes", type=int, default=1)
     chosen = parser.parse_args(arguments)
     try:
         return _run(chosen)
@@ -52,7 +57,24 @@ def _run(chosen: argparse.Namespace) -> int:
             print(line)
         case "build":
             cluster.build(chosen.component)
+        case "simulate":
+            _simulate(chosen.nodes)
     return 0 if healthy else 1
+
+
+def _simulate(nodes: int) -> None:
+    """Keep simulated nodes, whose placement is printed as JSON, until somebody ends this process."""
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if cluster.running(current()) is None:
+        raise TestbedError("no testbed is up: make cluster")
+    signal.signal(signal.SIGTERM, ended)
+    with contextlib.suppress(KeyboardInterrupt), simulation.simulated(current().kubeconfig, nodes) as running:
+        print(json.dumps(running.placement), flush=True)
+        while True:
+            signal.pause()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,6 @@ import pytest
 
 pytest.register_assert_rewrite("fairlead.testing")
 
-from servers.fixtures import api_server, cluster, postgres_url, s3_store_url  # noqa: E402  # after the registration above
+from servers.fixtures import api_server, cluster, postgres_url, s3_store_url, simulation  # noqa: E402  # after the registration above
 
-__all__ = ["api_server", "cluster", "postgres_url", "s3_store_url"]
+__all__ = ["api_server", "cluster", "postgres_url", "s3_store_url", "simulation"]

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 
 [ "${CI:-}" != true ] || $python -m testbed build
-$python -m pytest -m "not slow and not cluster" -n auto --dist loadfile "$@"
+$python -m pytest -m "not slow and not cluster and not components" -n auto --dist loadfile "$@"
 if [ "${CI:-}" = true ]; then
     $python -m testbed up
 elif [ -z "${FAIRLEAD_TEST_KUBECONFIG:-}" ] && ! $python -m testbed status >/dev/null 2>&1; then

@@ -12,6 +12,8 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+from testbed.simulation import Simulation, simulated
+
 from . import apiserver, minio, postgres
 from . import cluster as clusters
 from .processes import Unavailable
@@ -64,3 +66,10 @@ def api_server() -> Iterator[apiserver.ApiServer]:
 def cluster() -> clusters.Cluster:
     """Return the cluster that is up: the testbed, or the one that FAIRLEAD_TEST_KUBECONFIG names."""
     return start_or_skip(clusters.find)
+
+
+@pytest.fixture(scope="session")
+def simulation(cluster: clusters.Cluster) -> Iterator[Simulation]:
+    """Return simulated nodes beside the cluster's own, for tests that are marked ``components``."""
+    with simulated(cluster.kubeconfig, nodes=3) as running:
+        yield running

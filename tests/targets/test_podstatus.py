@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.specs.status import StepStatus
-from fairlead.targets.podstatus import evidence, has_begun, pod_status
+from fairlead.targets import naming
+from fairlead.targets.podstatus import WatchedPod, evidence, has_begun, pod_status
 
 WORDS = st.sampled_from(
     [
@@ -66,6 +68,20 @@ def test_every_pod_has_a_status_and_its_reason_in_words(pod: dict[str, Any]) -> 
     assert found.status in (None, *get_args(StepStatus))
     assert isinstance(found.reason, str)
     assert isinstance(evidence(pod), str) and isinstance(has_begun(pod), bool)
+
+
+@settings(max_examples=400)
+@given(PODS)
+def test_what_watches_decode_of_a_pod_says_the_same_as_the_whole(pod: dict[str, Any]) -> None:
+    labels = {naming.NODE: "3", naming.ITEM: "1", "other": "x"}
+    metadata = {"name": "p", "namespace": "n", "labels": labels, "annotations": {}, "managedFields": [{}]}
+    whole = {"apiVersion": "v1", "kind": "Pod", **pod, "metadata": metadata}
+
+    seen = msgspec.json.decode(msgspec.json.encode(whole), type=WatchedPod)
+
+    assert pod_status(seen) == pod_status(whole)
+    assert (has_begun(seen), evidence(seen)) == (has_begun(whole), evidence(whole))
+    assert seen["metadata"] == {"name": "p", "labels": labels, "annotations": {}}
 
 
 def pod(node: str = "n", **status: Any) -> dict[str, Any]:

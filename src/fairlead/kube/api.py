@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from fairlead.decoding import decoder
 from fairlead.errors import ClusterError
 from fairlead.kube.connection import Connection
 from fairlead.kube.failures import (
@@ -227,7 +228,7 @@ class Api:
         try:
             answer = stream.read()
             with collection_paused():
-                return msgspec.json.decode(answer, type=shape)
+                return decoder(shape).decode(answer)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Unreachable(
                 self.connection.where,

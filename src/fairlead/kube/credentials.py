@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from fairlead.decoding import decoder
 from fairlead.kube.failures import CredentialsError
 
 REREAD_S = 60.0
@@ -230,7 +231,7 @@ class Plugin:
     def _run(self) -> tuple[Identity, float]:
         printed = self._printed()
         try:
-            found = msgspec.json.decode(printed, type=_ExecCredential)
+            found = decoder(_ExecCredential).decode(printed)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise self._failure("it printed no ExecCredential") from None  # the text itself holds the token
         if found.kind != "ExecCredential" or found.api_version != self._plugin.api_version:

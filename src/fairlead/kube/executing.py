@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from fairlead.decoding import decoder
 from fairlead.kube.api import Api
 from fairlead.kube.channels import ERROR, STDERR, STDIN, STDOUT, V4, Channels
 from fairlead.kube.failures import Unreachable, call_of, refusal
@@ -47,7 +48,7 @@ class _Outcome(msgspec.Struct):
 def read_exit(data: bytes) -> Exit | None:
     """Read the last word of the error channel; None where it is not about an exit code."""
     try:
-        outcome = msgspec.json.decode(data, type=_Outcome)
+        outcome = decoder(_Outcome).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     if outcome.status == "Success":

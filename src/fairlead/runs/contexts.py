@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from fairlead.decoding import decoder
 from fairlead.errors import DamagedError, SpecError, UsageError, nearest
 from fairlead.runs.home import home
 from fairlead.specs.contexts import LOCAL, Context, context_faults
@@ -69,7 +70,7 @@ def find(name: str) -> Context:
             next="fairlead context ls" if known else "fairlead context add NAME --store s3://…",
         ) from None
     try:
-        return msgspec.json.decode(data, type=Context)
+        return decoder(Context).decode(data)
     except msgspec.DecodeError as error:
         raise DamagedError(
             f"cannot read the context {name!r}", where=str(path), why=str(error), next="add it again"

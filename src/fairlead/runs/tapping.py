@@ -23,7 +23,7 @@ from fairlead.store.history import read_spec
 from fairlead.store.layout import Task, parse_task, run_prefix
 from fairlead.store.opened import Store
 from fairlead.targets import naming
-from fairlead.targets.podstatus import has_begun
+from fairlead.targets.podstatus import WatchedPod, has_begun
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _BLOCK = 64 << 10
@@ -41,7 +41,8 @@ def tapped(store: Store, context: str, run: str) -> Iterator[None]:
     place = open_place(context)
     with tempfile.TemporaryDirectory(prefix="fairlead-logs-") as folder, store.spooling_in(Path(folder)):
         tap = _Tap(place.client, place.namespace, store, run)
-        with Watch(place.client, POD, namespace=place.namespace, labels={naming.RUN: run}) as pods:
+        own = {naming.RUN: run}
+        with Watch(place.client, POD, namespace=place.namespace, labels=own, shape=WatchedPod) as pods:
             pods.listen(tap.changed)
             yield
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from fairlead.decoding import decoder
 from fairlead.errors import DamagedError
 from fairlead.specs.graphs import Graph
 from fairlead.specs.reports import ErrorReport
@@ -293,7 +294,7 @@ def decode(data: bytes, form: type[T], *, key: str) -> T:
         DamagedError: The bytes are no such record, or one of a newer version.
     """
     try:
-        return msgspec.json.decode(data, type=form)
+        return decoder(form).decode(data)
     except msgspec.DecodeError as error:
         version = _format_of(data)
         if version > FORMAT:
@@ -307,6 +308,6 @@ def decode(data: bytes, form: type[T], *, key: str) -> T:
 
 def _format_of(data: bytes) -> int:
     try:
-        return int(msgspec.json.decode(data, type=dict).get("format", 0))
+        return int(decoder(dict).decode(data).get("format", 0))
     except (msgspec.DecodeError, TypeError, ValueError):
         return 0

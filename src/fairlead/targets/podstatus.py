@@ -5,12 +5,45 @@ Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from fairlead.specs.status import StepStatus
 
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _VOLUME = ("FailedMount", "FailedAttachVolume")
+
+
+class _Metadata(TypedDict, total=False):
+    name: str
+    uid: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+class _Spec(TypedDict, total=False):
+    nodeName: str | None
+
+
+class _Container(TypedDict, total=False):
+    name: str
+    state: dict[str, Any] | None
+
+
+class _Status(TypedDict, total=False):
+    phase: str | None
+    reason: str | None
+    message: str | None
+    conditions: list[dict[str, Any]] | None
+    containerStatuses: list[_Container] | None
+    initContainerStatuses: list[_Container] | None
+
+
+class WatchedPod(TypedDict, total=False):
+    """What of a pod is read here and in `naming`: the shape of watches of pods, who need not decode the rest."""
+
+    metadata: _Metadata
+    spec: _Spec | None
+    status: _Status | None
 
 
 class PodStatus(NamedTuple):

@@ -18,7 +18,7 @@ from fairlead.store.history import Recorded, recorded_since
 from fairlead.store.progress import Progress
 from fairlead.store.records import RunSpec
 from fairlead.targets import naming
-from fairlead.targets.podstatus import pod_status
+from fairlead.targets.podstatus import WatchedPod, pod_status
 from fairlead.targets.workflow import is_completed
 
 LOOK_S = 0.5
@@ -61,7 +61,7 @@ class Follower:
         own, place = f"metadata.name={workflow}", self._namespace
         with (
             Watch(self._client, WORKFLOW, namespace=place, fields=own, metadata_only=True) as workflows,
-            Watch(self._client, POD, namespace=place, labels={naming.RUN: self._spec.run}) as pods,
+            Watch(self._client, POD, namespace=place, labels={naming.RUN: self._spec.run}, shape=WatchedPod) as pods,
         ):
             workflows.wait_synced(_SYNC_S)
             pods.wait_synced(_SYNC_S)

@@ -22,6 +22,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from fairlead.decoding import decoder
 from fairlead.specs.reports import ErrorReport
 from fairlead.store.claims import host_name
 from fairlead.store.layout import Task
@@ -263,4 +264,4 @@ def _read_metrics(path: Path) -> Iterator[LoggedLine]:
     """Yield what was logged; the last line may be cut."""
     with suppress(FileNotFoundError, msgspec.DecodeError), path.open("rb") as file:
         for line in file:
-            yield msgspec.json.decode(line, type=LoggedLine)
+            yield decoder(LoggedLine).decode(line)

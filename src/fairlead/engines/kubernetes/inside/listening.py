@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-import msgspec
-
+from fairlead.decoding import decoder
 from fairlead.errors import NotFoundError
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.store.backends import Backend
@@ -59,6 +58,6 @@ class Listener:
         whole = data[: data.rfind(b"\n") + 1]
         self._read[name] = start + len(whole)
         for line in whole.splitlines():
-            logged = msgspec.json.decode(line, type=LoggedLine)
+            logged = decoder(LoggedLine).decode(line)
             values = {each: float(value) for each, value in logged.values.items()}
             self._calls.logged(instance, Logged(id=0, values=values, at=logged.at, time=logged.time))
