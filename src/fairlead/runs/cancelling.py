@@ -85,6 +85,14 @@ def _cancel_lost(backend: Backend, report: RunReport) -> bool:
 
 def _gave_up(backend: Backend, run: str, patience_s: float) -> GaveUp:
     claim = claims.newest_claim(backend, run)
+    handover = claims.handed_over(backend, run, claim) if claim else None
+    if handover is not None:
+        return GaveUp(
+            f"run {run} has not ended within {patience_s:.0f} s; it stays asked to",
+            where=f"context {handover.context}, namespace {handover.namespace}, {handover.name}",
+            why="its cluster has to be told, and has then to write down the end",
+            next=f"fairlead cancel {run} --on {handover.context}",
+        )
     here = claim is not None and claim.host == claims.host_name()
     return GaveUp(
         f"run {run} has not ended within {patience_s:.0f} s; it stays asked to",

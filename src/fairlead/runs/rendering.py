@@ -42,15 +42,21 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
         UsageError: There is no such context.
         SpecError: The graph can't run there; every fault is named.
     """
+    context = check(graph, on, labels)
+    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
+    nodes = dict.fromkeys(range(len(graph.nodes)))
+    return Rendered(workflow.render(Order(submission, graph, nodes)), count_pods(graph))
+
+
+def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
+    """Check that a graph can run in a context, and return that. Raises as `render` does."""
     context = contexts.find(on)
     faults = [*refusals(graph, context), *label_refusals(labels)]
     if faults:
         raise SpecError(
             f"flow {graph.flow!r}", faults, verdict=f"can't run in the context {on!r}", next="leave --on away"
         )
-    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
-    nodes = dict.fromkeys(range(len(graph.nodes)))
-    return Rendered(workflow.render(Order(submission, graph, nodes)), count_pods(graph))
+    return context
 
 
 def _namespace(context: Context) -> str:

@@ -30,8 +30,10 @@ from fairlead.store.records import (
     encode,
 )
 
-_COMPACTED = ("attempts/", "calls/", "occurrences/", "observed/", "starts/", "tasks/")
+_COMPACTED = ("attempts/", "calls/", "held/", "occurrences/", "observed/", "starts/", "tasks/")
 """What the final record of a run replaces."""
+RESUMED = ("calls/", "occurrences/")
+"""What stays of that where a run may be resumed: which call and which of several equal executions an instance is."""
 _TRIES = 20
 """Readings of a run that is compacted meanwhile; each lost one means that whoever does so got on."""
 

@@ -13,16 +13,13 @@ from fairlead.specs.status import RunStatus
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import cancel_requests, compact, read_observations
+from fairlead.store.history import RESUMED, cancel_requests, compact, read_observations
 from fairlead.store.history import read_progress as read
 from fairlead.store.journal import Journal
 from fairlead.store.layout import run_prefix
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import AttemptRecord, Claim, Ended, RunSpec, RunStatusChanged
 from fairlead.store.segments import join_segments
-
-_RESUMED = ("calls/", "occurrences/")
-"""What a resumed run reads again: which call and which of several equal executions an instance is."""
 
 
 def conclude(backend: Backend, spec: RunSpec, claim: Claim, *, cancels_before: int) -> RunStatus:
@@ -46,7 +43,7 @@ def conclude(backend: Backend, spec: RunSpec, claim: Claim, *, cancels_before: i
     else:
         status = _decide(backend, spec, progress, claim, cancels_before)
     join_segments(backend, f"{run_prefix(spec.run)}logs/")
-    keep = () if status == "succeeded" else _RESUMED
+    keep = () if status == "succeeded" else RESUMED
     compact(backend, spec.run, claim, read_observations(backend, spec.run), keep=keep)
     note_transition(backend, spec.run, spec.graph.flow, status, now=utc_now())
     claims.release(backend, spec.run, claim)

@@ -6,22 +6,18 @@ import faulthandler
 import os
 import socket
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from fairlead.errors import StoreError
 from fairlead.packaging.arriving import open_project
 from fairlead.packaging.loading import import_project
-from fairlead.store.backends import Backend
-from fairlead.store.layout import checkpoint_prefix
 from fairlead.store.opening import open_backend
 from fairlead.worker.channel import CHANNEL, Connection
+from fairlead.worker.checkpoints import keeping
 from fairlead.worker.functions import Modules, function_of
-from fairlead.worker.pods.checkpoints import StoredCheckpoints
-from fairlead.worker.running import run_task, set_up_process, task_name, write_lines_at_once
+from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
 from fairlead.worker.tasks import WorkerTask
 from fairlead.worker.template import leave
 
@@ -38,7 +34,7 @@ def main(path: str) -> int:
     modules = Modules(project)
     function = function_of(task, modules, _connection)
     backend = open_backend(task.store)
-    done = run_task(task, function, backend, _ignore, modules.root, _keeping(task, backend))
+    done = run_task(task, function, backend, _ignore, modules.root, keeping(backend, task))
     os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
     return int(not done)
 
@@ -49,22 +45,6 @@ def _connection() -> Connection:
 
 def _ignore(message: Any) -> None:
     """Nobody listens: the pod's own process reads what a step logs from its file."""
-
-
-def _keeping(task: WorkerTask, backend: Backend) -> Callable[[Path], None] | None:
-    """Return what puts complete checkpoints into the store: of a gang those of rank 0; none where a volume has them."""
-    if task.step.checkpoint is not None or (task.rank is not None and task.rank.rank != 0):
-        return None
-    name = task_name(task)
-    stored = StoredCheckpoints(backend, checkpoint_prefix(task.run, name.step, name.index), task.number)
-
-    def keep(folder: Path) -> None:
-        try:
-            stored.keep(folder)
-        except StoreError as error:
-            print(f"fairlead: the checkpoint {folder.name} is not in the store: {error}", file=sys.stderr)
-
-    return keep
 
 
 if __name__ == "__main__":
