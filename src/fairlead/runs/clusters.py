@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.engine import KubernetesEngine
+from fairlead.engines.kubernetes.removing import remove_objects as delete_workflows
 from fairlead.engines.kubernetes.reopening import reopen
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
@@ -20,10 +21,10 @@ from fairlead.runs.options import Options
 from fairlead.runs.remaining import remaining
 from fairlead.runs.rendering import check, render
 from fairlead.runs.reporting import read_report
-from fairlead.runs.settings import open_store
+from fairlead.runs.settings import chosen_context, open_store
 from fairlead.runs.specifying import moved, new_run, repeated, revised, specify, travelling
 from fairlead.runs.travelling import packed_project
-from fairlead.specs.contexts import Context
+from fairlead.specs.contexts import LOCAL, Context, Submission
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
 from fairlead.store.history import read_progress, read_spec
@@ -166,6 +167,23 @@ def stop(name: str, run: str) -> None:
     if not engine_in(place).cancel(run) and claim is not None and handover is not None:
         # Its workflow is gone, and with it whoever would write down the end.
         conclude(backend, read_spec(backend, run), claim, cancels_before=handover.cancels_before)
+
+
+def remove_objects(run: str, submissions: Iterable[Submission]) -> int:
+    """Remove what a run has left in the clusters that it was submitted to; returns how many workflows there were.
+
+    Raises:
+        UsageError: A context is not known on this machine.
+        ClusterError: A cluster can't be reached, or refuses.
+    """
+    chosen = chosen_context()
+    places = {(each.context.name if chosen == LOCAL else chosen, each.namespace) for each in submissions}
+    removed = 0
+    for name, namespace in sorted(places):
+        context = contexts.find(name)
+        client = Client(connect(context.kube_context, kubeconfig=context.kubeconfig))
+        removed += delete_workflows(client, run, namespace)
+    return removed
 
 
 def engine_in(place: Place) -> KubernetesEngine:

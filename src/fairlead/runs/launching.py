@@ -18,11 +18,21 @@ from fairlead.authoring.parameters import revived
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine
-from fairlead.errors import ClaimedError, FairleadError, Fault, SpecError, StoreError, UsageError, nearest
+from fairlead.errors import (
+    ClaimedError,
+    FairleadError,
+    Fault,
+    NotFoundError,
+    SpecError,
+    StoreError,
+    UsageError,
+    nearest,
+)
 from fairlead.naming import utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import unpack
 from fairlead.packaging.project import Project, find_project
+from fairlead.runs import contexts
 from fairlead.runs.finding import find_run
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options, Silent
@@ -219,7 +229,7 @@ def resume(
 
         return clusters.resume(run, options, observer, current=current)
     store = open_store(options.store)
-    spec = read_spec(store.backend, run)
+    spec = _spec_of(store, run)
     engine = _engine(store, options)
     if current is None and (spec.host != claims.host_name() or spec.context != LOCAL):
         _check(engine, remaining(store.backend, spec))  # it was begun where there may be more
@@ -233,6 +243,19 @@ def resume(
         _release_if_possible(store.backend, run, claim)
         raise
     return _drive(store, engine, fresh, observer, claim, resume=True, before=spec)
+
+
+def _spec_of(store: Store, run: str) -> RunSpec:
+    """Return the spec of a run that is to go on here; one that is not known may be in the store of a context."""
+    try:
+        return read_spec(store.backend, run)
+    except NotFoundError as error:
+        stores = {contexts.find(each).store for each in contexts.names()} - {store.url}
+        if stores:
+            error.next = "a context's runs are in its store: " + "   or ".join(
+                f"FAIRLEAD_STORE={each} fairlead resume {run} --on local" for each in sorted(stores)
+            )
+        raise
 
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:

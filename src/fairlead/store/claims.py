@@ -57,7 +57,7 @@ def _refusal(backend: Backend, run: str, claim: Claim) -> ClaimedError:
         f"run {run} is under way on a cluster",
         where=f"context {handover.context}, namespace {handover.namespace}, {handover.name}, since {since}",
         why=why,
-        next=f"follow it: fairlead logs {run} -f {on}   or stop it, and go on then: fairlead cancel {run} {on}",
+        next=f"stop it first: fairlead cancel {run} {on}   where that cluster is gone for good: with --abandon",
     )
 
 
