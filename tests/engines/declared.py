@@ -7,6 +7,8 @@ from fairlead.engines.differences import DIFFERENCES
 LOCAL = {
     "differences": tuple(each for each in DIFFERENCES if each.engine == "local"),
     "elsewhere": {
+        "command": "worker/test_containers.py",
+        "image": "worker/test_containers.py",
         "checkpoint": "engines/local/test_checkpoints.py",
         "resources.memory": "engines/local/test_memory.py",
         "retries.backoff_max": "specs/test_steps.py",
@@ -24,6 +26,7 @@ KUBERNETES = {
     "differences": tuple(each for each in DIFFERENCES if each.engine == "kubernetes"),
     "elsewhere": {
         **dict.fromkeys(_MANIFESTS, "targets/test_goldens.py"),
+        "command": "worker/test_containers.py",
         "overlays": "targets/test_overlays.py",
         "retries.infrastructure": "worker/pods/test_pod.py",
         "runtime.roles": "targets/test_refusals.py",

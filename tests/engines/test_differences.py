@@ -100,7 +100,7 @@ def test_refusals_stand_beside_differences_in_the_order_of_the_graph(monkeypatch
         ("many", "kubernetes", True),
         ("many", "local", True),
         ("many", "local", False),
-        ("boxed", "kubernetes", True),
+        ("boxed", "kubernetes", False),
         ("boxed", "local", True),
     ]
     assert report.lines[0].asks == "runtime 'ray' can't run on a cluster yet"

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import Torch
-from fairlead.specs.steps import Step, SweepStep
+from fairlead.specs.steps import ContainerStep, Step, SweepStep
 
 EngineName = Literal["local", "kubernetes"]
 
@@ -101,6 +101,11 @@ def _fleeting_checkpoint(graph: Graph, key: str) -> Any:
     return None if mounted else step.checkpoint
 
 
+def _container_image(graph: Graph, key: str) -> Any:
+    step = graph.steps[key]
+    return step.image if isinstance(step, ContainerStep) else None
+
+
 _NOT_INSTALLED = "nothing is installed: the Python that runs the step must have them"
 _NOT_ELASTIC = "the gang has all its nodes, or does not run"
 
@@ -136,6 +141,9 @@ DIFFERENCES: tuple[Difference, ...] = (
         "local", "volumes", "nothing is mounted: the paths are those of this machine", _names("volumes", "path")
     ),
     Difference("local", "overlays", "there are no objects to change", _names("overlays", "kind")),
+    Difference(
+        "kubernetes", "image", "needs Python in it too, which brings the inputs and the output", _container_image
+    ),
     Difference("kubernetes", "environment.packages", _NOT_INSTALLED, _field("environment.packages")),
     Difference("kubernetes", "retries.factor", "is rounded to a whole number, as Argo Workflows has it", _split_factor),
     Difference(

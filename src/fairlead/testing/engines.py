@@ -32,7 +32,7 @@ from fairlead.runs.logs import Log
 from fairlead.specs.reports import AttemptReport, RunReport, StepReport
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Torch
-from fairlead.specs.steps import Environment, FunctionStep, Retries
+from fairlead.specs.steps import ContainerStep, Environment, FunctionStep, Retries
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 
@@ -490,7 +490,7 @@ _DEFINING = ("name", "parameters", "outputs", "function")
 
 def options_of_steps() -> Iterator[str]:
     """Yield every option of a step, as a path below it."""
-    for name in FunctionStep.__struct_fields__:
+    for name in dict.fromkeys((*FunctionStep.__struct_fields__, *ContainerStep.__struct_fields__)):
         if name in _PARTS:
             yield from (f"{name}.{field}" for field in _PARTS[name].__struct_fields__)
         elif name not in _DEFINING:

@@ -10,6 +10,7 @@ import time
 from fairlead.naming import utc_now
 from fairlead.specs.reports import ErrorReport
 from fairlead.specs.status import RunStatus
+from fairlead.specs.steps import ContainerStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
@@ -104,10 +105,13 @@ def _end(instance: Instance, status: str, message: str) -> Ended:
     )
 
 
+_NO_PYTHON = "; a container step's image needs Python 3.11 or newer there, which brings its inputs and its output"
+
+
 def _why_lost(instance: Instance) -> str:
     if instance.running:
         return "its pod was gone before it left a record"
     if not instance.attempts:
-        return "none of its pods could start"
+        return "none of its pods could start" + (_NO_PYTHON if isinstance(instance.step, ContainerStep) else "")
     last = instance.attempts[max(instance.attempts)]
     return f"no attempt is left; the last one: {last.error.message if last.error else last.status}"

@@ -6,6 +6,7 @@ import faulthandler
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import msgspec
 
 from fairlead.packaging.arriving import open_project
 from fairlead.packaging.loading import import_project
+from fairlead.specs.steps import ContainerStep
 from fairlead.store.opening import open_backend
 from fairlead.worker.channel import CHANNEL, Connection
 from fairlead.worker.checkpoints import keeping
+from fairlead.worker.containers import commanded
 from fairlead.worker.functions import Modules, function_of
 from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
 from fairlead.worker.tasks import WorkerTask
@@ -28,15 +31,22 @@ def main(path: str) -> int:
     set_up_process(task)
     write_lines_at_once()
     faulthandler.enable()
+    function, root = _function_of(task)
+    backend = open_backend(task.store)
+    done = run_task(task, function, backend, _ignore, root, keeping(backend, task))
+    os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
+    return int(not done)
+
+
+def _function_of(task: WorkerTask) -> tuple[Callable[..., Any], str]:
+    """Return what a task calls, and the root of its project."""
+    if isinstance(task.step, ContainerStep):  # whose image has nothing that the project imports
+        return commanded(task), ""
     assert task.code.package is not None
     project = open_project(Path(task.code.package).read_bytes(), Path(task.code.file))
     import_project(project)
     modules = Modules(project)
-    function = function_of(task, modules, _connection)
-    backend = open_backend(task.store)
-    done = run_task(task, function, backend, _ignore, modules.root, keeping(backend, task))
-    os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
-    return int(not done)
+    return function_of(task, modules, _connection), modules.root
 
 
 def _connection() -> Connection:
