@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from engines import crossing_flows
+from engines.local.driving import steps_of, wait_for
 from fairlead.errors import ClaimedError
 from fairlead.runs.handles import Run
 from fairlead.store import claims
@@ -128,6 +129,41 @@ class CrossingContract:
             assert after[name].artifact == before[name].artifact, name
         for name in ("source", "other", "again"):
             assert after[name].artifact != before[name].artifact, name
+
+
+class DriverCrossing:
+    """The same of what needs pods that create others: dynamic flows, sweeps and gangs."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return copied(tmp_path)
+
+    def test_a_dynamic_flow_goes_on_elsewhere(self, sites: Sites, file: Path) -> None:
+        """Its body goes through its calls once more, and those that had succeeded are answered."""
+        ended = sites.first(file, "loop", {"goal": 20})
+        assert (ended.report.status, len(ended.report.steps)) == ("failed", 6), words(ended)
+        check_resumed(sites, ended, sites.second.resume(ended.report.run), 67)
+
+    def test_a_sweep_goes_on_elsewhere(self, sites: Sites, file: Path) -> None:
+        """With the trials that it had, and those that were cut short as they were."""
+        pytest.importorskip("optuna")
+        run = sites.first.begin(file, "swept", {}, until="trial")
+        wait_for(lambda: _done(sites, run) == 2, patience_s=300)
+        ended = sites.first.cancel(run)
+        assert ended.report.status == "cancelled"
+        resumed = sites.second.resume(run)
+        assert (resumed.report.status, result(sites, resumed)) == ("succeeded", [3, 0.0]), words(resumed)
+        trials = [each for each in resumed.report.steps if each.name == "trial"]
+        assert sorted(len(each.attempts) for each in trials) == [1, 1, 2, 2]
+
+    def test_a_gang_goes_on_elsewhere(self, sites: Sites, file: Path) -> None:
+        ended = sites.first(file, "gang", {})
+        assert ended.report.status == "failed", words(ended)
+        check_resumed(sites, ended, sites.second.resume(ended.report.run), "rank 0 of 2")
+
+
+def _done(sites: Sites, run: str) -> int:
+    return sum(each.status == "succeeded" for each in steps_of(sites.first.store, run, "trial"))
 
 
 def check_resumed(sites: Sites, ended: Ended, resumed: Ended, returns: Any) -> None:

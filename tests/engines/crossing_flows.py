@@ -173,7 +173,7 @@ def loop(goal: int = 20) -> int:
     number = 1
     while number < goal:
         number = add(number, number)
-        if number == 4 and attempt() == 1:
+        if number == 4:
             add.map([1, 2])
             fail_first(number)
     return sum(add.map([number, number + 1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite("engines.crossing")
-from engines.crossing import CrossingContract, Sites  # noqa: E402  # rewritten first
+from engines.crossing import CrossingContract, DriverCrossing, Sites  # noqa: E402  # rewritten first
 from engines.local.driving import LocalLaunch  # noqa: E402
 from worker.pods.running import PodLaunch  # noqa: E402
 
@@ -47,3 +47,13 @@ class TestInPods(_Processes):
     @pytest.fixture
     def sites(self, pods):
         return Sites(pods, pods)
+
+
+class TestDriversHere(DriverCrossing):
+    """The table itself: from this machine to this machine, in another process's stead."""
+
+    @pytest.fixture
+    def sites(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path / "home"))
+        with LocalLaunch(tmp_path / "home", capsys) as launch:
+            yield Sites(launch, launch)

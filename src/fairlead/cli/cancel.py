@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Cancel the run."""
     from fairlead.runs.cancelling import abandon, cancel
     from fairlead.runs.finding import find_run
-    from fairlead.runs.reporting import read_report
+    from fairlead.runs.reporting import is_driven, read_report
     from fairlead.runs.settings import chosen_context, open_store
     from fairlead.specs.contexts import LOCAL
     from fairlead.specs.status import ENDED
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     backend = open_store().backend
     run_id = find_run(backend, arguments.run)
     before = read_report(backend, run_id).status
-    if before in ENDED:
+    if before in ENDED and not (arguments.abandon and is_driven(backend, run_id)):
         print(f"run {run_id} had ended already: {before}")
         return 0
     if arguments.abandon:
