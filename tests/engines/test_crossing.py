@@ -6,7 +6,8 @@ import pytest
 
 pytest.register_assert_rewrite("engines.crossing")
 from engines.crossing import CrossingContract, DriverCrossing, Sites  # noqa: E402  # rewritten first
-from engines.local.driving import LocalLaunch  # noqa: E402
+from engines.local.driving import LocalLaunch, driver, steps_of, wait_for  # noqa: E402
+from fairlead.runs.handles import Run  # noqa: E402
 from worker.pods.running import PodLaunch  # noqa: E402
 
 
@@ -35,6 +36,18 @@ class TestIntoPods(_Processes):
     @pytest.fixture
     def sites(self, here, pods):
         return Sites(here, pods)
+
+    def test_a_run_whose_driver_was_killed_goes_on_in_pods(self, here, pods, file):
+        """With what it had found in the cache, of which only its driver had taken note, and the number of its attempt."""
+        here(file, "chained", {"x": 1}, use_cache=True)
+        with driver(pods.home, "run", f"{file}:stopped", "-o", "json") as started:
+            wait_for(lambda: [each.status for each in steps_of(here.store, started.run, "stuck")] == ["running"])
+            run = started.run
+            started.kill()
+        resumed = pods.resume(run)
+        assert (resumed.report.status, Run(here.store, run, resumed.report).result()) == ("succeeded", 5)
+        assert resumed.report.steps[0].cached
+        assert [each.status for each in resumed.report.steps[1].attempts] == ["lost", "succeeded"]
 
 
 class TestOutOfPods(_Processes):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from fairlead.specs.reports import ErrorReport
 from fairlead.store import claims
 from fairlead.store.history import RESUMED, compact, progress_of, read_observations
 from fairlead.store.known import is_success, key_of, time_of
@@ -18,6 +19,7 @@ from fairlead.store.layout import held_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
 from fairlead.store.records import (
+    AttemptRecord,
     Cached,
     Claim,
     Ended,
@@ -27,6 +29,7 @@ from fairlead.store.records import (
     Outcome,
     RunSpec,
     RunStatusChanged,
+    Started,
     Superseded,
     encode,
 )
@@ -63,7 +66,7 @@ def reopen(store: Store, spec: RunSpec, claim: Claim, *, before: RunSpec | None 
     if held:
         results = {_title(key): HeldResult(key=held[key], outcome=_outcome(former[key])) for key in held}
         backend.put(held_key(spec.run, claim.number), encode(HeldResults(results=results)))
-    additions: list[Observation] = [*_superseding(former, void), *_running(progress)]
+    additions: list[Observation] = [*_lost(observations), *_superseding(former, void), *_running(progress)]
     compact(backend, spec.run, _earlier(claim), [*observations, *additions], keep=(*RESUMED, "held/"))
     if claims.handed_over(backend, spec.run, _earlier(claim)) is None:  # its driver counted in its memory
         settle(backend, spec, progress)
@@ -104,6 +107,30 @@ def _may_count(progress: Progress, key: tuple[str, int]) -> bool:
 def _superseding(former: dict[tuple[str, int], _Success], void: set[tuple[str, int]]) -> Iterator[Superseded]:
     for step, index in sorted(void):  # by its own time, not this machine's: clocks differ
         yield Superseded(step=step, index=index, time=time_of(former[step, index]))
+
+
+def _lost(observations: Iterable[Observation]) -> Iterator[Ended]:
+    """Yield the end of each attempt that left no record, as those of a killed driver: its number and log are taken."""
+    ended, begun = set(), {}
+    for each in observations:
+        if isinstance(each, Ended):
+            ended.add((each.record.step, each.record.index, each.record.number))
+        elif isinstance(each, Started):
+            begun[each.step, each.index, each.number] = each.time
+    for (step, index, number), since in begun.items():
+        if (step, index, number) not in ended:
+            yield Ended(
+                record=AttemptRecord(
+                    step=step,
+                    index=index,
+                    number=number,
+                    status="lost",
+                    error=ErrorReport(type="Lost", message="its driver was gone before it left a record"),
+                    infrastructure=True,
+                    started=since,
+                    finished=since,
+                )
+            )
 
 
 def _running(progress: Progress) -> Iterator[RunStatusChanged]:
