@@ -20,6 +20,7 @@ READS = {
     "artifacts ls {run}": "artifacts",
     "config show": "settings",
     "package {file}": "package",
+    "parity {file}:good": "parity",
 }
 
 

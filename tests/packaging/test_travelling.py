@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.errors import UsageError
+from fairlead.errors import DamagedError, UsageError
 from fairlead.naming import digest_bytes
 from fairlead.packaging.arriving import open_project
-from fairlead.packaging.package import UNPACKED_BYTES_MAX, unpack
+from fairlead.packaging.imports import import_closure
+from fairlead.packaging.package import UNPACKED_BYTES_MAX, pack, unpack
 from fairlead.packaging.project import find_project
-from fairlead.packaging.travelling import Packed, pack_project
+from fairlead.packaging.travelling import Packed, as_travelling, pack_project
 
 PROPERTY = settings(deadline=None, max_examples=40)
 PART = st.text("abcé \n-", min_size=1, max_size=4).filter(lambda text: text not in (".", ".."))
@@ -200,3 +201,32 @@ def test_what_travels_is_what_this_process_has_loaded(workplace: Any) -> None:
     result = unpack(pack_project(find_project(Path("flow.py"))).data)["lib.py"].decode()
     """
     assert workplace.run(script) == "x = 1"
+
+
+def test_a_package_of_what_a_file_imports_can_be_made_to_travel(tmp_path: Path) -> None:
+    """Its project is found again from the package alone, with the module's name and the folders of its modules."""
+    root = tmp_path / "home"
+    for name, text in {
+        "pyproject.toml": "",
+        "flows/__init__.py": "",
+        "flows/main.py": "from flows.near import X\nimport far\n",
+        "flows/near.py": "X = 1\n",
+        "src/far.py": "Y = 2\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    project = find_project(root / "flows" / "main.py")
+    alone = pack(import_closure(project))
+    package = as_travelling(alone, str(project.file), project.module)
+    arrived = open_project(package, tmp_path / "there")
+    assert arrived.module == project.module == "flows.main"
+    assert [each.removeprefix(str(tmp_path / "there")) for each in arrived.search_path] == [
+        each.removeprefix(str(root)) for each in project.search_path
+    ]
+    assert (tmp_path / "there" / "src" / "far.py").read_text() == "Y = 2\n"
+    assert as_travelling(package, str(project.file), project.module) == package
+
+
+def test_a_package_without_its_flow_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DamagedError, match=r"no file '.*flow\.py'"):
+        as_travelling(pack({"other.py": b""}), str(tmp_path / "flow.py"), "flow")

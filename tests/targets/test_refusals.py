@@ -27,7 +27,7 @@ def volume(name: str = "v", path: str = "/v", claim: str | None = "c", size: str
 @pytest.mark.parametrize(
     ("step", "path"),
     [
-        (ContainerStep(name="c", image="busybox", command=("true",)), ""),
+        (ContainerStep(name="c", image="{{x}}", command=("true",)), "image"),
         (work(runtime=Ray()), "runtime"),
         (work(runtime=Torch(nodes=2, roles={"master": Role()})), "runtime.roles"),
         (work(resources=Resources(gpus="tpu-v5e:4x4")), "resources.gpus"),

@@ -1,8 +1,9 @@
 """Cancel a run, and wait until it has ended. Steps have five seconds to end by themselves.
 
-    fairlead cancel RUN
+    fairlead cancel RUN [--abandon]
 
-What has succeeded stays: fairlead resume RUN goes on later. A run that has ended is left as it is.
+What has succeeded stays: fairlead resume RUN goes on later. A run that has ended is left as it is. A run whose cluster
+is gone for good can't be stopped there: --abandon writes down what is known, and gives it back.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ _CLUSTER_PATIENCE_S = 120.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
+    parser.add_argument(
+        "--abandon",
+        action="store_true",
+        help="write off a run whose cluster is gone for good; nothing is stopped there",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Cancel the run."""
-    from fairlead.runs.cancelling import cancel
+    from fairlead.runs.cancelling import abandon, cancel
     from fairlead.runs.finding import find_run
-    from fairlead.runs.reporting import read_report
+    from fairlead.runs.reporting import is_driven, read_report
     from fairlead.runs.settings import chosen_context, open_store
     from fairlead.specs.contexts import LOCAL
     from fairlead.specs.status import ENDED
@@ -31,10 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     backend = open_store().backend
     run_id = find_run(backend, arguments.run)
     before = read_report(backend, run_id).status
-    if before in ENDED:
+    if before in ENDED and not (arguments.abandon and is_driven(backend, run_id)):
         print(f"run {run_id} had ended already: {before}")
         return 0
-    if on == LOCAL:
+    if arguments.abandon:
+        after = abandon(backend, run_id)
+    elif on == LOCAL:
         after = cancel(backend, run_id).status
     else:
         after = cancel(backend, run_id, stop=lambda: _stop(on, run_id), patience_s=_CLUSTER_PATIENCE_S).status

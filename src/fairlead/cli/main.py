@@ -14,6 +14,7 @@ from fairlead.errors import FairleadError, UsageError, nearest
 VERBS = {
     "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
     "render": ("fairlead.cli.render", "print what a flow compiles to: objects of a cluster, or its graph as a spec"),
+    "parity": ("fairlead.cli.parity", "list what of a flow is not honoured on this machine or on a cluster"),
     "package": ("fairlead.cli.package", "list what of a project travels to where its flow runs"),
     "ps": ("fairlead.cli.ps", "list runs"),
     "get": ("fairlead.cli.get", "show a run and its steps"),

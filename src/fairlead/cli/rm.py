@@ -1,9 +1,11 @@
-"""Remove runs: their records, logs and checkpoints.
+"""Remove runs: their records, logs and checkpoints, and their objects in clusters.
 
-    fairlead rm RUN …
-    fairlead rm --before DATE [--yes]
+    fairlead rm RUN … [--keep-objects]
+    fairlead rm --before DATE [--yes] [--keep-objects]
 
-The values that their steps returned stay until fairlead store gc. A run that is running is never removed.
+What a run has left in a cluster goes too: its workflows with their pods, jobs and Services. Where the cluster can't
+be reached or refuses, the run stays as it is. The values that steps returned stay until fairlead store gc. A run that
+is running is never removed.
 """
 
 from __future__ import annotations
@@ -26,6 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--before", metavar="DATE", help="all runs started before: 30d ago, or a date such as 2026-11-23"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask; with --before")
+    parser.add_argument(
+        "--keep-objects",
+        action="store_true",
+        help="leave what is in clusters, and do not ask them: one is gone for good",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,8 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
             print("nothing was removed")
             return 0
     for each in chosen:
-        remove(store, each)
-        print(f"removed {each.run}" + (f" of {each.flow}" if each.flow else ""))
+        objects = remove(store, each, keep_objects=arguments.keep_objects)
+        said = f", and {objects} workflow{'s' if objects > 1 else ''} with it" if objects else ""
+        print(f"removed {each.run}" + (f" of {each.flow}" if each.flow else "") + said)
     if chosen:
         print("their values stay until: fairlead store gc", file=sys.stderr)
     return 0

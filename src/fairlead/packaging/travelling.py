@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from fairlead.errors import DamagedError
 from fairlead.packaging.ignoring import IGNORE_FILE, Rules
 from fairlead.packaging.listing import Entry, project_tree
 from fairlead.packaging.manifest import MANIFEST, SITE, describe
 from fairlead.packaging.outside import outside_of
-from fairlead.packaging.package import Member, pack
+from fairlead.packaging.package import Member, pack, read_members
 from fairlead.packaging.project import Project
 from fairlead.packaging.sizes import check_sizes
 
@@ -57,6 +58,30 @@ def pack_project(project: Project, without: Iterable[Path] = ()) -> Packed:
     members[MANIFEST] = Member(describe(project, extra))
     check_sizes(project, {name: len(each.data) for name, each in members.items()}, _ADVICE)
     return Packed(pack(members), tuple(entries), (*tree.notes, *outside.notes))
+
+
+def as_travelling(data: bytes, file: str, module: str) -> bytes:
+    """Return a package of what a flow's file imports as one that travels.
+
+    Args:
+        data: A package; one that travels is returned as it is.
+        file: The path of the flow's file where it was packed.
+        module: The name that it is imported by.
+
+    Raises:
+        DamagedError: It is no package, or holds no such file.
+    """
+    members = read_members(data)
+    if MANIFEST in members:
+        return data
+    own = max((name for name in members if file.endswith(f"/{name}")), key=len, default=None)
+    if own is None:
+        raise DamagedError("cannot open a code package", why=f"it has no file {file!r}", next="start a new run")
+    path, root = Path(file), Path(file[: -len(own) - 1])
+    base = path.parents[module.count(".")]
+    entries = [base, root, *([root / "src"] if any(name.startswith("src/") for name in members) else [])]
+    project = Project(path, path.parent, root, module, tuple(dict.fromkeys(map(str, entries))))
+    return pack({**members, MANIFEST: Member(describe(project, []))})
 
 
 def _sizes(entries: Iterable[Entry]) -> dict[str, int]:

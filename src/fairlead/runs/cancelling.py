@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from fairlead.errors import ClaimedError, GaveUp
+from fairlead.errors import ClaimedError, GaveUp, UsageError
 from fairlead.naming import utc_now
 from fairlead.runs.reporting import is_driven, read_report
 from fairlead.specs.reports import RunReport
@@ -13,9 +13,10 @@ from fairlead.specs.status import ENDED
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import compact, read_observations, write_event
+from fairlead.store.history import compact, read_observations, read_spec, write_event
 from fairlead.store.journal import Journal
 from fairlead.store.records import Event, RunStatusChanged
+from fairlead.worker.concluding import conclude
 
 PATIENCE_S = 30.0
 """How long a driver may take to end: steps have 5 seconds before they are killed, and a cluster some more."""
@@ -67,6 +68,21 @@ def cancel(
     return report
 
 
+def abandon(backend: Backend, run: str) -> str:
+    """Write down how far a run came whose cluster can't be asked any more, and give it back; returns its status.
+
+    Raises:
+        NotFoundError: There is no such run.
+        UsageError: It is not under way on a cluster.
+    """
+    spec, claim = read_spec(backend, run), claims.newest_claim(backend, run)
+    handover = claims.handed_over(backend, run, claim) if claim else None
+    if claim is None or handover is None or not claims.holder_lives(backend, run, claim):
+        raise UsageError(f"run {run} is not under way on a cluster", next=f"fairlead cancel {run}")
+    write_event(backend, run, Event(kind="cancel", time=time.time(), user=claims.user_name()))
+    return conclude(backend, spec, claim, cancels_before=handover.cancels_before)
+
+
 def _cancel_lost(backend: Backend, report: RunReport) -> bool:
     """Mark a run cancelled whose driver is dead; False where another driver was quicker."""
     try:
@@ -85,6 +101,14 @@ def _cancel_lost(backend: Backend, report: RunReport) -> bool:
 
 def _gave_up(backend: Backend, run: str, patience_s: float) -> GaveUp:
     claim = claims.newest_claim(backend, run)
+    handover = claims.handed_over(backend, run, claim) if claim else None
+    if handover is not None:
+        return GaveUp(
+            f"run {run} has not ended within {patience_s:.0f} s; it stays asked to",
+            where=f"context {handover.context}, namespace {handover.namespace}, {handover.name}",
+            why="its cluster has to be told, and has then to write down the end",
+            next=f"fairlead cancel {run} --on {handover.context}",
+        )
     here = claim is not None and claim.host == claims.host_name()
     return GaveUp(
         f"run {run} has not ended within {patience_s:.0f} s; it stays asked to",

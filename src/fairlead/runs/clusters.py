@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.engine import KubernetesEngine
+from fairlead.engines.kubernetes.removing import remove_objects as delete_workflows
+from fairlead.engines.kubernetes.reopening import reopen
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.naming import utc_now
@@ -16,12 +18,13 @@ from fairlead.packaging.project import Project
 from fairlead.runs import contexts
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options
-from fairlead.runs.rendering import render
+from fairlead.runs.remaining import remaining
+from fairlead.runs.rendering import check, render
 from fairlead.runs.reporting import read_report
-from fairlead.runs.settings import open_store
-from fairlead.runs.specifying import new_run, repeated, specify
+from fairlead.runs.settings import chosen_context, open_store
+from fairlead.runs.specifying import moved, new_run, repeated, revised, specify, travelling
 from fairlead.runs.travelling import packed_project
-from fairlead.specs.contexts import Context
+from fairlead.specs.contexts import LOCAL, Context, Submission
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
 from fairlead.store.history import read_progress, read_spec
@@ -74,38 +77,83 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     return _submit(place, engine, spec, claim, observer, detach=options.detach)
 
 
-def resume(run: str, options: Options, observer: Observer) -> Run:
+def resume(
+    run: str,
+    options: Options,
+    observer: Observer,
+    *,
+    current: Callable[[RunSpec], tuple[Project, Traced]] | None = None,
+) -> Run:
     """Go on with a run in a context; one that is still under way there is followed.
+
+    Args:
+        run: The run's id.
+        options: How it is to be driven.
+        observer: Is told what happens.
+        current: Traces the run's flow with other code than was recorded; only what has ended goes on with it.
 
     Raises:
         NotFoundError: There is no such run.
         ClaimedError: Somebody else drives it.
+        UsageError, SpecError: It can't run there.
     """
     place = open_place(options.on)
     engine, backend = engine_in(place), place.store.backend
     spec = read_spec(backend, run)
     held = claims.newest_claim(backend, run)
     handover = engine.adopt(spec, held) if held else None
-    if held is not None and handover is not None and claims.holder_lives(backend, run, held):
+    if held is not None and handover is not None and current is None and claims.holder_lives(backend, run, held):
         if options.detach:
             return Run(place.store, run, read_report(backend, run))
         progress, claim = read_progress(backend, spec), held
         done = _follow(place, lambda: engine.follow(spec, progress, claim, handover, observer), spec, observer)
         if done.status in ("succeeded", "running"):
             return done
-    elif read_report(backend, run).status == "succeeded":
+    elif current is None and read_report(backend, run).status == "succeeded":
         return Run(place.store, run, read_report(backend, run))
     claim = claims.take_claim(backend, run, now=time.time())
-    return _submit(place, engine, spec, claim, observer, detach=options.detach)
+    try:
+        if current is None:
+            check(remaining(backend, spec), options.on, spec.labels)
+            fresh = moved(place.store, spec, options.on)
+            if fresh is not spec:
+                observer.noted(_CODE_ALONE)
+        else:
+            fresh = _revised(place, spec, options, observer, *current(spec))
+        reopen(place.store, fresh, claim, before=None if current is None else spec)
+        if fresh is not spec:  # after it is known what counts with other code
+            backend.create(spec_key(run, fresh.revision), encode(fresh))
+    except BaseException:  # this process may live on, and must not hold the run
+        claims.release(backend, run, claim)
+        raise
+    return _submit(place, engine, fresh, claim, observer, detach=options.detach)
+
+
+_CODE_ALONE = (
+    "the run was begun here: what its flow's file imports goes with it, and no other file of the project; "
+    "with them: --with-current-code"
+)
+
+
+def _revised(
+    place: Place, spec: RunSpec, options: Options, observer: Observer, project: Project, traced: Traced
+) -> RunSpec:
+    """Return what a run is from now on, with other code."""
+    check(traced.graph, options.on, spec.labels)
+    packed = packed_project(project, place.store.url)
+    for note in packed.notes:
+        observer.noted(note)
+    return revised(place.store, spec, options, project, traced, packed.data)
 
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:
     """Run again in a context what a run did, with its recorded code, as a new run."""
     place = open_place(options.on)
     old = read_spec(place.store.backend, run)
+    check(old.graph, options.on, old.labels)
     new, created = new_run()
     claim = claims.take_claim(place.store.backend, new, now=time.time())
-    spec = repeated(old, new, created, options)
+    spec = repeated(travelling(place.store, old), new, created, options)
     place.store.backend.create(spec_key(new), encode(spec))
     return _submit(place, engine_in(place), spec, claim, observer, detach=options.detach)
 
@@ -119,6 +167,23 @@ def stop(name: str, run: str) -> None:
     if not engine_in(place).cancel(run) and claim is not None and handover is not None:
         # Its workflow is gone, and with it whoever would write down the end.
         conclude(backend, read_spec(backend, run), claim, cancels_before=handover.cancels_before)
+
+
+def remove_objects(run: str, submissions: Iterable[Submission]) -> int:
+    """Remove what a run has left in the clusters that it was submitted to; returns how many workflows there were.
+
+    Raises:
+        UsageError: A context is not known on this machine.
+        ClusterError: A cluster can't be reached, or refuses.
+    """
+    chosen = chosen_context()
+    places = {(each.context.name if chosen == LOCAL else chosen, each.namespace) for each in submissions}
+    removed = 0
+    for name, namespace in sorted(places):
+        context = contexts.find(name)
+        client = Client(connect(context.kube_context, kubeconfig=context.kubeconfig))
+        removed += delete_workflows(client, run, namespace)
+    return removed
 
 
 def engine_in(place: Place) -> KubernetesEngine:

@@ -11,6 +11,7 @@ from fairlead.store.history import read_progress, read_spec
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
 from fairlead.worker.keys import InstanceKeys, input_parts
+from fairlead.worker.occurrences import numbers_of
 from fairlead.worker.resolving import inputs_of_call, refs_in, resolver_of
 from fairlead.worker.running import load_input
 from fairlead.worker.tasks import Given, Input, Stored
@@ -36,7 +37,7 @@ class RunKeys:
         self.spec = read_spec(store.backend, run)
         self.progress = read_progress(store.backend, self.spec)
         self._resolver = resolver_of(store.backend, self.spec, self.progress)
-        self._keys = InstanceKeys(self.spec, self.progress, self._resolver)
+        self._keys = InstanceKeys(self.spec, self.progress, self._resolver, numbers_of(store.backend, run))
         self._values = store.values
         self._looks = _LOOKS_MAX
         self._producers: dict[str, Instance] | None = None

@@ -17,18 +17,29 @@ from fairlead.authoring.flows import Flow
 from fairlead.authoring.parameters import revived
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
-from fairlead.engines.local.engine import LocalEngine, settled_keys
-from fairlead.errors import ClaimedError, FairleadError, Fault, SpecError, StoreError, UsageError, nearest
-from fairlead.naming import RunId, utc_now
+from fairlead.engines.local.engine import LocalEngine
+from fairlead.errors import (
+    ClaimedError,
+    FairleadError,
+    Fault,
+    NotFoundError,
+    SpecError,
+    StoreError,
+    UsageError,
+    nearest,
+)
+from fairlead.naming import utc_now
 from fairlead.packaging.loading import import_project
 from fairlead.packaging.package import unpack
 from fairlead.packaging.project import Project, find_project
+from fairlead.runs import contexts
 from fairlead.runs.finding import find_run
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options, Silent
+from fairlead.runs.remaining import remaining
 from fairlead.runs.reporting import report, report_of
 from fairlead.runs.settings import open_store, settings
-from fairlead.runs.specifying import new_run, repeated, specify
+from fairlead.runs.specifying import new_run, repeated, revised, specify
 from fairlead.specs import documents, graphs
 from fairlead.specs.contexts import LOCAL
 from fairlead.specs.reports import RunReport
@@ -36,12 +47,13 @@ from fairlead.specs.steps import DriverStep, FunctionStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import cancel_requests, compact, read_progress, read_spec
+from fairlead.store.history import RESUMED, cancel_requests, compact, read_progress, read_spec
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
 from fairlead.store.records import Claim, RunSpec, encode
 from fairlead.worker.running import find_function
+from fairlead.worker.settled import settled_keys
 from fairlead.worker.tasks import ProjectCode
 
 _NOTEBOOK = "fairlead.notebook.running"
@@ -162,19 +174,24 @@ def launch_traced(project: Project, traced: Traced, options: Options, observer: 
         return clusters.launch(project, traced, options, observer)
     store = open_store(options.store)
     engine = _engine(store, options)
-    faults = list(engine.faults(traced.graph))
-    if faults:
-        raise SpecError(
-            f"flow {traced.graph.flow!r}",
-            faults,
-            verdict="can't run here",
-            next="ask for less with step.options(…), or run it all the same on what there is: --relax",
-        )
+    _check(engine, traced.graph)
     run, created = new_run()
     claim = _claim(store, run)
     spec = specify(store, project, traced, options, run=run, created=created)
     store.backend.create(spec_key(run), encode(spec))
     return _drive(store, engine, spec, observer, claim, resume=False)
+
+
+def _check(engine: LocalEngine, graph: graphs.Graph) -> None:
+    """Refuse what can't run on this machine."""
+    faults = list(engine.faults(graph))
+    if faults:
+        raise SpecError(
+            f"flow {graph.flow!r}",
+            faults,
+            verdict="can't run here",
+            next="ask for less with step.options(…), or run it all the same on what there is: --relax",
+        )
 
 
 def resume_flow(flow: Flow[..., Any], run: str, parameters: Mapping[str, Any]) -> Run:
@@ -210,24 +227,35 @@ def resume(
     if options.on != LOCAL:
         from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
 
-        if current is not None:
-            raise UsageError(
-                "a run on a cluster goes on with its recorded code",
-                next=f"fairlead resume {run}   or start a new run: what has not changed is taken from the cache",
-            )
-        return clusters.resume(run, options, observer)
+        return clusters.resume(run, options, observer, current=current)
     store = open_store(options.store)
-    spec = read_spec(store.backend, run)
+    spec = _spec_of(store, run)
     engine = _engine(store, options)
+    if current is None and (spec.host != claims.host_name() or spec.context != LOCAL):
+        _check(engine, remaining(store.backend, spec))  # it was begun where there may be more
     claim = _claim(store, run)
     if current is None:
         return _drive(store, engine, spec, observer, claim, resume=True)
     try:
-        revised = _revised(store, spec, options, *current(spec))
+        fresh = revised(store, spec, options, *current(spec))
+        store.backend.create(spec_key(run, fresh.revision), encode(fresh))
     except BaseException:  # this process may live on, and must not hold the run
         _release_if_possible(store.backend, run, claim)
         raise
-    return _drive(store, engine, revised, observer, claim, resume=True, before=spec)
+    return _drive(store, engine, fresh, observer, claim, resume=True, before=spec)
+
+
+def _spec_of(store: Store, run: str) -> RunSpec:
+    """Return the spec of a run that is to go on here; one that is not known may be in the store of a context."""
+    try:
+        return read_spec(store.backend, run)
+    except NotFoundError as error:
+        stores = {contexts.find(each).store for each in contexts.names()} - {store.url}
+        if stores:
+            error.next = "a context's runs are in its store: " + "   or ".join(
+                f"FAIRLEAD_STORE={each} fairlead resume {run} --on local" for each in sorted(stores)
+            )
+        raise
 
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:
@@ -289,16 +317,6 @@ def parameters_of(flow: Flow[..., Any], spec: RunSpec, given: Mapping[str, Any])
         ) from error
 
 
-def _revised(store: Store, spec: RunSpec, options: Options, project: Project, traced: Traced) -> RunSpec:
-    """Write what a run is from now on."""
-    fresh = specify(store, project, traced, options, run=RunId(spec.run), created=spec.created)
-    revised = msgspec.structs.replace(
-        fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin
-    )
-    store.backend.create(spec_key(spec.run, revised.revision), encode(revised))
-    return revised
-
-
 def _engine(store: Store, options: Options) -> LocalEngine:
     configured = settings()["parallel"].value
     slots = options.parallel or (int(configured) if configured else None)
@@ -340,7 +358,7 @@ def _drive(
     """
     backend, run, flow = store.backend, spec.run, spec.graph.flow
     note_transition(backend, run, flow, "running", now=utc_now())
-    keys = None if before is None else settled_keys(store, before)
+    keys = None if before is None else settled_keys(backend, before)
     is_kept = store.values.exists if resume else None
     progress = read_progress(backend, spec, resume=resume, hold=keys is not None, is_kept=is_kept)
     try:
@@ -353,7 +371,7 @@ def _drive(
             settled=keys or {},
             cancels_before=cancel_requests(backend, run) if resume else 0,
         )
-        compact(backend, run, claim, progress.records)
+        compact(backend, run, claim, progress.records, keep=() if status == "succeeded" else RESUMED)
         note_transition(backend, run, flow, status, now=utc_now())
         claims.release(backend, run, claim)
     except ClaimedError:

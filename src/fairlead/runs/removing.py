@@ -1,4 +1,7 @@
-"""Removing runs: their records, logs and checkpoints. Values stay until the store is collected."""
+"""Removing runs: their records, logs and checkpoints, and what they have left in clusters.
+
+Values stay until the store is collected.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from fairlead.errors import ClaimedError, DamagedError
+from fairlead.errors import ClaimedError, ClusterError, DamagedError, UsageError
 from fairlead.naming import is_run_id, utc_now
 from fairlead.runs.reporting import is_driven
 from fairlead.store.backends import Folder, list_all
 from fairlead.store.catalog import latest_by_run, note_transition
-from fairlead.store.claims import take_claim
-from fairlead.store.history import read_spec
+from fairlead.store.claims import release, take_claim
+from fairlead.store.history import read_spec, read_submissions
 from fairlead.store.layout import Task, run_prefix
 from fairlead.store.opened import Store
 
@@ -53,14 +56,30 @@ def runs_before(store: Store, moment: datetime) -> tuple[list[Removable], list[s
     return sorted(idle), sorted(driven)
 
 
-def remove(store: Store, removed: Removable) -> None:
+def remove(store: Store, removed: Removable, *, keep_objects: bool = False) -> int:
     """Remove a run. What is left of one whose removal was interrupted is removed by repeating it.
+
+    What it has left in clusters goes first: a run of which a cluster refuses to remove something keeps its records.
+
+    Args:
+        store: The store that has the run.
+        removed: The run.
+        keep_objects: Whether what it has left in clusters stays.
+
+    Returns:
+        How many workflows were removed.
 
     Raises:
         ClaimedError: A living driver holds it.
+        ClusterError, UsageError: A cluster can't be reached, or refuses; nothing of the records was removed.
     """
     backend, prefix = store.backend, run_prefix(removed.run)
-    take_claim(backend, removed.run, now=time.time())  # so that nobody resumes it meanwhile
+    claim = take_claim(backend, removed.run, now=time.time())  # so that nobody resumes it meanwhile
+    try:
+        objects = 0 if keep_objects else _remove_objects(store, removed.run)
+    except BaseException:
+        release(backend, removed.run, claim)
+        raise
     note_transition(backend, removed.run, removed.flow, "removed", now=utc_now())
     last: tuple[list[str], list[str]] = ([], [])
     for entry in list_all(backend, prefix):
@@ -73,6 +92,26 @@ def remove(store: Store, removed: Removable) -> None:
     for key in (*last[0], *last[1]):  # without its spec a run is none; without its claims it could be resumed
         backend.delete(key)
     _remove_local(store, removed.run)
+    return objects
+
+
+def _remove_objects(store: Store, run: str) -> int:
+    """Remove what a run has left in the clusters that it was submitted to."""
+    submissions = list(read_submissions(store.backend, run))
+    if not submissions:
+        return 0
+    from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
+
+    try:
+        return clusters.remove_objects(run, submissions)
+    except (ClusterError, UsageError) as error:
+        places = ", ".join(sorted({f"{each.namespace} of {each.context.name}" for each in submissions}))
+        raise ClusterError(
+            f"cannot remove what run {run} has left in a cluster, and so not the run",
+            where=f"namespace {places}",
+            why=f"{error.what}{f': {error.why}' if error.why else ''}",
+            next=f"remove the records alone: fairlead rm {run} --keep-objects",
+        ) from error
 
 
 def _remove_local(store: Store, run: str) -> None:

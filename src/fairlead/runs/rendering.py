@@ -42,16 +42,22 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
         UsageError: There is no such context.
         SpecError: The graph can't run there; every fault is named.
     """
+    context = check(graph, on, labels)
+    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
+    nodes = dict.fromkeys(range(len(graph.nodes)))
+    manifests = workflow.render(Order(submission, graph, nodes))
+    return Rendered(manifests, count_pods(graph, workflow.creators(manifests)))
+
+
+def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
+    """Check that a graph can run in a context, and return that. Raises as `render` does."""
     context = contexts.find(on)
     faults = [*refusals(graph, context), *label_refusals(labels)]
     if faults:
         raise SpecError(
             f"flow {graph.flow!r}", faults, verdict=f"can't run in the context {on!r}", next="leave --on away"
         )
-    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
-    nodes = dict.fromkeys(range(len(graph.nodes)))
-    manifests = workflow.render(Order(submission, graph, nodes))
-    return Rendered(manifests, count_pods(graph, workflow.creators(manifests)))
+    return context
 
 
 def _namespace(context: Context) -> str:

@@ -110,10 +110,18 @@ def _read_file(path: Path) -> dict[str, object]:
 
 
 def open_store(url: str | None = None) -> Store:
-    """Open the store that is given, or that of the context which the settings name."""
+    """Open the store that is given, or that of the context which the settings name.
+
+    A context's store may be that of this machine too: then the variables that the context names count as well.
+    """
     if url is None and chosen_context() != LOCAL:
         return open_store_of(contexts.find(chosen_context()))
-    return Store(url or settings()["store"].value or str(home()), home() / "host")
+    found = url or settings()["store"].value or str(home())
+    for name in contexts.names() if "://" in found else ():
+        context = contexts.find(name)
+        if context.store.rstrip("/") == found.rstrip("/"):
+            return open_store_of(context)
+    return Store(found, home() / "host")
 
 
 def open_store_of(context: Context) -> Store:

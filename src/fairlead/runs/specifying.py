@@ -12,10 +12,13 @@ from fairlead.packaging.imports import import_closure
 from fairlead.packaging.package import pack
 from fairlead.packaging.project import Project
 from fairlead.packaging.sources import source_parts
+from fairlead.packaging.travelling import as_travelling
 from fairlead.runs.options import Options
 from fairlead.specs import graphs
+from fairlead.specs.contexts import LOCAL
 from fairlead.specs.steps import SweepStep
 from fairlead.store import claims
+from fairlead.store.layout import object_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Code, RunSpec
 from fairlead.worker.running import save_items
@@ -82,6 +85,35 @@ def repeated(old: RunSpec, run: RunId, created: float, options: Options) -> RunS
         origin=old.run,
         revision=0,
     )
+
+
+def revised(
+    store: Store, spec: RunSpec, options: Options, project: Project, traced: Traced, package: bytes | None = None
+) -> RunSpec:
+    """Return what a run is from now on, with other code; see `specify`."""
+    fresh = specify(store, project, traced, options, run=RunId(spec.run), created=spec.created, package=package)
+    return msgspec.structs.replace(
+        fresh, revision=spec.revision + 1, labels=spec.labels, use_cache=spec.use_cache, origin=spec.origin
+    )
+
+
+def travelling(store: Store, spec: RunSpec) -> RunSpec:
+    """Return the spec of a run with a code package that another machine can open.
+
+    That of a run which was launched on this machine is made of what its flow's file imports, and no more is known.
+    """
+    code = spec.code
+    if code is None or code.package is None or spec.context != LOCAL:
+        return spec
+    data = store.backend.get(object_key(code.package.digest))
+    package = store.values.keep(as_travelling(data, code.file, code.module), "package")
+    return msgspec.structs.replace(spec, code=msgspec.structs.replace(code, package=package))
+
+
+def moved(store: Store, spec: RunSpec, on: str) -> RunSpec:
+    """Return what a run is from now on where it goes on elsewhere: the same one, where nothing has to change."""
+    found = travelling(store, spec)
+    return spec if found == spec else msgspec.structs.replace(found, revision=spec.revision + 1, context=on)
 
 
 def _sources(project: Project, traced: Traced) -> dict[str, dict[str, str]]:

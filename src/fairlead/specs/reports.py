@@ -212,3 +212,35 @@ class ContextReport(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     checks: tuple[ContextCheck, ...]
     roles: tuple[dict[str, Any], ...] = ()
+
+
+class ParityLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of a flow that an engine does not honour.
+
+    Attributes:
+        step: The step's definition in the graph; empty where it is the flow as a whole.
+        engine: Which engine: this machine's processes, or a cluster.
+        asks: The field and what it asks for, or why it can't be.
+        instead: What happens there instead.
+        refused: Whether the flow can't run there at all.
+    """
+
+    step: str
+    engine: Literal["local", "kubernetes"]
+    asks: str
+    instead: str
+    refused: bool = False
+
+
+class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a flow engines do not honour, as ``fairlead parity -o json`` tells it.
+
+    Attributes:
+        context: The context that stands for clusters; null for what all of them have in common.
+        honoured: Whether everything is, everywhere.
+    """
+
+    flow: str
+    context: str | None
+    honoured: bool
+    lines: tuple[ParityLine, ...]

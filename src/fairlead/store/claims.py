@@ -33,17 +33,32 @@ def take_claim(backend: Backend, run: str, *, now: float) -> Claim:
     """
     newest = newest_claim(backend, run)
     if newest is not None and holder_lives(backend, run, newest):
-        raise ClaimedError(
-            f"run {run} is driven by another process",
-            where=f"process {newest.pid} on {newest.host}, since {iso_time(newest.time)}",
-            why="two drivers would run its steps twice",
-            next=f"follow it: fairlead logs {run} -f   or stop it: fairlead cancel {run}",
-        )
+        raise _refusal(backend, run, newest)
     number = 1 if newest is None else newest.number + 1
     claim = new_claim(number, now=now)
     if not backend.create(_claim_key(run, number), encode(claim)):
         raise ClaimedError(f"run {run} was claimed by another process just now", next=f"fairlead get {run}")
     return claim
+
+
+def _refusal(backend: Backend, run: str, claim: Claim) -> ClaimedError:
+    """Say who drives a run, and how one can follow or stop it from there."""
+    since, why = iso_time(claim.time), "two drivers would run its steps twice"
+    handover = handed_over(backend, run, claim)
+    if handover is None:
+        return ClaimedError(
+            f"run {run} is driven by another process",
+            where=f"process {claim.pid} on {claim.host}, since {since}",
+            why=why,
+            next=f"follow it: fairlead logs {run} -f   or stop it: fairlead cancel {run}",
+        )
+    on = f"--on {handover.context}"
+    return ClaimedError(
+        f"run {run} is under way on a cluster",
+        where=f"context {handover.context}, namespace {handover.namespace}, {handover.name}, since {since}",
+        why=why,
+        next=f"stop it first: fairlead cancel {run} {on}   where that cluster is gone for good: with --abandon",
+    )
 
 
 def new_claim(number: int, *, now: float) -> Claim:

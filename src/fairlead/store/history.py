@@ -9,6 +9,7 @@ from typing import Any
 
 from fairlead.errors import DamagedError, NotFoundError, nearest
 from fairlead.naming import digest_bytes
+from fairlead.specs.contexts import Submission
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Entry, at_once, list_all
 from fairlead.store.catalog import latest_by_run
@@ -31,8 +32,10 @@ from fairlead.store.records import (
     encode,
 )
 
-_COMPACTED = ("attempts/", "calls/", "occurrences/", "observed/", "starts/", "tasks/")
+_COMPACTED = ("attempts/", "calls/", "held/", "occurrences/", "observed/", "starts/", "tasks/")
 """What the final record of a run replaces."""
+RESUMED = ("calls/", "occurrences/")
+"""What stays of that where a run may be resumed: which call and which of several equal executions an instance is."""
 _TRIES = 20
 """Readings of a run that is compacted meanwhile; each lost one means that whoever does so got on."""
 
@@ -107,6 +110,12 @@ def read_instance(backend: Backend, run: str, step: str, index: int) -> Iterator
         task = parse_task(entry.key[len(prefix) :])
         if task.rank is None and (task.step, task.index) == (step, index):  # a driver's calls begin as it does
             yield _read_record(backend, entry.key, task)
+
+
+def read_submissions(backend: Backend, run: str) -> Iterator[Submission]:
+    """Yield what a run was submitted to clusters with, oldest first."""
+    for entry in list_all(backend, run_prefix(run) + "submissions/"):
+        yield decode(backend.get(entry.key), Submission, key=entry.key)
 
 
 class Recorded:

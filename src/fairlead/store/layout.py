@@ -6,6 +6,7 @@ catalog/<day>/<time>~<run>~<flow>~<status>    newest first: an empty object per 
 runs/<run>/spec                               the graph, the code and the constants; create-once
 runs/<run>/claims/<number>                    who drives the run; create-once
 runs/<run>/submissions/<claim>                where a run was sent under this claim, and with what; create-once
+runs/<run>/held/<claim>                       what counts of a run with other code where its key is the same
 runs/<run>/calls/<step>.<index>               what a driver in a pod called; create-once
 runs/<run>/tasks/<step>.<index>.<number>      what the ranks of a gang are told; create-once
 runs/<run>/occurrences/<digest>.<number>      which of several equal executions an instance is; create-once
@@ -83,6 +84,11 @@ def attempt_key(run: str, task: Task) -> str:
 def submission_key(run: str, claim: int) -> str:
     """Return the key of what a run was submitted with."""
     return f"{RUNS}{run}/submissions/{claim:06}"
+
+
+def held_key(run: str, claim: int) -> str:
+    """Return the key of what counts of a run that goes on with other code, where its cache key is the same."""
+    return f"{RUNS}{run}/held/{claim:06}"
 
 
 def call_key(run: str, step: str, index: int) -> str:

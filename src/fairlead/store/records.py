@@ -243,6 +243,20 @@ class Items(msgspec.Struct, frozen=True, array_like=True):
     refs: tuple[Ref, ...]
 
 
+class HeldResult(_Record, frozen=True, kw_only=True):
+    """What a step produced with other code, and its cache key then."""
+
+    key: str
+    outcome: Outcome
+
+
+class HeldResults(_Record, frozen=True, kw_only=True):
+    """What counts of a run that goes on with other code where its key is the same, by ``step.index``."""
+
+    format: int = FORMAT
+    results: dict[str, HeldResult]
+
+
 class Claim(_Record, frozen=True, kw_only=True):
     """Who drives a run. The claim's number is the fencing token.
 

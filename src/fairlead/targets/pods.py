@@ -10,7 +10,7 @@ from typing import Any
 from fairlead.errors import SpecError
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import RankRuntime
-from fairlead.specs.steps import DriverStep, Step, SweepStep
+from fairlead.specs.steps import ContainerStep, DriverStep, Step, SweepStep
 from fairlead.targets import naming
 from fairlead.targets.overlays import overlay
 from fairlead.targets.resources import SMALL, resources
@@ -62,7 +62,7 @@ def rank_pod(submission: Submission, step: Step, attempt: str) -> PodSpec:
 
 def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
     container = {
-        "image": step.environment.image or context.image,
+        "image": step.image if isinstance(step, ContainerStep) else step.environment.image or context.image,
         "command": ["python3", f"{DELIVERED}/start.py", module, *arguments],
         "volumeMounts": mounts(step),
         "resources": resources(step),

@@ -49,8 +49,6 @@ def label_refusals(labels: dict[str, str]) -> Iterator[Fault]:
 def step_refusals(step: Step) -> Iterator[Fault]:
     """Yield why a step can't run on a cluster, with paths below it."""
     runtime = step.runtime
-    if isinstance(step, ContainerStep):
-        yield Fault("", "a container step can't run on a cluster yet")
     if not isinstance(runtime, Single | RankRuntime):
         yield Fault("runtime", f"{kind_of(runtime)!r} can't run on a cluster yet")
     elif runtime.roles:
@@ -94,6 +92,8 @@ def _name_refusals(step: Step) -> Iterator[Fault]:
     for field, name, form in (("queue", step.queue, _QUEUE), ("priority", step.priority, _OBJECT)):
         if name and not form.fullmatch(name):
             yield Fault(field, f"{name!r} can't be the name of one")
+    if isinstance(step, ContainerStep) and not _IMAGE.fullmatch(step.image):
+        yield Fault("image", f"{step.image!r} can't be the name of one")
     if step.environment.image and not _IMAGE.fullmatch(step.environment.image):
         yield Fault("environment.image", f"{step.environment.image!r} can't be the name of one")
     for position, secret in enumerate(step.environment.secrets):

@@ -18,7 +18,7 @@ import json
 import random
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -26,9 +26,13 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import pytest
 
+from fairlead.engines.differences import Difference
 from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log
 from fairlead.specs.reports import AttemptReport, RunReport, StepReport
+from fairlead.specs.resources import Resources
+from fairlead.specs.runtimes import Torch
+from fairlead.specs.steps import ContainerStep, Environment, FunctionStep, Retries
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 
@@ -68,6 +72,12 @@ class EngineContract:
     clock_skew_s: ClassVar[float] = 0.0
     """By how much the clocks of steps may differ, in seconds: more than nothing where they run on several machines."""
 
+    differences: ClassVar[Sequence[Difference]] = ()
+    """What this engine runs steps without; `fairlead.engines.differences` has those of the built-in ones."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Options of a step that are honoured, but shown by a place and not by what a step returns: what tests each."""
+
     @pytest.fixture
     def file(self, tmp_path: Path) -> Path:
         """Return the file with the flows, where a user's file would lie."""
@@ -77,6 +87,14 @@ class EngineContract:
         copy.parent.mkdir()
         shutil.copyfile(flows.__file__, copy)
         return copy
+
+    # Options
+
+    def test_every_option_of_a_step_is_held_or_declared(self) -> None:
+        """By a test of this suite or of the engine's own, or as a difference; and nothing is declared that is none."""
+        declared = {each.field for each in self.differences}
+        assert declared | HELD.keys() | self.elsewhere.keys() == set(options_of_steps())
+        assert all(hasattr(EngineContract, name) for name in HELD.values())
 
     # Values
 
@@ -453,6 +471,30 @@ class EngineContract:
         assert all(text is not None and datetime.fromisoformat(text).utcoffset() is not None for text in texts)
         times = [_time(text) for text in texts]
         assert all(earlier <= later + self.clock_skew_s for earlier, later in pairwise(times))
+
+
+HELD = {
+    "cache": "test_equal_steps_are_found_in_the_cache",
+    "environment.variables": "test_options_change_a_copy",
+    "retries.backoff": "test_retries_are_made_where_they_were_asked_for",
+    "retries.user": "test_retries_end_with_their_budget",
+    "runtime.nodes": "test_every_runtime_of_ranks_has_its_environment",
+    "runtime.processes_per_node": "test_ranks_have_the_environment_of_torchrun",
+    "timeout": "test_a_timeout_ends_an_attempt",
+}
+"""The options of a step that the suite itself holds, and by which test."""
+
+_PARTS: dict[str, Any] = {"environment": Environment, "resources": Resources, "retries": Retries, "runtime": Torch}
+_DEFINING = ("name", "parameters", "outputs", "function")
+
+
+def options_of_steps() -> Iterator[str]:
+    """Yield every option of a step, as a path below it."""
+    for name in dict.fromkeys((*FunctionStep.__struct_fields__, *ContainerStep.__struct_fields__)):
+        if name in _PARTS:
+            yield from (f"{name}.{field}" for field in _PARTS[name].__struct_fields__)
+        elif name not in _DEFINING:
+            yield name
 
 
 _ENDS = ("segfault", "kill", "os._exit", "sys.exit", "raise", "well")

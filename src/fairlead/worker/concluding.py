@@ -10,19 +10,17 @@ import time
 from fairlead.naming import utc_now
 from fairlead.specs.reports import ErrorReport
 from fairlead.specs.status import RunStatus
+from fairlead.specs.steps import ContainerStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import cancel_requests, compact, read_observations
+from fairlead.store.history import RESUMED, cancel_requests, compact, read_observations
 from fairlead.store.history import read_progress as read
 from fairlead.store.journal import Journal
 from fairlead.store.layout import run_prefix
 from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import AttemptRecord, Claim, Ended, RunSpec, RunStatusChanged
 from fairlead.store.segments import join_segments
-
-_RESUMED = ("calls/", "occurrences/")
-"""What a resumed run reads again: which call and which of several equal executions an instance is."""
 
 
 def conclude(backend: Backend, spec: RunSpec, claim: Claim, *, cancels_before: int) -> RunStatus:
@@ -46,7 +44,7 @@ def conclude(backend: Backend, spec: RunSpec, claim: Claim, *, cancels_before: i
     else:
         status = _decide(backend, spec, progress, claim, cancels_before)
     join_segments(backend, f"{run_prefix(spec.run)}logs/")
-    keep = () if status == "succeeded" else _RESUMED
+    keep = () if status == "succeeded" else RESUMED
     compact(backend, spec.run, claim, read_observations(backend, spec.run), keep=keep)
     note_transition(backend, spec.run, spec.graph.flow, status, now=utc_now())
     claims.release(backend, spec.run, claim)
@@ -107,10 +105,13 @@ def _end(instance: Instance, status: str, message: str) -> Ended:
     )
 
 
+_NO_PYTHON = "; a container step's image needs Python 3.11 or newer there, which brings its inputs and its output"
+
+
 def _why_lost(instance: Instance) -> str:
     if instance.running:
         return "its pod was gone before it left a record"
     if not instance.attempts:
-        return "none of its pods could start"
+        return "none of its pods could start" + (_NO_PYTHON if isinstance(instance.step, ContainerStep) else "")
     last = instance.attempts[max(instance.attempts)]
     return f"no attempt is left; the last one: {last.error.message if last.error else last.status}"

@@ -1,4 +1,4 @@
-"""Container steps on this machine, through podman or docker."""
+"""Container steps: on this machine through podman or docker, in a pod in the image that the pod has."""
 
 from __future__ import annotations
 
@@ -28,13 +28,32 @@ def contained(task: WorkerTask) -> Callable[..., Path]:
     """Return the function that runs a container step: inputs become files, the output is a file or folder."""
     assert isinstance(task.step, ContainerStep)
     step: ContainerStep = task.step
+    return _function(step, lambda folder: command_line(step, engine_path(), folder, task.variables))
+
+
+def commanded(task: WorkerTask) -> Callable[..., Path]:
+    """Return the function that runs a container step where the step's image is this process's own."""
+    assert isinstance(task.step, ContainerStep)
+    step: ContainerStep = task.step
+    return _function(step, lambda folder: _placed(step, str(folder)))
+
+
+def _function(step: ContainerStep, words_in: Callable[[Path], list[str]]) -> Callable[..., Path]:
+    """Return what runs a step's command with its inputs and its output in a folder."""
 
     def run(**inputs: Any) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="fairlead-container-"))
         for name, value in inputs.items():
             _write_input(folder / name, value)
-        words = command_line(step, engine_path(), folder, task.variables)
-        done = subprocess.run(words, stdout=sys.stdout.fileno(), stderr=sys.stderr.fileno(), check=False)
+        words = words_in(folder)
+        try:
+            done = subprocess.run(words, stdout=sys.stdout.fileno(), stderr=sys.stderr.fileno(), check=False)
+        except OSError as error:
+            raise ContainerFailed(
+                f"the command of {step.name!r} can't be started: {words[0]}",
+                where=f"image {step.image}",
+                why=error.strerror or str(error),
+            ) from error
         if done.returncode:
             raise ContainerFailed(
                 f"the command of {step.name!r} ended with exit code {done.returncode}", where=f"image {step.image}"
@@ -64,16 +83,30 @@ def engine_path() -> str:
 
 def command_line(step: ContainerStep, engine: str, folder: Path, variables: dict[str, str]) -> list[str]:
     """Return the words that run a step's container, with `folder` mounted for its inputs and its output."""
-    known = {parameter.name for parameter in step.parameters} | {"output"}
-    command = [
-        _PLACE.sub(lambda found: f"{_MOUNT}/{found[1]}" if found[1] in known else found[0], word)
-        for word in step.command
-    ]
     environment = [word for name, value in sorted(variables.items()) for word in ("--env", f"{name}={value}")]
     limits = ["--cpus", str(step.resources.cpu_millis / 1000)]
     if step.resources.memory_bytes:
         limits += ["--memory", str(step.resources.memory_bytes)]
-    return [engine, "run", "--rm", "--volume", f"{folder}:{_MOUNT}", *environment, *limits, step.image, *command]
+    return [
+        engine,
+        "run",
+        "--rm",
+        "--volume",
+        f"{folder}:{_MOUNT}",
+        *environment,
+        *limits,
+        step.image,
+        *_placed(step, _MOUNT),
+    ]
+
+
+def _placed(step: ContainerStep, folder: str) -> list[str]:
+    """Return the words of a step's command with the paths of its inputs and its output."""
+    known = {parameter.name for parameter in step.parameters} | {"output"}
+    return [
+        _PLACE.sub(lambda found: f"{folder}/{found[1]}" if found[1] in known else found[0], word)
+        for word in step.command
+    ]
 
 
 def _write_input(path: Path, value: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -72,6 +73,11 @@ def cache_key(fixed: Mapping[str, str], inputs: Mapping[str, str], occurrence: i
     return digest_bytes(_canonical([fixed, inputs, occurrence]))
 
 
+def sameness(fixed: Mapping[str, str], inputs: Mapping[str, str]) -> str:
+    """Return the digest that executions have in common whose keys differ by their occurrence alone."""
+    return digest_bytes(_canonical([fixed, inputs]))
+
+
 class InstanceKeys:
     """The cache keys of a run's instances, each computed once.
 
@@ -79,9 +85,16 @@ class InstanceKeys:
         spec: The run's spec.
         progress: Its state.
         resolver: Finds the instances' inputs.
+        numbers: The occurrences that pods have claimed; see `fairlead.worker.occurrences.numbers_of`.
     """
 
-    def __init__(self, spec: RunSpec, progress: Progress, resolver: Resolver) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        progress: Progress,
+        resolver: Resolver,
+        numbers: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    ) -> None:
         self._spec = spec
         self._progress = progress
         self._resolver = resolver
@@ -89,6 +102,8 @@ class InstanceKeys:
         self._fixed: dict[str, dict[str, str]] = {}
         self._shared: dict[str, str] = {}  # the digest of each definition's parts, equal for equal parts
         self._occurrences: Counter[bytes] = Counter()
+        self._numbers = numbers
+        self._claimed = {(same, number) for (same, _), number in numbers.items()}
         self._before: list[Instance] | None = [
             each for each in progress.instances.values() if each.status == "succeeded"
         ]
@@ -114,10 +129,22 @@ class InstanceKeys:
         if definition not in self._shared:
             self._shared[definition] = _digest(fixed)
         same = _canonical([self._shared[definition], inputs])
-        key = cache_key(fixed, inputs, self._occurrences[same])
-        self._occurrences[same] += 1
+        key = cache_key(fixed, inputs, self._occurrence(instance, same, fixed, inputs))
         self._keys[instance.key] = key
         return key
+
+    def _occurrence(self, instance: Instance, same: bytes, fixed: Mapping[str, str], inputs: Mapping[str, str]) -> int:
+        """Return the number that an instance has among equal ones: its own, where a pod has claimed it, or the next."""
+        number = self._occurrences[same]
+        if self._numbers:
+            digest = sameness(fixed, inputs)
+            claimed = self._numbers.get((digest, f"{instance.name}.{instance.index}"))
+            if claimed is not None:
+                return claimed
+            while (digest, number) in self._claimed:
+                number += 1
+        self._occurrences[same] = number + 1
+        return number
 
     def fixed(self, instance: Instance) -> tuple[str, dict[str, str]]:
         """Return what names an instance's definition, and the parts that all its instances share."""

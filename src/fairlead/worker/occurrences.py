@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
-from fairlead.naming import digest_bytes
 from fairlead.specs import graphs
 from fairlead.store import verdicts
-from fairlead.store.backends import Backend
+from fairlead.store.backends import Backend, list_all
 from fairlead.store.layout import run_prefix
-from fairlead.store.progress import Instance
+from fairlead.store.progress import Instance, Progress
 from fairlead.store.records import RunSpec
-from fairlead.worker.keys import fixed_parts, input_parts
-from fairlead.worker.resolving import Resolver
+from fairlead.worker.keys import fixed_parts, input_parts, sameness
+from fairlead.worker.resolving import Resolver, resolver_of
 
 
 def occurrence(
@@ -64,11 +61,38 @@ def claimed(
 ) -> int:
     """Claim the first number among equal executions that no other instance of the run has."""
     own = f"{instance.name}.{instance.index}".encode()
-    parts = [fixed_parts(instance.step, source, spec.python), inputs]
-    same = digest_bytes(msgspec.json.encode(parts, order="deterministic"))
+    same = sameness(fixed_parts(instance.step, source, spec.python), inputs)
     number = 0
     while True:
-        key = f"{run_prefix(spec.run)}occurrences/{same}.{number:06}"
+        key = f"{_prefix(spec.run)}{same}.{number:06}"
         if backend.create(key, own) or backend.get(key) == own:
             return number
         number += 1
+
+
+def numbers_of(backend: Backend, run: str) -> dict[tuple[str, str], int]:
+    """Return the numbers that a run's pods have claimed, by what equal executions share and the instance's name."""
+    found = {}
+    for entry in list_all(backend, _prefix(run)):
+        same, _, number = entry.key.removeprefix(_prefix(run)).partition(".")
+        found[same, backend.get(entry.key).decode()] = int(number)
+    return found
+
+
+def settle(backend: Backend, spec: RunSpec, progress: Progress) -> None:
+    """Claim numbers for what has succeeded, of a run whose driver counted in its memory, before pods claim theirs."""
+    resolver = resolver_of(backend, spec, progress)
+    for each in progress.instances.values():
+        if each.status != "succeeded" or each.step.cache == "off":
+            continue
+        if each.call is not None:
+            claimed(backend, spec, each, each.call.source, input_parts(resolver.inputs(each)))
+        elif _has_rivals(spec, each.node) or (
+            each.item is not None and verdicts.streamed(spec.graph, spec.graph.nodes[each.node])
+        ):
+            source = spec.sources.get(spec.graph.nodes[each.node].step, {})
+            claimed(backend, spec, each, source, input_parts(resolver.inputs(each)))
+
+
+def _prefix(run: str) -> str:
+    return f"{run_prefix(run)}occurrences/"

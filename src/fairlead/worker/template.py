@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -26,10 +27,13 @@ from typing import Any, NoReturn
 import msgspec
 
 from fairlead.errors import FairleadError
+from fairlead.packaging.arriving import open_project
 from fairlead.packaging.loading import import_project
+from fairlead.packaging.manifest import MANIFEST
 from fairlead.packaging.package import unpack
-from fairlead.packaging.project import find_project
+from fairlead.packaging.project import Project, find_project
 from fairlead.specs import steps as specs
+from fairlead.store.backends import Backend, Folder
 from fairlead.store.opening import open_backend
 from fairlead.worker import guarding
 from fairlead.worker.channel import Connection
@@ -262,7 +266,8 @@ class Child:
         if isinstance(task.step, specs.FunctionStep):
             _limit_threads(task.threads)
         function = function_of(task, modules, lambda: self.connection)
-        done = run_task(task, function, open_backend(task.store), self.send, modules.root)
+        backend = open_backend(task.store)
+        done = run_task(task, function, backend, self.send, modules.root, sharing_checkpoints(backend, task))
         if self._connection is not None and leaves_at_once():
             self.send(_finished(self._id, done))
         return int(not done)
@@ -326,11 +331,34 @@ _loaded: dict[ProjectCode, Modules] = {}
 def load_project(code: ProjectCode) -> Modules:
     """Import a project's module once in this process, from its recorded sources where there are any."""
     if code not in _loaded:
-        project = find_project(Path(code.file))
-        contents = unpack(Path(code.package).read_bytes()) if code.package else None
+        project, contents = _recorded(code)
         import_project(project, contents)
         _loaded[code] = Modules(project)
     return _loaded[code]
+
+
+def sharing_checkpoints(backend: Backend, task: WorkerTask) -> Callable[[Path], None] | None:
+    """Bring the newest checkpoint from a store of several machines, and return what puts those to come there."""
+    if isinstance(backend, Folder):  # where they lie in place
+        return None
+    from fairlead.worker.checkpoints import fetch_checkpoint, keeping  # lazy: shutil, 3 ms; for remote stores only
+
+    fetch_checkpoint(backend, task)
+    return keeping(backend, task)
+
+
+def _recorded(code: ProjectCode) -> tuple[Project, dict[str, bytes] | None]:
+    """Return a project, and its recorded sources where they do not lie in a folder of their own.
+
+    What was packed to travel is a whole project, and may be of another machine: it is unpacked beside its package.
+    """
+    if code.package is None:
+        return find_project(Path(code.file)), None
+    data = Path(code.package).read_bytes()
+    contents = unpack(data)
+    if MANIFEST in contents:
+        return open_project(data, Path(f"{code.package}.tree")), None
+    return find_project(Path(code.file)), contents
 
 
 def why_not_forkable() -> str:

@@ -38,7 +38,7 @@ class Upstream:
         self._instances: dict[int, list[Instance]] = {}
         self._verdicts: dict[int, tuple[StepStatus | None, str | None]] = {}
         self._read: set[tuple[str, int]] = set()
-        self._compacted = _by_instance(compacted)
+        self._compacted, self._void = _by_instance(compacted)
 
     def verdict(self, node: int) -> tuple[StepStatus | None, str | None]:
         """Say whether a node can't run, and why; see `fairlead.store.verdicts.verdict`."""
@@ -133,13 +133,15 @@ class Upstream:
         if instance.key in self._read:
             return instance
         written = read_instance(self._backend, self._spec.run, instance.name, instance.index)
+        void = self._void.get(instance.key, 0.0)
         for record in (*self._compacted.get(instance.key, ()), *written):
             if isinstance(record, Cached):
-                instance.cached, instance.outcome, instance.status = record, record.entry.outcome, "succeeded"
+                if record.time > void:
+                    instance.cached, instance.outcome, instance.status = record, record.entry.outcome, "succeeded"
             else:
                 attempt = record.record
-                instance.attempts[attempt.number] = attempt
-                if attempt.status == "succeeded":
+                instance.attempts[attempt.number] = attempt  # its number is taken, whether it counts or not
+                if attempt.status == "succeeded" and attempt.finished > void:
                     instance.outcome, instance.status = attempt.outcome, "succeeded"
         self._read.add(instance.key)
         return instance
@@ -164,8 +166,10 @@ class Upstream:
                 yield found
 
 
-def _by_instance(observations: Iterable[Observation]) -> dict[tuple[str, int], list[Cached | Ended]]:
-    """Return what ended by instance, less the successes that count no more."""
+def _by_instance(
+    observations: Iterable[Observation],
+) -> tuple[dict[tuple[str, int], list[Cached | Ended]], dict[tuple[str, int], float]]:
+    """Return what ended by instance, and up to when its successes do not count any more."""
     ends: dict[tuple[str, int], list[Cached | Ended]] = {}
     void: dict[tuple[str, int], float] = {}
     for each in observations:
@@ -174,10 +178,4 @@ def _by_instance(observations: Iterable[Observation]) -> dict[tuple[str, int], l
         elif isinstance(each, Cached | Ended):
             about = each.record if isinstance(each, Ended) else each
             ends.setdefault((about.step, about.index), []).append(each)
-    return {key: [each for each in found if _counts(each, void.get(key, 0.0))] for key, found in ends.items()}
-
-
-def _counts(end: Cached | Ended, void: float) -> bool:
-    if isinstance(end, Cached):
-        return end.time > void
-    return end.record.status != "succeeded" or end.record.finished > void
+    return ends, void

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite("fairlead.testing.engines")
+from engines.declared import KUBERNETES  # noqa: E402
 from engines.local.driving import LocalLaunch  # noqa: E402
 from fairlead.runs.home import home  # noqa: E402
 from fairlead.store.opened import Store  # noqa: E402
@@ -14,6 +15,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 class TestKubernetesEngine(EngineContract):
+    differences = KUBERNETES["differences"]
+    elsewhere = KUBERNETES["elsewhere"]
+
     @pytest.fixture
     def launch(self, registered, capsys):
         with LocalLaunch(home(), capsys, Store(registered.store, home() / "host"), patience_s=300) as launch:

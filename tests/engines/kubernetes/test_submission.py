@@ -17,14 +17,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists
 from fairlead.kube.resources import NAMESPACE, WORKFLOW
+from fairlead.runs import contexts
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
+from fairlead.store import claims
 from fairlead.store.catalog import latest_by_run
 from fairlead.targets import naming
 from kube.cluster import serving_workflows
@@ -149,3 +152,84 @@ def _kubeconfig(server: Any) -> dict[str, Any]:
         "clusters": [{"name": "c", "cluster": {"server": server.url, "certificate-authority-data": authority}}],
         "users": [{"name": "u", "user": {"token": server.token}}],
     }
+
+
+# What is left of a run in a cluster ------------------------------------------------------------
+
+
+def _submitted(file: Path) -> str:
+    known = set(latest_by_run(open_store().backend))
+    assert call(["run", str(file), "--detach"]) == 0
+    (run,) = set(latest_by_run(open_store().backend)) - known
+    return run
+
+
+def _given_back(run: str) -> None:
+    backend = open_store().backend
+    claim = claims.newest_claim(backend, run)
+    assert claim is not None
+    claims.release(backend, run, claim)
+
+
+def test_a_run_that_is_under_way_is_not_removed(site, capsys):
+    client, file = site
+    run = _submitted(file)
+    assert call(["rm", run]) == 3
+    assert f"fairlead cancel {run}" in capsys.readouterr().err
+    assert len(_names(client, run)) == 1
+
+
+def test_a_run_is_removed_with_its_workflows(site, capsys):
+    client, file = site
+    run, other = _submitted(file), _submitted(file)
+    _given_back(run)
+    assert call(["rm", run]) == 0
+    assert f"removed {run} of squares, and 1 workflow with it" in capsys.readouterr().out
+    assert (_names(client, run), len(_names(client, other))) == ([], 1)
+    assert call(["get", run]) == 4
+
+
+def test_a_run_whose_workflows_are_gone_is_removed(site, capsys):
+    client, file = site
+    run = _submitted(file)
+    _given_back(run)
+    for name in _names(client, run):
+        client.delete(WORKFLOW, name, namespace="runs")
+    assert call(["rm", run]) == 0
+    assert capsys.readouterr().out.endswith(f"removed {run} of squares\n")
+
+
+def test_a_run_stays_where_its_cluster_does_not_answer(site, capsys, monkeypatch, tmp_path):
+    client, file = site
+    run = _submitted(file)
+    _given_back(run)
+    context = contexts.find("site")
+    nowhere = tmp_path / "kubeconfig"
+    nowhere.write_text(re.sub(r"https://[^\"]*", "https://127.0.0.1:1", Path(context.kubeconfig).read_text()))
+    contexts.add(msgspec.structs.replace(context, kubeconfig=str(nowhere)))
+    try:
+        assert call(["rm", run]) == 3
+        said = capsys.readouterr().err
+        assert "namespace runs of site" in said and f"fairlead rm {run} --keep-objects" in said
+        assert call(["get", run]) == 0
+        assert not claims.holder_lives(open_store().backend, run, claims.newest_claim(open_store().backend, run))
+        assert call(["rm", run, "--keep-objects"]) == 0
+    finally:
+        contexts.add(context)
+    assert call(["get", run]) == 4
+    assert len(_names(client, run)) == 1
+
+
+def test_a_run_whose_cluster_is_gone_for_good_is_abandoned_and_goes_on_here(site, capsys, monkeypatch):
+    _, file = site
+    run = _submitted(file)
+    monkeypatch.setenv("FAIRLEAD_STORE", contexts.find("site").store)
+    assert call(["resume", run, "--on", "local"]) == 3
+    said = capsys.readouterr().err
+    assert "under way on a cluster" in said and "context site, namespace runs, squares-" in said
+    assert f"fairlead cancel {run} --on site" in said
+    assert call(["cancel", run, "--abandon"]) == 0
+    assert call(["cancel", run, "--abandon"]) == 0
+    assert capsys.readouterr().out == f"run {run} cancelled\nrun {run} had ended already: cancelled\n"
+    assert call(["resume", run, "--on", "local"]) == 0
+    assert read_report(open_store().backend, run).status == "succeeded"

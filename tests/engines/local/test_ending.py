@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ def compared(monkeypatch) -> list[str]:
     """Compare what a run is compacted to with what lies in the store; return the runs."""
     runs: list[str] = []
 
-    def comparing(backend: Backend, run: str, claim: Claim, observations: Iterable[Observation]) -> None:
+    def comparing(
+        backend: Backend, run: str, claim: Claim, observations: Iterable[Observation], *, keep: Container[str]
+    ) -> None:
         given = list(observations)
         assert {encode(each) for each in given} == {encode(each) for each in read_observations(backend, run)}
         runs.append(run)
-        compact(backend, run, claim, given)
+        compact(backend, run, claim, given, keep=keep)
 
     monkeypatch.setattr(launching, "compact", comparing)
     return runs

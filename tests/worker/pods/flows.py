@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fairlead
-from fairlead import Retries, flow, step
+from fairlead import Retries, container, flow, step
 
 FOREVER_S = 600
 
@@ -148,3 +148,22 @@ def equal(x: int) -> float:
 @flow
 def equals(n: int = 2) -> Any:
     return [equal(1) for _ in range(n)] + [equal.map([1, 2, 1])]
+
+
+boxed = container(
+    "boxed",
+    image="python:3.11",
+    command=["python3", "-c", "import sys; open(sys.argv[2], 'w').write(open(sys.argv[1]).read().upper())",
+             "{text}", "{output}"],
+    parameters=["text"],
+)  # fmt: skip
+
+
+@step
+def read(path: Path) -> str:
+    return path.read_text()
+
+
+@flow
+def contained(text: str = "loud") -> Any:
+    return read(boxed(text=text))

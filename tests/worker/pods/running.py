@@ -17,12 +17,13 @@ from typing import Any
 
 from engines.local.driving import SOURCE, flags, steps_of, wait_for
 from fairlead.engines.kubernetes.remaining import left
+from fairlead.engines.kubernetes.reopening import reopen
 from fairlead.naming import utc_now
 from fairlead.packaging.travelling import pack_project
-from fairlead.runs.launching import load_flow
+from fairlead.runs.launching import load_flow, traced_from_file
 from fairlead.runs.options import Options
 from fairlead.runs.reporting import read_report
-from fairlead.runs.specifying import new_run, specify
+from fairlead.runs.specifying import moved, new_run, revised, specify
 from fairlead.specs.status import SPENT
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
@@ -112,7 +113,8 @@ class PodRun:
     def identity(self) -> list[str]:
         """Return the arguments that say which run a pod is of."""
         return [
-            f"--store={self.store.url}", f"--run={self.spec.run}", f"--generation={self.claim.number}",
+            f"--store={self.store.url}", f"--run={self.spec.run}", f"--revision={self.spec.revision}",
+            f"--generation={self.claim.number}",
             f"--since={self.claim.time:.6f}", f"--cancels-before={self._cancels}",
         ]  # fmt: skip
 
@@ -184,7 +186,7 @@ class PodLaunch:
         run, created = new_run()
         claim = claims.take_claim(self.store.backend, run, now=time.time())
         package = pack_project(project, without=(self.home, self._folder)).data
-        options = Options(use_cache=use_cache)
+        options = Options(use_cache=use_cache, on="processes")
         spec = specify(self.store, project, traced, options, run=run, created=created, package=package)
         self.store.backend.create(spec_key(run), encode(spec))
         return self._submitted(spec, claim)
@@ -207,9 +209,23 @@ class PodLaunch:
     def resume(self, run: str) -> Ended:
         if read_report(self.store.backend, run).status == "succeeded":
             return Ended(read_report(self.store.backend, run), 0)
-        resumed = self._submitted(
-            read_spec(self.store.backend, run), claims.take_claim(self.store.backend, run, now=time.time())
-        )
+        spec = read_spec(self.store.backend, run)
+        return self._resumed(spec, moved(self.store, spec, "processes"), before=None)
+
+    def resume_with_current_code(self, run: str) -> Ended:
+        """Go on with a run with its file as it is now."""
+        spec = read_spec(self.store.backend, run)
+        project, traced = traced_from_file(spec)
+        package = pack_project(project, without=(self.home, self._folder)).data
+        fresh = revised(self.store, spec, Options(on="processes"), project, traced, package)
+        return self._resumed(spec, fresh, before=spec)
+
+    def _resumed(self, spec: RunSpec, fresh: RunSpec, before: RunSpec | None) -> Ended:
+        claim = claims.take_claim(self.store.backend, spec.run, now=time.time())
+        reopen(self.store, fresh, claim, before=before)
+        if fresh is not spec:
+            self.store.backend.create(spec_key(spec.run, fresh.revision), encode(fresh))
+        resumed = self._submitted(fresh, claim)
         resumed.run()
         return resumed.ended()
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite("fairlead.testing.engines")
+from engines.declared import KUBERNETES  # noqa: E402
 from fairlead.testing.engines import EngineContract  # noqa: E402  # rewritten first
 
 
 class TestPods(EngineContract):
+    differences = KUBERNETES["differences"]
+    elsewhere = KUBERNETES["elsewhere"]
+
     test_a_dynamic_flow_loops_and_maps = None
     test_a_dynamic_flow_is_a_step_of_another = None
     test_a_dynamic_flow_may_catch_what_failed = None

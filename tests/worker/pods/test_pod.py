@@ -17,6 +17,7 @@ import pytest
 from engines.local.driving import wait_for
 from fairlead.errors import NotFoundError
 from fairlead.runs.finding import Target
+from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log, select
 from fairlead.specs.reports import StepReport
 from fairlead.specs.status import SPENT
@@ -266,3 +267,10 @@ def test_a_store_that_refuses_leaves_half_of_nothing(open_folder: Path, monkeypa
     assert b"fairlead: cannot write" in run.pod().output
     assert sorted(map(str, launch.home.rglob("*"))) == before
     assert run.pod().attempt() == 0
+
+
+def test_a_container_step_runs_its_command_in_the_pod(launch: PodLaunch, file: Path) -> None:
+    run = launch.submit(file, "contained", {"text": "loud"})
+    run.run()
+    ended = run.ended()
+    assert Run(run.store, ended.report.run, ended.report).result() == "LOUD"

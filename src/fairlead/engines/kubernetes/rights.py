@@ -16,11 +16,12 @@ QUEUE_COMPONENTS: dict[Kind, str] = {LOCAL_QUEUE: "Kueue", WORKLOAD: "Kueue"}
 """Those of runs in a queue."""
 
 SUBMITTING: tuple[Rule, ...] = (
-    *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch")),
+    *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch", "delete")),
     Rule("list", "", "pods"),
     Rule("get", "", "pods/log"),
 )
-"""Of whoever submits runs: create one once, follow it and what its pods wait for, read logs as they come, cancel."""
+"""Of whoever submits runs: create one once, follow it and what its pods wait for, read logs as they come, cancel it,
+and remove what it has left."""
 
 _REPORTING = tuple(Rule(verb, "argoproj.io", "workflowtaskresults") for verb in ("create", "patch"))
 

@@ -30,7 +30,7 @@ from fairlead.specs.status import RunStatus
 from fairlead.specs.steps import DriverStep, SweepStep
 from fairlead.store import claims
 from fairlead.store.cached import cached_entry
-from fairlead.store.history import cancel_requests, read_progress
+from fairlead.store.history import cancel_requests
 from fairlead.store.journal import Journal, sync
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
@@ -49,6 +49,7 @@ from fairlead.store.records import (
 from fairlead.worker.calls import Calls
 from fairlead.worker.context import extended
 from fairlead.worker.keys import InstanceKeys
+from fairlead.worker.occurrences import numbers_of
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Call, Exited, Logged, Progressed, ProjectCode, Rank, Stop
 
@@ -110,13 +111,6 @@ class LocalEngine:
         return drive.run()
 
 
-def settled_keys(store: Store, spec: RunSpec) -> dict[tuple[str, int], str]:
-    """Return the cache keys of everything that has succeeded in a run."""
-    progress = read_progress(store.backend, spec)
-    keys = InstanceKeys(spec, progress, resolver_of(store.backend, spec, progress))
-    return {each.key: keys.of(each) for each in progress.instances.values() if each.status == "succeeded"}
-
-
 class _Drive:
     """One run being driven."""
 
@@ -153,7 +147,8 @@ class _Drive:
         self._resting: set[tuple[str, int]] = set()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
-        self._keys = InstanceKeys(spec, progress, self._resolver)
+        numbers = numbers_of(self._backend, spec.run) if claim.number > 1 else {}
+        self._keys = InstanceKeys(spec, progress, self._resolver, numbers)
         self._settled = settled
         self._interrupts = self._heeded = 0
         self._cancelled = False
@@ -521,8 +516,8 @@ class _Drive:
                 self._stop(attempt, "cancel", at_once=True)
 
     def _observe_run(self, status: str) -> None:
-        change = RunStatusChanged(status=status, time=time.time())
-        self._note(change)
+        earliest = self._progress.run.time if self._progress.run else 0.0  # clocks of machines differ
+        self._note(RunStatusChanged(status=status, time=max(time.time(), earliest)))
 
     def _note(self, observation: Observation) -> None:
         self._journal.add(observation)

@@ -18,7 +18,7 @@ from fairlead.worker.functions import Modules
 from fairlead.worker.running import environment_of, find_function, run_task, seed_of
 from fairlead.worker.seeding import seed_everything
 from fairlead.worker.tasks import Exited, FromWorker, ProjectCode, WorkerTask
-from fairlead.worker.template import MAXRSS_BYTES, load_project
+from fairlead.worker.template import MAXRSS_BYTES, load_project, sharing_checkpoints
 
 
 class InlineProcesses:
@@ -86,9 +86,9 @@ class InlineProcesses:
         os.environ.update(environment_of(task))
         seed_everything(seed_of(task))
         try:
-            done = run_task(
-                task, self._function(task), open_backend(task.store), self._events.append, self._modules.root
-            )
+            backend = open_backend(task.store)
+            saved = sharing_checkpoints(backend, task)
+            done = run_task(task, self._function(task), backend, self._events.append, self._modules.root, saved)
         finally:
             os.environ.clear()
             os.environ.update(before)

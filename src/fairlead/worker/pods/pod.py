@@ -25,25 +25,28 @@ from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
 from fairlead.store.cached import cached_entry
 from fairlead.store.history import cancel_requests, count_items, read_compacted
-from fairlead.store.layout import Task, attempt_key, call_key, spec_key
+from fairlead.store.layout import Task, attempt_key, call_key, held_key, spec_key
 from fairlead.store.opening import open_backend
 from fairlead.store.progress import Instance
 from fairlead.store.records import (
     AttemptRecord,
     Cached,
+    CacheEntry,
     Called,
+    HeldResults,
     Outcome,
     RunSpec,
     decode,
     encode,
 )
 from fairlead.store.values import Values
+from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.keys import cache_key, fixed_parts, input_parts
 from fairlead.worker.occurrences import claimed, occurrence
 from fairlead.worker.pods.beginning import Budget, begin
 from fairlead.worker.pods.children import Death, record_of_death, run_child
 from fairlead.worker.pods.facts import facts, write_facts
-from fairlead.worker.pods.fetching import fetch_checkpoint, fetch_code
+from fairlead.worker.pods.fetching import fetch_code
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.pods.place import Place, read_place
 from fairlead.worker.resolving import resolver_of
@@ -82,8 +85,10 @@ class Pod:
         if instance.outcome is not None:
             return self._done(instance.outcome)
         inputs = self._resolver.inputs(instance)
+        entry = self._held(instance, inputs)
         key = None if instance.step.cache == "off" else self._key(instance, inputs)
-        entry = cached_entry(self.backend, self._values, key) if key and self.spec.use_cache else None
+        if entry is None and key is not None and self.spec.use_cache and not instance.attempts:
+            entry = cached_entry(self.backend, self._values, key)
         if entry is not None:
             found = Cached(step=instance.name, index=instance.index, entry=entry, time=time.time())
             self.backend.create(attempt_key(self.spec.run, Task(instance.name, instance.index, 0)), encode(found))
@@ -104,6 +109,22 @@ class Pod:
             count = lambda ref: count_items(self.backend, ref)  # noqa: E731  # one argument of the next line
             write_facts(self.place.facts, facts(self.spec.graph, self.place.node, outcome, count))
         return 0
+
+    def _held(self, instance: Instance, inputs: dict[str, Input]) -> CacheEntry | None:
+        """Return what an instance produced before the run went on with other code, where its key is the same."""
+        if not self.place.revision:
+            return None
+        key = held_key(self.spec.run, self.place.generation)
+        try:
+            results = decode(self.backend.get(key), HeldResults, key=key).results
+        except NotFoundError:
+            return None
+        held = results.get(f"{instance.name}.{instance.index}")
+        if held is None or held.key != self._key(instance, inputs):
+            return None
+        whole = all(map(self._values.hold, (*held.outcome.outputs, *held.outcome.items)))
+        entry = CacheEntry(outcome=held.outcome, run=self.spec.run, step=instance.name, index=instance.index)
+        return entry if whole else None
 
     # The cache ---------------------------------------------------------------------------------
 

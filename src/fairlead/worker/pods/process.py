@@ -12,16 +12,15 @@ from typing import Any
 
 import msgspec
 
-from fairlead.errors import StoreError
 from fairlead.packaging.arriving import open_project
 from fairlead.packaging.loading import import_project
-from fairlead.store.backends import Backend
-from fairlead.store.layout import checkpoint_prefix
+from fairlead.specs.steps import ContainerStep
 from fairlead.store.opening import open_backend
 from fairlead.worker.channel import CHANNEL, Connection
+from fairlead.worker.checkpoints import keeping
+from fairlead.worker.containers import commanded
 from fairlead.worker.functions import Modules, function_of
-from fairlead.worker.pods.checkpoints import StoredCheckpoints
-from fairlead.worker.running import run_task, set_up_process, task_name, write_lines_at_once
+from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
 from fairlead.worker.tasks import WorkerTask
 from fairlead.worker.template import leave
 
@@ -32,15 +31,22 @@ def main(path: str) -> int:
     set_up_process(task)
     write_lines_at_once()
     faulthandler.enable()
+    function, root = _function_of(task)
+    backend = open_backend(task.store)
+    done = run_task(task, function, backend, _ignore, root, keeping(backend, task))
+    os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
+    return int(not done)
+
+
+def _function_of(task: WorkerTask) -> tuple[Callable[..., Any], str]:
+    """Return what a task calls, and the root of its project."""
+    if isinstance(task.step, ContainerStep):  # whose image has nothing that the project imports
+        return commanded(task), ""
     assert task.code.package is not None
     project = open_project(Path(task.code.package).read_bytes(), Path(task.code.file))
     import_project(project)
     modules = Modules(project)
-    function = function_of(task, modules, _connection)
-    backend = open_backend(task.store)
-    done = run_task(task, function, backend, _ignore, modules.root, _keeping(task, backend))
-    os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
-    return int(not done)
+    return function_of(task, modules, _connection), modules.root
 
 
 def _connection() -> Connection:
@@ -49,22 +55,6 @@ def _connection() -> Connection:
 
 def _ignore(message: Any) -> None:
     """Nobody listens: the pod's own process reads what a step logs from its file."""
-
-
-def _keeping(task: WorkerTask, backend: Backend) -> Callable[[Path], None] | None:
-    """Return what puts complete checkpoints into the store: of a gang those of rank 0; none where a volume has them."""
-    if task.step.checkpoint is not None or (task.rank is not None and task.rank.rank != 0):
-        return None
-    name = task_name(task)
-    stored = StoredCheckpoints(backend, checkpoint_prefix(task.run, name.step, name.index), task.number)
-
-    def keep(folder: Path) -> None:
-        try:
-            stored.keep(folder)
-        except StoreError as error:
-            print(f"fairlead: the checkpoint {folder.name} is not in the store: {error}", file=sys.stderr)
-
-    return keep
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ class _Conversation:
         self._calls = Calls(pod.spec, self._progress, self, self)
         self._calls.begin(driver, 0)
         self._listener = Listener(pod.backend, pod.spec.run, self._calls)
+        self._written: set[tuple[str, int]] = set()
         self._jobs: dict[tuple[str, int], dict[str, Any]] = {}
         self._looked = time.monotonic()
 
@@ -118,6 +119,7 @@ class _Conversation:
         """Write down a call before it is made."""
         key = call_key(self._pod.spec.run, observation.step, observation.index)
         self._pod.backend.create(key, encode(observation))
+        self._written.add((observation.step, observation.index))
 
     def send(self, identity: int, message: Any) -> None:
         """Answer the driver."""
@@ -146,6 +148,8 @@ class _Conversation:
             except SpecError as error:  # it can't run there, which nobody could know before it was called
                 self._record(instance, "failed", ErrorReport(type="SpecError", message=str(error)))
                 continue
+            if instance.key not in self._written:  # the call of a driver before: its own record was compacted
+                self.add(instance.call)
             create_owned(self._client, manifest, this_pod())
             self._jobs[instance.key] = manifest
 

@@ -19,8 +19,9 @@ from fairlead.store.layout import attempt_key, parse_task, spec_key, task_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
 from fairlead.targets.job import MASTER_PORT
+from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.pods.children import record_of_death, run_children
-from fairlead.worker.pods.fetching import fetch_checkpoint, fetch_code
+from fairlead.worker.pods.fetching import fetch_code
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.ranks import ranks_on
 from fairlead.worker.running import task_name

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from fairlead.errors import StoreError
 from fairlead.store.backends import Backend, list_all
+from fairlead.store.layout import checkpoint_prefix
 from fairlead.store.records import decode, encode
+from fairlead.worker.tasks import WorkerTask
 
 KEPT = 2
 """How many of a step's checkpoints stay."""
@@ -72,7 +76,7 @@ class StoredCheckpoints:
             return
         key = self._prefix + names[-1] + _COMPLETE
         contents = decode(self._backend.get(key), Contents, key=key)
-        whole, unfinished = target / names[-1].partition("-")[0], target / ".unfinished"
+        whole, unfinished = target / names[-1].partition("-")[0], target / f".unfinished-{os.getpid()}"
         if whole.exists():
             return
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -82,7 +86,12 @@ class StoredCheckpoints:
             self._get(f"{self._prefix}{names[-1]}/{path}", unfinished / path)
         for path, said in contents.links.items():
             (unfinished / path).symlink_to(said)
-        unfinished.replace(whole)
+        try:
+            unfinished.replace(whole)
+        except OSError:  # another rank of this machine was quicker
+            shutil.rmtree(unfinished, ignore_errors=True)
+            if not whole.exists():
+                raise
 
     def _put(self, key: str, path: Path) -> None:
         link = path.with_name(f".fairlead-{os.getpid()}")  # what is put may be moved away
@@ -115,6 +124,31 @@ class StoredCheckpoints:
 
     def _name(self, key: str) -> str:
         return key.removeprefix(self._prefix).partition("/")[0].removesuffix(_COMPLETE)
+
+
+def fetch_checkpoint(backend: Backend, task: WorkerTask) -> None:
+    """Bring what an earlier attempt has left to where this one looks for it, unless that is a volume."""
+    if task.number > 1 and task.step.checkpoint is None:
+        _stored(backend, task).fetch(Path(task.checkpoints))
+
+
+def keeping(backend: Backend, task: WorkerTask) -> Callable[[Path], None] | None:
+    """Return what puts complete checkpoints into the store: of a gang those of rank 0; none where a volume has them."""
+    if task.step.checkpoint is not None or (task.rank is not None and task.rank.rank != 0):
+        return None
+    stored = _stored(backend, task)
+
+    def keep(folder: Path) -> None:
+        try:
+            stored.keep(folder)
+        except StoreError as error:
+            print(f"fairlead: the checkpoint {folder.name} is not in the store: {error}", file=sys.stderr)
+
+    return keep
+
+
+def _stored(backend: Backend, task: WorkerTask) -> StoredCheckpoints:
+    return StoredCheckpoints(backend, checkpoint_prefix(task.run, task.step.name, task.index), task.number)
 
 
 def _contents(folder: Path) -> Contents:
