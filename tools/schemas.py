@@ -32,6 +32,7 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "Whether runs can go to a cluster: what fairlead context check prints with -o json",
         reports.ContextReport,
     ),
+    "schedules": ("Schedules: what fairlead schedule ls prints with -o json", list[reports.ScheduleReport]),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, reports, resources, runtimes, steps, values)

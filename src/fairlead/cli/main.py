@@ -14,6 +14,8 @@ from fairlead.errors import FairleadError, UsageError, nearest
 VERBS = {
     "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
     "render": ("fairlead.cli.render", "print what a flow compiles to: objects of a cluster, or its graph as a spec"),
+    "publish": ("fairlead.cli.publish", "put a flow into the store of a cluster, for runs that nobody launches"),
+    "schedule": ("fairlead.cli.schedule", "have a cluster run flows by itself, at times"),
     "package": ("fairlead.cli.package", "list what of a project travels to where its flow runs"),
     "ps": ("fairlead.cli.ps", "list runs"),
     "get": ("fairlead.cli.get", "show a run and its steps"),
