@@ -36,6 +36,8 @@ from servers.apiserver import ApiServer
 
 PACE = Pace(stream_s=1, grace_s=0.3, patience=Patience(first_s=0.005, longest_s=0.05))
 PATIENCE_S = 30.0
+SERVED_S = 240.0
+"""Seconds until a server serves another kind, or serves it no longer; Argo's definitions are large."""
 _numbers = itertools.count()
 
 
@@ -120,13 +122,13 @@ def serving(client: Client, definitions: Mapping[Kind, dict[str, Any]]) -> Itera
         client.create(CUSTOM_RESOURCE_DEFINITION, definition)
     try:
         for kind in definitions:
-            wait_for(lambda kind=kind: Discovery(client).serves(kind))  # type: ignore[misc]  # a lambda of its own
+            wait_for(lambda kind=kind: Discovery(client).serves(kind), patience_s=SERVED_S)  # type: ignore[misc]  # a lambda of its own
         yield
     finally:
         for definition in definitions.values():
             client.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
         for kind in definitions:
-            wait_for(lambda kind=kind: not Discovery(client).serves(kind))  # type: ignore[misc]  # likewise
+            wait_for(lambda kind=kind: not Discovery(client).serves(kind), patience_s=SERVED_S)  # type: ignore[misc]  # likewise
 
 
 def serving_workflows(client: Client) -> AbstractContextManager[None]:

@@ -33,7 +33,7 @@ from kube.cluster import new_namespace, serving_workflows, user_of
 from servers.apiserver import ApiServer
 
 LATE: dict[str, dict[str, Any]] = {
-    "Workflow": {"spec": {}},
+    "Workflow": {"apiVersion": WORKFLOW.api_version, "kind": WORKFLOW.kind, "spec": {}},
     "Pod": {"spec": {"containers": [{"name": "c", "image": "i"}], "automountServiceAccountToken": False}},
 }
 

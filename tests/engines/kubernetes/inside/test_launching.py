@@ -70,21 +70,27 @@ class Site(NamedTuple):
     def trigger(self) -> RunId:
         """Create a workflow as Argo's clock would; returns its run's id."""
         name = f"launch-{len(self.client.list(WORKFLOW).items)}"
-        found = self.client.create(WORKFLOW, {"metadata": {"name": name}, "spec": {}})
+        manifest = {
+            "apiVersion": WORKFLOW.api_version,
+            "kind": WORKFLOW.kind,
+            "metadata": {"name": name},
+            "spec": {},
+        }
+        found = self.client.create(WORKFLOW, manifest)
         return launched_by(found)[0]
 
-    def start(self, workflow: str, point: int = 0, phase: str = "before") -> subprocess.Popen[str]:
+    def start(self, workflow: str, point: int = 0, phase: str = "before") -> subprocess.Popen[bytes]:
         """Start a launching pod of a workflow."""
         told = naming.as_json(self.launch).decode()
         command = [sys.executable, str(SCRIPT), str(point), phase, workflow, told, self.store.url]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "KUBECONFIG": str(self.folder / "config")}
-        return subprocess.Popen(
-            [*command, str(self.folder / "work")],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with self.log.open("wb") as log:
+            return subprocess.Popen([*command, str(self.folder / "work")], env=environment, stdout=log, stderr=log)
+
+    @property
+    def log(self) -> Path:
+        """What the pod that was started last has printed."""
+        return self.folder / "log"
 
     def of_run(self, run: str) -> list[dict[str, Any]]:
         """Return the workflows of a run."""
@@ -147,7 +153,8 @@ def points(site: Site) -> int:
     """How many requests of a launch change something, up to its end."""
     site.trigger()
     with ending_runs(site):
-        _, said = site.start(newest(site)).communicate(timeout=120)
+        site.start(newest(site)).wait(120)
+    said = site.log.read_text()
     found = re.search(r"points (\d+)", said)
     assert found, said
     return int(found[1])
@@ -162,9 +169,9 @@ def test_a_launch_whose_pods_are_killed_is_one_run_that_ends(site: Site, points:
     with ending_runs(site):
         for point in (1 + seed * points // _FAST % points, 1 + seed % 3)[: 1 + seed % 2]:
             assert site.start(workflow, point, phase).wait(120) in (-signal.SIGKILL, SPENT)
-        last = site.start(workflow)
-        said, errors = last.communicate(timeout=120)
-    assert last.returncode == SPENT, errors
+        code = site.start(workflow).wait(120)
+    said = site.log.read_text()
+    assert code == SPENT, said
     assert f"run {run} failed" in said  # none of its pods has left a record
     assert set(latest_by_run(site.store.backend)) - known == {run}
     assert len(site.of_run(run)) == 1
@@ -215,8 +222,8 @@ def test_a_launch_that_is_stopped_or_removed_cancels_its_run(site: Site, how: st
 def test_a_flow_that_is_not_published_is_no_reason_to_try_again(site: Site) -> None:
     run = site.trigger()
     unknown = site._replace(launch=msgspec.structs.replace(site.launch, digest="0" * 64))
-    pod = unknown.start(newest(site))
-    _, said = pod.communicate(timeout=60)
+    unknown.start(newest(site)).wait(60)
+    said = site.log.read_text()
     assert "NotFoundError" in said and "is not published as 000000000000" in said
     assert not site.of_run(run)
 
@@ -226,11 +233,11 @@ def test_a_run_that_is_not_its_own_is_refused(site: Site) -> None:
     with ending_runs(site):
         site.start(newest(site)).wait(120)
     other = site._replace(launch=msgspec.structs.replace(site.launch, labels={"team": "another"}))
-    _, said = other.start(newest(site)).communicate(timeout=60)
-    assert f"run {run} is not the one that workflow {newest(site)} launches" in said
+    other.start(newest(site)).wait(60)
+    assert f"run {run} is not the one that workflow {newest(site)} launches" in site.log.read_text()
 
 
-def followed(site: Site, run: str) -> subprocess.Popen[str]:
+def followed(site: Site, run: str) -> subprocess.Popen[bytes]:
     """Start a pod, and return it when it follows the run."""
     pod = site.start(newest(site))
 
