@@ -226,6 +226,18 @@ def test_a_flow_that_is_not_published_is_no_reason_to_try_again(site: Site) -> N
     said = site.log.read_text()
     assert "NotFoundError" in said and "is not published as 000000000000" in said
     assert not site.of_run(run)
+    assert claims.newest_claim(site.store.backend, run) is None
+
+
+def test_a_launch_that_is_stopped_while_it_has_no_pod_cancels_its_run_with_the_next(site: Site) -> None:
+    run = site.trigger()
+    first = followed(site, run)
+    first.kill()
+    first.wait(60)
+    site.client.patch(WORKFLOW, newest(site), {"spec": {"shutdown": "Stop"}})
+    assert site.start(newest(site)).wait(60) == SPENT
+    assert cancel_requests(site.store.backend, run) == 1
+    assert site.of_run(run)[0]["spec"]["shutdown"] == "Stop"
 
 
 def test_a_run_that_is_not_its_own_is_refused(site: Site) -> None:

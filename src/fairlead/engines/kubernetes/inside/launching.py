@@ -102,12 +102,15 @@ class Launcher:
         signal.signal(signal.SIGTERM, self._end)
         self._workflow = workflow
         found = self._own_workflow()
-        if found is None:
+        if found is None or _ends(found):
             print("fairlead: nothing is launched: the workflow has been stopped or removed", file=sys.stderr)
+            if found is not None:
+                self._cancel(launched_by(found)[0])
             return SPENT
-        run, created = launched_by(found)
+        spec = self._spec(*launched_by(found))
+        run = spec.run
         claim = claims.newest_claim(self._backend, run) or claims.take_claim(self._backend, run, now=time.time())
-        spec = self._spec(run, created)
+        self._write(spec)
         print(f"run {run} of flow {spec.graph.flow}: fairlead get {run} --on {self._launch.context.name}", flush=True)
         try:
             return self._submit_and_follow(spec, claim)
@@ -115,9 +118,9 @@ class Launcher:
             return self._leave(spec)
 
     def _spec(self, run: RunId, created: float) -> RunSpec:
-        """Write down what the run is, or find that an earlier pod has."""
+        """Return what the run is: the same for every pod of the workflow."""
         launch = self._launch
-        spec = run_of(
+        return run_of(
             read_published(self._backend, Publication(launch.flow, launch.digest)),
             run,
             created,
@@ -126,15 +129,17 @@ class Launcher:
             host=self._workflow,
             context=launch.context.name,
         )
-        key, written = spec_key(run), encode(spec)
+
+    def _write(self, spec: RunSpec) -> None:
+        """Write down what the run is, unless an earlier pod has."""
+        key, written = spec_key(spec.run), encode(spec)
         if not self._backend.create(key, written) and self._backend.get(key) != written:
-            raise ClusterError(
-                f"run {run} is not the one that workflow {self._workflow} launches",
+            raise FairleadError(
+                f"run {spec.run} is not the one that workflow {self._workflow} launches",
                 where=f"store {self._backend.url}",
                 why="it was made by another launch in the same second, or of another publication",
                 next="launch it once more",
             )
-        return spec
 
     def _submit_and_follow(self, spec: RunSpec, claim: Claim) -> int:
         """Submit the run, unless it has been, and follow it.
@@ -161,22 +166,25 @@ class Launcher:
 
     def _leave(self, spec: RunSpec) -> int:
         """End with this pod: where its workflow ends too, the run is cancelled, else the next pod goes on with it."""
-        if self._own_workflow() is not None:
+        found = self._own_workflow()
+        if found is not None and not _ends(found):
             print(f"fairlead: this pod was asked to end; the next one follows run {spec.run}", file=sys.stderr)
             return 1
-        print(f"fairlead: the workflow is stopped or removed; so is run {spec.run}", file=sys.stderr)
-        write_event(self._backend, spec.run, Event(kind="cancel", time=time.time(), user=self._workflow))
-        stop(self._engine, self._backend, spec.run)
+        print(f"fairlead: the workflow has been stopped or removed, and with it run {spec.run}", file=sys.stderr)
+        self._cancel(spec.run)
         return SPENT
 
+    def _cancel(self, run: str) -> None:
+        """Cancel the run, if an earlier pod or this one has launched it."""
+        if claims.newest_claim(self._backend, run) is not None:
+            write_event(self._backend, run, Event(kind="cancel", time=time.time(), user=self._workflow))
+            stop(self._engine, self._backend, run)
+
     def _own_workflow(self) -> dict[str, Any] | None:
-        """Return the workflow that this pod is of, or None where it is to end or has."""
         try:
-            found = self._client.get(WORKFLOW, self._workflow, namespace=self._namespace)
+            return self._client.get(WORKFLOW, self._workflow, namespace=self._namespace)
         except NotFound:
             return None
-        ends = found["metadata"].get("deletionTimestamp") or found["spec"].get("shutdown")
-        return None if ends else found
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         """Be asked to end: at once while the run is followed, else as soon as it is submitted."""
@@ -184,6 +192,11 @@ class Launcher:
         if self._interruptible:
             self._interruptible = False
             raise _AskedToEnd
+
+
+def _ends(workflow: dict[str, Any]) -> bool:
+    """Say whether a workflow was stopped or is being removed."""
+    return bool(workflow["metadata"].get("deletionTimestamp") or workflow["spec"].get("shutdown"))
 
 
 class _AskedToEnd(BaseException):
