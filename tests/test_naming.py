@@ -17,6 +17,7 @@ from fairlead.naming import (
     name_fault,
     new_run_id,
     newest_first,
+    run_id_of,
     utc_now,
 )
 
@@ -84,3 +85,11 @@ def test_a_digest_is_that_of_the_joined_parts(parts: list[bytes]) -> None:
 )
 def test_times_are_written_in_utc_with_milliseconds(moment: datetime, shown: str) -> None:
     assert format_time(moment) == shown
+
+
+@given(MOMENTS, st.text())
+def test_one_origin_makes_one_run_at_one_moment(moment: datetime, origin: str) -> None:
+    run = run_id_of(moment, origin)
+    assert is_run_id(run)
+    assert run == run_id_of(moment, origin)
+    assert run != run_id_of(moment, origin + "x")

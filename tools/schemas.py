@@ -33,6 +33,7 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         reports.ContextReport,
     ),
     "parity": ("What engines do not honour of a flow: what fairlead parity prints with -o json", reports.ParityReport),
+    "schedules": ("Schedules: what fairlead schedule ls prints with -o json", list[reports.ScheduleReport]),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, reports, resources, runtimes, steps, values)

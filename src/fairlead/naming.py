@@ -15,6 +15,7 @@ Digest = NewType("Digest", str)
 _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9]{5}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][-A-Za-z0-9_]*", re.ASCII)
+_RANDOM = 5
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 NAME_LENGTH_MAX = 63
@@ -23,8 +24,17 @@ NAME_LENGTH_MAX = 63
 
 def new_run_id(now: datetime) -> RunId:
     """Make a run id that sorts by time and can be read: ``20261123-141256-k3f9x``."""
-    suffix = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in os.urandom(5))
-    return RunId(f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{suffix}")
+    return _run_id(now, os.urandom(_RANDOM))
+
+
+def run_id_of(moment: datetime, origin: str) -> RunId:
+    """Return the id of the run that one origin makes at one moment: the same one, whenever it is asked for."""
+    return _run_id(moment, bytes.fromhex(digest_bytes(origin.encode()))[:_RANDOM])
+
+
+def _run_id(moment: datetime, random: bytes) -> RunId:
+    suffix = "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in random)
+    return RunId(f"{moment.astimezone(UTC):%Y%m%d-%H%M%S}-{suffix}")
 
 
 def is_run_id(text: str) -> bool:

@@ -24,6 +24,7 @@ ROLES: list[dict[str, Any]] = [
     [
         ("fairlead-user", rights.SUBMITTING),
         ("fairlead-worker", rights.RUNNING),
+        ("fairlead-scheduler", rights.SCHEDULING),
         ("fairlead-driver", (*rights.DRIVING, *rights.TELLING_QUEUES)),
     ],
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
+import json
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from engines.local.driving import wait_for
@@ -15,16 +18,60 @@ from fairlead.kube.client import Client
 from fairlead.kube.connection import Connection
 from fairlead.kube.credentials import Identity, bearer
 from fairlead.kube.discovery import Discovery
-from fairlead.kube.failures import AlreadyExists, NotFound
+from fairlead.kube.failures import AlreadyExists, NotFound, Rule
 from fairlead.kube.mirror import Event, Key
-from fairlead.kube.resources import CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, NAMESPACE, WORKFLOW
+from fairlead.kube.resources import (
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    NAMESPACE,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE_ACCOUNT,
+    WORKFLOW,
+    Kind,
+)
 from fairlead.kube.watching import Pace, Watch
 from fairlead.testing.faults import FaultyProxy, Schedule
 from servers.apiserver import ApiServer
 
 PACE = Pace(stream_s=1, grace_s=0.3, patience=Patience(first_s=0.005, longest_s=0.05))
 PATIENCE_S = 30.0
+SERVED_S = 240.0
+"""Seconds until a server serves another kind, or serves it no longer; Argo's definitions are large."""
 _numbers = itertools.count()
+
+
+def bind(client: Client, account: str, rules: tuple[Rule, ...]) -> None:
+    """Give an account rights in the namespace."""
+    roles = [{"apiGroups": [rule.group], "resources": [rule.resource], "verbs": [rule.verb]} for rule in rules]
+    client.create(ROLE, {"metadata": {"name": account}, "rules": roles})
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": client.connection.namespace}
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
+    client.create(ROLE_BINDING, {"metadata": {"name": account}, "roleRef": reference, "subjects": [subject]})
+
+
+def user_of(server: ApiServer, client: Client, rules: tuple[Rule, ...]) -> Client:
+    """Return the client of a user that has some rights in the namespace, and no others."""
+    client.create(SERVICE_ACCOUNT, {"metadata": {"name": "user"}})
+    bind(client, "user", rules)
+    path = f"/api/v1/namespaces/{client.connection.namespace}/serviceaccounts/user/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = client.request("POST", path, body=body)["status"]["token"]
+    return Client(server.connection(token=token, namespace=client.connection.namespace))
+
+
+def write_kubeconfig(server: ApiServer, path: Path) -> None:
+    """Write a kubeconfig of the administrator."""
+    authority = base64.b64encode(server.authority.encode()).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server.url, "certificate-authority-data": authority}}],
+        "users": [{"name": "u", "user": {"token": server.token}}],
+    }
+    path.write_text(json.dumps(document))
 
 
 class Renewable:
@@ -48,35 +95,45 @@ def new_namespace(server: ApiServer) -> Client:
     return client
 
 
-SOME_WORKFLOWS: dict[str, Any] = {
-    "metadata": {"name": "workflows.argoproj.io"},
-    "spec": {
-        "group": "argoproj.io",
-        "scope": "Namespaced",
-        "names": {"kind": "Workflow", "plural": "workflows"},
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
-"""A definition of Workflows that takes any field."""
+def some(kind: Kind) -> dict[str, Any]:
+    """Return a definition of a kind that takes any field."""
+    return {
+        "metadata": {"name": f"{kind.plural}.{kind.group}"},
+        "spec": {
+            "group": kind.group,
+            "scope": "Namespaced",
+            "names": {"kind": kind.kind, "plural": kind.plural},
+            "versions": [
+                {
+                    "name": kind.version,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+                }
+            ],
+        },
+    }
 
 
 @contextmanager
-def serving_workflows(client: Client, definition: dict[str, Any] = SOME_WORKFLOWS) -> Iterator[None]:
-    """Serve Workflows for a while: the server is shared, and other tests count on their absence."""
-    client.create(CUSTOM_RESOURCE_DEFINITION, definition)
+def serving(client: Client, definitions: Mapping[Kind, dict[str, Any]]) -> Iterator[None]:
+    """Serve some kinds for a while: the server is shared, and other tests count on their absence."""
+    for definition in definitions.values():
+        client.create(CUSTOM_RESOURCE_DEFINITION, definition)
     try:
-        wait_for(lambda: Discovery(client).serves(WORKFLOW))
+        for kind in definitions:
+            wait_for(lambda kind=kind: Discovery(client).serves(kind), patience_s=SERVED_S)  # type: ignore[misc]  # a lambda of its own
         yield
     finally:
-        client.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
-        wait_for(lambda: not Discovery(client).serves(WORKFLOW))
+        for definition in definitions.values():
+            client.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
+        for kind in definitions:
+            wait_for(lambda kind=kind: not Discovery(client).serves(kind), patience_s=SERVED_S)  # type: ignore[misc]  # likewise
+
+
+def serving_workflows(client: Client) -> AbstractContextManager[None]:
+    """Serve Workflows that take any field."""
+    return serving(client, {WORKFLOW: some(WORKFLOW)})
 
 
 class Follower:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from engines.local.driving import wait_for
 from fairlead.engines.kubernetes import rights
 from fairlead.engines.kubernetes.engine import KubernetesEngine
 from fairlead.engines.kubernetes.submitting import create
@@ -21,13 +23,19 @@ from fairlead.kube.resources import (
     SERVICE_ACCOUNT,
     WORKFLOW,
 )
+from fairlead.kube.watching import Watch
 from fairlead.runs.context_checking import check_cluster
 from fairlead.specs.contexts import Context
 from fairlead.specs.reports import ContextReport
 from fairlead.store.backends import Folder
 from fairlead.targets import naming
-from kube.cluster import new_namespace, serving_workflows
+from kube.cluster import new_namespace, serving_workflows, user_of
 from servers.apiserver import ApiServer
+
+LATE: dict[str, dict[str, Any]] = {
+    "Workflow": {"apiVersion": WORKFLOW.api_version, "kind": WORKFLOW.kind, "spec": {}},
+    "Pod": {"spec": {"containers": [{"name": "c", "image": "i"}], "automountServiceAccountToken": False}},
+}
 
 
 @pytest.fixture
@@ -45,25 +53,6 @@ def client(api_server: ApiServer) -> Iterator[Client]:
 
 def states(report: ContextReport) -> dict[str, str]:
     return {each.name: each.state for each in report.checks}
-
-
-def bind(client: Client, account: str, rules: tuple[Rule, ...]) -> None:
-    """Give an account rights in the namespace."""
-    roles = [{"apiGroups": [rule.group], "resources": [rule.resource], "verbs": [rule.verb]} for rule in rules]
-    client.create(ROLE, {"metadata": {"name": account}, "rules": roles})
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace_of(client)}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
-    client.create(ROLE_BINDING, {"metadata": {"name": account}, "roleRef": reference, "subjects": [subject]})
-
-
-def user_of(api_server: ApiServer, client: Client, rules: tuple[Rule, ...]) -> Client:
-    """Return the client of a user that has some rights in the namespace, and no others."""
-    client.create(SERVICE_ACCOUNT, {"metadata": {"name": "user"}})
-    bind(client, "user", rules)
-    path = f"/api/v1/namespaces/{namespace_of(client)}/serviceaccounts/user/token"
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = client.request("POST", path, body=body)["status"]["token"]
-    return Client(api_server.connection(token=token, namespace=namespace_of(client)))
 
 
 def namespace_of(client: Client) -> str:
@@ -124,7 +113,7 @@ def test_who_may_see_little_is_told_what_is_not_known(api_server: ApiServer, cli
         "rights of drivers",
     ):
         assert found[name].state == "unknown"
-    assert found["your rights"].said == "lacking: get, list, patch, delete workflows; get pods/log"
+    assert found["your rights"].said == "lacking: get, list, patch, watch, delete workflows; watch pods; get pods/log"
     (role,) = report.roles
     given = {
         (group, resource, verb)
@@ -152,7 +141,11 @@ def test_the_listed_rights_are_enough_for_the_engine(api_server: ApiServer, clie
         assert create(theirs, manifest)["metadata"]["uid"] == create(theirs, manifest)["metadata"]["uid"]
         assert engine.cancel("r")
         assert client.get(WORKFLOW, "w")["spec"] == {"shutdown": "Stop"}
-        assert theirs.list(POD).items == []
+        for kind in (WORKFLOW, POD):  # a run is followed by both
+            with Watch(theirs, kind) as watch:
+                watch.wait_synced(10)
+                client.create(kind, {**LATE[kind.kind], "metadata": {"name": "late"}})
+                wait_for(lambda watch=watch: watch.get("late", namespace_of(client)))
 
 
 @pytest.mark.apiserver

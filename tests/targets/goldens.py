@@ -13,10 +13,11 @@ import yaml
 from fairlead.runs.launching import load_flow
 from fairlead.runs.rendering import RUN
 from fairlead.specs import documents
-from fairlead.specs.contexts import Context, Submission
+from fairlead.specs.contexts import Context, Launch, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import RankRuntime
-from fairlead.targets import job, workflow
+from fairlead.specs.schedules import Schedule
+from fairlead.targets import cron_workflow, job, workflow, workflow_template
 from fairlead.targets.orders import Manifest, Order
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,6 +26,11 @@ CONTEXT = Context(
     name="cluster", namespace="ml", store="s3://artifacts/ml", store_secret="store", service_account="step",
     driver_service_account="driver", image="registry.example/python:3.12", worker_image="registry.example/fairlead:1",
     queue="team", labels={"team": "ml"},
+)  # fmt: skip
+LAUNCH = Launch(name="mapping", flow="mapping", digest="0" * 64, context=CONTEXT, labels={"tier": "gold"})
+SCHEDULE = Schedule(
+    name="mapping", cron="0 3 * * mon-fri", timezone="Europe/Berlin", concurrency="forbid", deadline_s=3600, kept=5,
+    kept_failed=2,
 )  # fmt: skip
 REWRITE = "FAIRLEAD_REWRITE_GOLDENS"
 
@@ -51,6 +57,14 @@ def jobs_of(graph: Graph) -> Iterator[Manifest]:
         yield job.called(submission(graph), step, key, 0)
         if isinstance(step.runtime, RankRuntime):
             yield from job.gang(submission(graph), step, key, 0, 1)
+
+
+def launching() -> dict[str, Manifest]:
+    """Compile what launches a published flow, by the name of the target: its graph is in none of it."""
+    return {
+        "workflow_template": workflow_template.render(LAUNCH, CONTEXT.namespace),
+        "cron_workflow": cron_workflow.render(LAUNCH, SCHEDULE, CONTEXT.namespace),
+    }
 
 
 def golden(file: Path, target: str) -> Path:

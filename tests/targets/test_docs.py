@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from docs.pages import FOLDER, File, blocks
+from docs.pages import FOLDER, Command, File, blocks
+from fairlead.cli import schedule_options
 from fairlead.runs.launching import load_flow
-from fairlead.specs.contexts import Context
+from fairlead.specs.contexts import Context, Launch
 from fairlead.specs.runtimes import RankRuntime
-from fairlead.targets import job
+from fairlead.specs.schedules import Schedule
+from fairlead.targets import cron_workflow, job, workflow_template
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
 
@@ -43,10 +47,21 @@ def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
     for key, step in graph.steps.items():
         found.append(job.called(place, step, key, 0))
         found += job.gang(place, step, key, 0, 1) if isinstance(step.runtime, RankRuntime) else []
+    launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
+    found += [workflow_template.render(launch, "ml"), cron_workflow.render(launch, _schedule(page, graph.flow), "ml")]
     return found
 
 
-@pytest.mark.parametrize("name", ["workflow", "job"])
+def _schedule(page: Path, flow: str) -> Schedule:
+    """Read the schedule that a page's command gives."""
+    commands = [shlex.split(block.text) for block in blocks(page) if isinstance(block, Command)]
+    words = next((each for each in commands if "--cron" in each), ["--cron", "@daily"])
+    parser = argparse.ArgumentParser()
+    schedule_options.add_schedule_options(parser)
+    return schedule_options.read_schedule(parser.parse_known_args(words)[0], flow)
+
+
+@pytest.mark.parametrize("name", ["workflow", "job", "workflow_template", "cron_workflow"])
 def test_what_a_page_shows_is_what_its_flow_compiles_to(name: str, tmp_path: Path) -> None:
     page = FOLDER / f"targets/{name}.md"
     objects = _objects(page, tmp_path)

@@ -15,19 +15,33 @@ import yaml
 
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid
-from fairlead.kube.resources import JOB, NAMESPACE, POD, SERVICE, WORKFLOW
+from fairlead.kube.resources import CRON_WORKFLOW, JOB, NAMESPACE, POD, SERVICE, WORKFLOW, WORKFLOW_TEMPLATE
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.targets import pods
 from fairlead.targets.restricted import pod_faults
-from kube.cluster import serving_workflows
+from kube.cluster import serving
 from servers.apiserver import ApiServer
-from targets.goldens import FLOWS, REPOSITORY, REWRITE, compare, golden, jobs_of, read, submission, traced, workflow_of
+from targets.goldens import (
+    FLOWS,
+    REPOSITORY,
+    REWRITE,
+    compare,
+    golden,
+    jobs_of,
+    launching,
+    read,
+    submission,
+    traced,
+    workflow_of,
+)
 from targets.refused import PLAIN, REFUSED, overlaid
 
 OWN = [file for file in FLOWS if "tests" in file.parts]
-KEPT = [golden(file, "workflow") for file in FLOWS] + [golden(file, "job") for file in OWN]
+LAUNCHING = {target: REPOSITORY / f"tests/targets/flows/mapping/{target}.golden.yaml" for target in launching()}
+KEPT = [golden(file, "workflow") for file in FLOWS] + [golden(file, "job") for file in OWN] + [*LAUNCHING.values()]
+ARGO = (WORKFLOW, WORKFLOW_TEMPLATE, CRON_WORKFLOW)
 NEEDS = {"digits": ("numpy", "optuna"), "flights": ("pandas", "sklearn"), "driving": ("optuna",)}
-_SCHEMA = REPOSITORY.parent / "shared/crds/argo-workflows-v3/argoproj.io_workflows.yaml.gz"
+_SCHEMAS = REPOSITORY.parent / "shared/crds/argo-workflows-v3"
 
 
 def _named(path: Path) -> str:
@@ -46,6 +60,11 @@ def test_the_definitions_of_a_flow_compile_to_the_jobs_beside_it(file: Path) -> 
     compare(golden(file, "job"), list(jobs_of(traced(file))))
 
 
+@pytest.mark.parametrize("target", LAUNCHING)
+def test_what_launches_a_flow_compiles_to_the_object_beside_it(target: str) -> None:
+    compare(LAUNCHING[target], [launching()[target]])
+
+
 def test_goldens_are_not_rewritten_on_ci(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CI", "true")
     monkeypatch.setenv(REWRITE, "1")
@@ -55,10 +74,11 @@ def test_goldens_are_not_rewritten_on_ci(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 @cache
-def _schema() -> Any:
-    if not _SCHEMA.exists():
-        pytest.skip(f"the full schema of Workflows is not there: {_SCHEMA.name}")
-    found = yaml.load(gzip.decompress(_SCHEMA.read_bytes()), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+def _schema(plural: str) -> Any:
+    path = _SCHEMAS / f"argoproj.io_{plural}.yaml.gz"
+    if not path.exists():
+        pytest.skip(f"the full schema of {plural} is not there: {path.name}")
+    found = yaml.load(gzip.decompress(path.read_bytes()), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return _closed(found["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
 
 
@@ -81,28 +101,39 @@ def _closed(schema: Any) -> Any:
 @pytest.mark.parametrize("file", FLOWS, ids=lambda file: file.parent.name)
 def test_the_full_schema_of_argo_accepts_the_workflow(file: Path) -> None:
     (manifest,) = read(golden(file, "workflow"))
-    jsonschema.Draft4Validator(_schema()["properties"]["spec"]).validate(manifest["spec"])
+    jsonschema.Draft4Validator(_schema("workflows")["properties"]["spec"]).validate(manifest["spec"])
+
+
+@pytest.mark.parametrize("target", LAUNCHING)
+def test_the_full_schema_of_argo_accepts_what_launches_a_flow(target: str) -> None:
+    (manifest,) = read(LAUNCHING[target])
+    schema = _schema(f"{manifest['kind'].lower()}s")
+    jsonschema.Draft4Validator(schema["properties"]["spec"]).validate(manifest["spec"])
 
 
 @pytest.fixture(scope="module")
 def cluster(api_server: ApiServer) -> Iterator[Client]:
-    """A real API server that knows Workflows by their full definition, and enforces ``restricted``."""
+    """A real API server that knows Argo's kinds by their full definitions, and enforces ``restricted``."""
     modules = Path.home() / "go/pkg/mod/github.com/argoproj/argo-workflows"
-    found = sorted(modules.glob("v3@*/manifests/base/crds/full/argoproj.io_workflows.yaml"))
-    if not found:
+    folders = sorted(modules.glob("v3@*/manifests/base/crds/full"))
+    if not folders:
         pytest.skip("the definition of Workflows is not there: `python -m testbed build argo`")
+    files = [folders[-1] / f"argoproj.io_{kind.plural}.yaml" for kind in ARGO]
     client = Client(api_server.connection(namespace="ml"))
     enforced = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
     with suppress(AlreadyExists):
         client.create(NAMESPACE, {"metadata": {"name": "ml", "labels": enforced}})
-    with serving_workflows(client, yaml.load(found[-1].read_text("utf-8"), yaml.CSafeLoader)):
+    definitions = {
+        kind: yaml.load(file.read_text("utf-8"), yaml.CSafeLoader) for kind, file in zip(ARGO, files, strict=True)
+    }
+    with serving(client, definitions):
         yield client
 
 
 @pytest.mark.apiserver
 @pytest.mark.parametrize("path", KEPT, ids=_named)
 def test_a_real_api_server_accepts_every_manifest(path: Path, cluster: Client) -> None:
-    kinds = {kind.kind: kind for kind in (WORKFLOW, JOB, SERVICE)}
+    kinds = {kind.kind: kind for kind in (*ARGO, JOB, SERVICE)}
     for manifest in read(path):
         created = cluster.create(kinds[manifest["kind"]], manifest, dry_run=True)
         assert created["metadata"]["name"] == manifest["metadata"]["name"]

@@ -15,6 +15,8 @@ VERBS = {
     "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
     "render": ("fairlead.cli.render", "print what a flow compiles to: objects of a cluster, or its graph as a spec"),
     "parity": ("fairlead.cli.parity", "list what of a flow is not honoured on this machine or on a cluster"),
+    "publish": ("fairlead.cli.publish", "put a flow into the store of a cluster, for runs that nobody launches"),
+    "schedule": ("fairlead.cli.schedule", "have a cluster run flows by itself, at times"),
     "package": ("fairlead.cli.package", "list what of a project travels to where its flow runs"),
     "ps": ("fairlead.cli.ps", "list runs"),
     "get": ("fairlead.cli.get", "show a run and its steps"),

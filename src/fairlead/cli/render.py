@@ -1,11 +1,14 @@
 """Print what a flow compiles to, without running it.
 
     fairlead render FILE[:FLOW] --on CONTEXT [--label KEY=VALUE] [-o yaml|json] [--NAME VALUE …]
+    fairlead render FILE[:FLOW] --on CONTEXT --as WorkflowTemplate [--diff] …
+    fairlead render FILE[:FLOW] --on CONTEXT --as CronWorkflow --cron '0 3 * * *' [--diff] …
     fairlead render FILE[:FLOW] --spec [-o yaml|json] [--NAME VALUE …]
 
 With a context: the objects that `fairlead run` would create there, whose run id and times are zeros. Nothing is
-created, and the cluster need not be reachable. With --spec: the graph, which can be run in its turn:
-fairlead run SPEC.yaml
+created, and the cluster need not be reachable. With --as: what launches runs of the flow once it is published, by
+itself with CronWorkflow; its options are those of `fairlead schedule add`. With --diff: how that differs from what the
+cluster has; ends with 1 where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
 """
 
 from __future__ import annotations
@@ -13,15 +16,22 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from fairlead.cli import schedule_options
 from fairlead.cli.flags import split_flags, split_target
 from fairlead.cli.labels import read_labels
 from fairlead.cli.output import print_document
 from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
 
-_VALUED = {"--on", "--label", "--output", "-o"}
-_SWITCHES = {"--spec", "--help", "-h"}
+if TYPE_CHECKING:
+    from fairlead.authoring.tracing import Traced
+    from fairlead.packaging.project import Project
+    from fairlead.targets.orders import Manifest
+
+_VALUED = {"--on", "--as", "--label", "--output", "-o", *schedule_options.VALUED}
+_SWITCHES = {"--spec", "--diff", "--help", "-h", *schedule_options.SWITCHES}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +39,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "fairlead render FILE[:FLOW] [--on CONTEXT | --spec] [--NAME VALUE …]"
     parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several")
     parser.add_argument("--on", metavar="CONTEXT", help="for which cluster; the chosen context where it is not given")
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=("Workflow", "WorkflowTemplate", "CronWorkflow"),
+        default="Workflow",
+        help="as a run, as what launches runs, or as that and its schedule",
+    )
+    parser.add_argument("--diff", action="store_true", help="with --as: print how it differs from what the cluster has")
     parser.add_argument("--spec", action="store_true", help="print the graph as a spec")
+    schedule_options.add_schedule_options(parser)
     parser.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated"
     )
@@ -56,17 +75,50 @@ def run(arguments: argparse.Namespace) -> int:
             why="no context is chosen, and on this machine a flow becomes no objects",
             next=f"fairlead render {arguments.file} --on CONTEXT   or   --spec",
         )
-    _, flow = load_flow(*split_target(arguments.file))
-    graph = flow.trace(flow.read_flags(arguments.flags)).graph
+    project, flow = load_flow(*split_target(arguments.file))
+    traced = flow.trace(flow.read_flags(arguments.flags))
     if arguments.spec:
-        print_document(graph, arguments.output)
+        print_document(traced.graph, arguments.output)
         return 0
+    if arguments.kind != "Workflow":
+        return _print_launch(arguments, project, traced, on)
+    if arguments.diff:
+        raise UsageError(
+            "a run differs from nothing that is there",
+            why="its objects have names of their own each time",
+            next="fairlead diff RUN RUN   or compare what is published: --as WorkflowTemplate",
+        )
     from fairlead.runs.rendering import render  # lazy: urllib3, 30 ms; only for a cluster
 
-    manifests, pods = render(graph, on, read_labels(arguments.label))
-    print(f"# {pods}", file=sys.stderr if arguments.output == "json" else sys.stdout)
-    for position, manifest in enumerate(manifests):
-        if position and arguments.output == "yaml":
-            print("---")
-        print_document(manifest, arguments.output)
+    manifests, pods = render(traced.graph, on, read_labels(arguments.label))
+    _print(manifests, str(pods), arguments.output)
     return 0
+
+
+def _print_launch(arguments: argparse.Namespace, project: Project, traced: Traced, on: str) -> int:
+    """Print the objects that launch the flow, or how they differ from what is there."""
+    from fairlead.runs import clusters, scheduling
+    from fairlead.runs.publishing import prepare
+
+    name = arguments.name or scheduling.default_name(traced.graph.flow)
+    schedule = schedule_options.read_schedule(arguments, name) if arguments.kind == "CronWorkflow" else None
+    declared = scheduling.Declared(name, read_labels(arguments.label), not arguments.no_cache, schedule)
+    publication = prepare(project, traced).publication
+    manifests = scheduling.declare(publication, traced.graph, on, declared)
+    if arguments.diff:
+        found = list(scheduling.differences(clusters.open_place(on), manifests))
+        print("".join(found), end="")
+        return int(bool(found))
+    note = (
+        f"launches {publication.flow}/{publication.digest[:12]}, once it is published: fairlead publish FILE --on {on}"
+    )
+    _print(manifests, note, arguments.output)
+    return 0
+
+
+def _print(manifests: list[Manifest], note: str, form: str) -> None:
+    print(f"# {note}", file=sys.stderr if form == "json" else sys.stdout)
+    for position, manifest in enumerate(manifests):
+        if position and form == "yaml":
+            print("---")
+        print_document(manifest, form)

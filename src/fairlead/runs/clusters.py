@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
+from fairlead.engines.kubernetes import stopping
 from fairlead.engines.kubernetes.engine import KubernetesEngine
 from fairlead.engines.kubernetes.removing import remove_objects as delete_workflows
 from fairlead.engines.kubernetes.reopening import reopen
@@ -31,7 +32,6 @@ from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import spec_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
-from fairlead.worker.concluding import conclude
 
 
 class Place(NamedTuple):
@@ -161,12 +161,7 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
 def stop(name: str, run: str) -> None:
     """Have a context's cluster stop a run that somebody has asked to cancel."""
     place = open_place(name)
-    backend = place.store.backend
-    claim = claims.newest_claim(backend, run)
-    handover = claims.handed_over(backend, run, claim) if claim else None
-    if not engine_in(place).cancel(run) and claim is not None and handover is not None:
-        # Its workflow is gone, and with it whoever would write down the end.
-        conclude(backend, read_spec(backend, run), claim, cancels_before=handover.cancels_before)
+    stopping.stop(engine_in(place), place.store.backend, run)
 
 
 def remove_objects(run: str, submissions: Iterable[Submission]) -> int:

@@ -43,7 +43,7 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
         SpecError: The graph can't run there; every fault is named.
     """
     context = check(graph, on, labels)
-    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
+    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels)
     nodes = dict.fromkeys(range(len(graph.nodes)))
     manifests = workflow.render(Order(submission, graph, nodes))
     return Rendered(manifests, count_pods(graph, workflow.creators(manifests)))
@@ -60,7 +60,7 @@ def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
     return context
 
 
-def _namespace(context: Context) -> str:
+def namespace_of(context: Context) -> str:
     """Return the namespace of a context: its own, its kubeconfig's where that can be read, else the default one."""
     if context.namespace:
         return context.namespace

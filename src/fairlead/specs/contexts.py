@@ -90,3 +90,28 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cancels_before: int = 0
     user: str = ""
     labels: dict[str, str] = {}
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a pod that launches a published flow is told.
+
+    Attributes:
+        name: The name of what launches it: a schedule's, and its objects'.
+        flow: The flow's name.
+        digest: Which of its publications.
+        context: Where its runs go, and the pod is itself; without what is only of use on the machine of a person.
+        labels: The runs' own labels.
+        use_cache: Whether results of earlier runs are used.
+    """
+
+    name: str
+    flow: str
+    digest: str
+    context: Context
+    labels: dict[str, str] = {}
+    use_cache: bool = True
+
+
+def inside(context: Context) -> Context:
+    """Return what of a context is of use in its cluster: nothing of the machine that it was registered on."""
+    return msgspec.structs.replace(context, kubeconfig="", kube_context="", store_env="")

@@ -244,3 +244,29 @@ class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
     context: str | None
     honoured: bool
     lines: tuple[ParityLine, ...]
+
+
+class ScheduleReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A schedule, as ``fairlead schedule ls -o json`` lists it.
+
+    Attributes:
+        flow: The flow that it runs.
+        published: The digest of the publication, which is code and parameters.
+        cron: When; of several expressions all, with commas.
+        concurrency: What becomes of a start while the run of an earlier one goes on.
+        suspended: Whether it starts nothing for now.
+        active: How many of its launches have not ended.
+        last: When it started a run last; null where it has not yet.
+        fault: Why the cluster can't follow it; empty where it can.
+    """
+
+    name: str
+    flow: str
+    published: str
+    cron: str
+    timezone: str
+    concurrency: str
+    suspended: bool
+    active: int
+    last: str | None
+    fault: str = ""

@@ -12,7 +12,7 @@ from fairlead.errors import DamagedError, FairleadError, NotFoundError
 from fairlead.specs.contexts import Submission
 from fairlead.specs.values import Ref
 from fairlead.store.backends import list_all
-from fairlead.store.layout import CACHE, OBJECTS, RUNS
+from fairlead.store.layout import CACHE, OBJECTS, PUBLISHED, RUNS
 from fairlead.store.opened import Store
 from fairlead.store.records import (
     AttemptRecord,
@@ -22,12 +22,13 @@ from fairlead.store.records import (
     Claim,
     Event,
     Handover,
+    Published,
     RunSpec,
     Segment,
     Started,
     decode,
 )
-from fairlead.store.references import Reference, read_references
+from fairlead.store.references import Reference, read_published_references, read_references
 
 _FORMS: dict[str, type[Any]] = {
     "attempts": AttemptRecord, "calls": Called, "starts": Started, "observed": Segment, "final": Segment,
@@ -87,6 +88,7 @@ class _Check:
         runs = self._check_records()
         for run in runs:
             self._note_users(run)
+        self._check_published()
         self._check_cache()
         sizes = self._check_objects()
         for digest in sorted(self._users.keys() - sizes.keys()):
@@ -102,6 +104,12 @@ class _Check:
             if form is not None:
                 self._check_record(entry.key, form)
         return list(runs)
+
+    def _check_published(self) -> None:
+        entries = list(list_all(self._store.backend, PUBLISHED))
+        if all([self._check_record(each.key, Published) for each in entries]):
+            for reference in read_published_references(self._store.backend):
+                self._note(reference)
 
     def _check_record(self, key: str, form: type[Any]) -> bool:
         try:

@@ -1,7 +1,8 @@
 """Garbage: what no run refers to any more, and how it is removed while runs go on.
 
 Kept is what the records of runs reach: of the spec the code package, constants and items, of every attempt and
-every cached step its outputs and items, of a call its inputs; and what those list in turn. Everything else goes
+every cached step its outputs and items, of a call its inputs; what published flows begin with; and what those list
+in turn. Everything else goes
 once it is old: objects, cache entries whose objects go, files of writers that were killed, checkpoints of runs
 that have succeeded, and what a launch left that did not come to write its spec.
 
@@ -44,7 +45,7 @@ from fairlead.store.backends import Entry, Folder, list_all
 from fairlead.store.layout import CACHE, OBJECTS, RUNS, run_prefix
 from fairlead.store.opened import Store
 from fairlead.store.records import CacheEntry, decode
-from fairlead.store.references import Reference, read_references
+from fairlead.store.references import Reference, read_published_references, read_references
 from fairlead.store.temporaries import abandoned_files
 
 GRACE_S = 24 * 3600.0
@@ -245,6 +246,7 @@ class _Survey:
             if found.status == "succeeded" and found.since < self.cutoff and name not in self._live:
                 self._done.append(name)
             self._reach(found.references, reached)
+        self._reach(read_published_references(self._backend), reached)
         return reached
 
     def _reach(self, references: Iterable[Reference], reached: set[str]) -> None:

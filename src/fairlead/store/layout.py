@@ -20,6 +20,7 @@ runs/<run>/logs/<attempt>.s<place>            a piece of it that begins there, w
 runs/<run>/metrics/<step>.<index>.<number>    what the attempt logged, one JSON document per line
 runs/<run>/checkpoints/<step>.<index>/        the step's checkpoint folder, or those that its pods have put there
 runs/<run>/final/<claim>                      everything above it replaces, once the run has ended
+published/<flow>/<digest>                     what a flow is before it runs, named by its bytes; create-once
 gc/active                                     the lease of whoever collects garbage
 gc/lock                                       locked by who uses or removes objects, in a folder
 damaged/<digest>                              damaged objects that a check has moved aside
@@ -33,6 +34,7 @@ OBJECTS = "objects/"
 CACHE = "cache/"
 CATALOG = "catalog/"
 RUNS = "runs/"
+PUBLISHED = "published/"
 COLLECTOR = "gc/active"
 COLLECTOR_LOCK = "gc/lock"
 DAMAGED = "damaged/"
@@ -74,6 +76,11 @@ def run_prefix(run: str) -> str:
 def spec_key(run: str, revision: int = 0) -> str:
     """Return the key of a run's spec, or of a later one that replaces it."""
     return f"{RUNS}{run}/spec" + (f"-{revision:04}" if revision else "")
+
+
+def published_key(flow: str, digest: str) -> str:
+    """Return the key of what a flow is before it runs."""
+    return f"{PUBLISHED}{flow}/{digest}"
 
 
 def attempt_key(run: str, task: Task) -> str:

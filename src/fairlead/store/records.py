@@ -63,6 +63,22 @@ class RunSpec(_Record, frozen=True, kw_only=True):
     context: str = "local"
 
 
+class Published(_Record, frozen=True, kw_only=True):
+    """What a flow is before it runs: what runs are made of that nobody launches, a schedule's for instance.
+
+    Equal code, parameters and Python give equal bytes, on every machine. The fields are those of a `RunSpec`, but that
+    the flow's file is named below its project's root.
+    """
+
+    format: int = FORMAT
+    graph: Graph
+    code: Code
+    constants: dict[str, Ref] = {}
+    items: dict[str, Ref] = {}
+    sources: dict[str, dict[str, str]] = {}
+    python: str = ""
+
+
 Number = float | str
 """A number as a record holds it: JSON has no word for what is not finite, so that is a text, ``"nan"``."""
 

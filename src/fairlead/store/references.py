@@ -1,4 +1,4 @@
-"""What the records of runs refer to: the roots from which values are kept, and who misses one that is gone."""
+"""What runs and published flows refer to: the roots from which values are kept, and who misses one that is gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from fairlead.errors import DamagedError, NotFoundError
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, list_all
-from fairlead.store.layout import run_prefix
+from fairlead.store.layout import PUBLISHED, run_prefix
 from fairlead.store.records import FORMAT, decode
 
 _TRIES = 20
@@ -48,6 +48,21 @@ def read_references(backend: Backend, run: str) -> RunReferences:
         except NotFoundError:  # merged into another record since it was listed
             continue
     raise DamagedError(f"cannot read the records of run {run}", why="they vanish while they are read", next="try again")
+
+
+def read_published_references(backend: Backend) -> Iterator[Reference]:
+    """Yield everything that published flows refer to.
+
+    Raises:
+        DamagedError: A record can't be read: what it refers to is not known.
+    """
+    for entry in list_all(backend, PUBLISHED):
+        flow, _, digest = entry.key.removeprefix(PUBLISHED).rpartition("/")
+        try:
+            document = _read(backend, entry.key)
+        except NotFoundError:  # removed since it was listed
+            continue
+        yield from (Reference(f"{PUBLISHED}{flow}", digest, ref) for ref in references_in(document))
 
 
 def references_in(data: Any) -> Iterator[Ref]:

@@ -22,10 +22,13 @@ GENERATION = PREFIX + "generation"
 PART = PREFIX + "part"
 """The label of a workflow that is a part of a run: which one."""
 OWNER = PREFIX + "owner"
+SCHEDULE = PREFIX + "schedule"
 CALL = PREFIX + "call"
 """The annotation of a called step's pods: the instance, ``step.index``. Labels can't hold the name of every step."""
 GANG = PREFIX + "gang"
 """The annotation of a gang's pods: the attempt, ``step.index.number``."""
+PUBLISHED = PREFIX + "published"
+"""The annotation of what launches a published flow: which publication, ``flow/digest``."""
 ORDER = PREFIX + "order"
 """The annotation with the digest of the object as it was sent: who finds the name taken compares it."""
 
@@ -93,7 +96,7 @@ def marked(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}
 
 
-def as_json(manifest: dict[str, Any]) -> bytes:
+def as_json(manifest: Any) -> bytes:
     """Return an object as it is digested and measured: JSON whose keys are in order."""
     return msgspec.json.encode(manifest, order="deterministic")
 

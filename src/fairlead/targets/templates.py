@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.quantities import parse_duration
-from fairlead.specs.contexts import Submission
+from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
@@ -48,7 +48,7 @@ def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Man
         "inputs": {"parameters": [{"name": "node"}, {"name": "item"}]},
         "metadata": {"labels": labels},
         "retryStrategy": _retry(step),
-        **_as_template(submission, pods.step_pod(submission, step, *where)),
+        **as_template(submission.context, pods.step_pod(submission, step, *where)),
         **({"outputs": {"parameters": list(map(_fact, facts))}} if facts else {}),
     }
 
@@ -75,13 +75,12 @@ def parts(submission: Submission, name: str) -> Manifest:
         "inputs": {"parameters": [{"name": "node"}]},
         "metadata": {"labels": {naming.STEP: name}},
         "retryStrategy": _PERSISTENT,
-        **_as_template(submission, pod),
+        **as_template(submission.context, pod),
     }
 
 
-def _as_template(submission: Submission, pod: pods.PodSpec) -> Manifest:
+def as_template(context: Context, pod: pods.PodSpec) -> Manifest:
     """Return what of a template makes this pod, less what is so for every pod of the workflow."""
-    context = submission.context
     usual = {
         "restartPolicy": "Never",
         "serviceAccountName": context.service_account,

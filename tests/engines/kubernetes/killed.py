@@ -6,40 +6,13 @@ prints how many there were.
 
 from __future__ import annotations
 
-import functools
-import os
-import signal
 import sys
-from collections.abc import Callable
-from typing import Any
 
+from engines.kubernetes.killing import killed_at
 from fairlead.cli.main import call
 from fairlead.kube.api import Api
 from fairlead.store.remote import Remote
 
-POINT, PHASE = int(sys.argv[1]), sys.argv[2]
-count = 0
-
-
-def counted(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        global count
-        count += 1
-        if count == POINT and PHASE == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        found = method(*args, **kwargs)
-        if count == POINT and PHASE == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return found
-
-    return wrapped
-
-
-for owner, names in ((Remote, ("create", "put", "put_file")), (Api, ("_send",))):
-    for name in names:
-        setattr(owner, name, counted(getattr(owner, name)))
-
-code = call(sys.argv[3:])
-print(f"points {count}", file=sys.stderr)
+with killed_at(int(sys.argv[1]), sys.argv[2], {Remote: ("create", "put", "put_file"), Api: ("_send",)}):
+    code = call(sys.argv[3:])
 sys.exit(code)

@@ -5,8 +5,6 @@ Against a real API server and a real S3 server; there is no controller, so that 
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import random
 import re
@@ -15,7 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -30,7 +28,7 @@ from fairlead.runs.settings import open_store
 from fairlead.store import claims
 from fairlead.store.catalog import latest_by_run
 from fairlead.targets import naming
-from kube.cluster import serving_workflows
+from kube.cluster import serving_workflows, write_kubeconfig
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
@@ -61,7 +59,7 @@ def site(api_server, s3_store_url, tmp_path_factory):
     with suppress(AlreadyExists):
         client.create(NAMESPACE, {"metadata": {"name": "runs"}})
     kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(json.dumps(_kubeconfig(api_server)))
+    write_kubeconfig(api_server, kubeconfig)
     project = folder / "project"
     project.mkdir()
     (project / "pyproject.toml").touch()
@@ -140,18 +138,6 @@ def _names(client: Client, run: str) -> list[str]:
 
 def _workflows(client: Client) -> set[str]:
     return {each["metadata"]["labels"][naming.RUN] for each in client.list(WORKFLOW, metadata_only=True).items}
-
-
-def _kubeconfig(server: Any) -> dict[str, Any]:
-    authority = base64.b64encode(server.authority.encode()).decode()
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": server.url, "certificate-authority-data": authority}}],
-        "users": [{"name": "u", "user": {"token": server.token}}],
-    }
 
 
 # What is left of a run in a cluster ------------------------------------------------------------

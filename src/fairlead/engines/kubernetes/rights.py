@@ -15,9 +15,14 @@ COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Ku
 QUEUE_COMPONENTS: dict[Kind, str] = {LOCAL_QUEUE: "Kueue", WORKLOAD: "Kueue"}
 """Those of runs in a queue."""
 
+_LAUNCHING = (
+    *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch", "watch")),
+    *(Rule(verb, "", "pods") for verb in ("list", "watch")),
+)
+
 SUBMITTING: tuple[Rule, ...] = (
-    *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch", "delete")),
-    Rule("list", "", "pods"),
+    *_LAUNCHING,
+    Rule("delete", "argoproj.io", "workflows"),
     Rule("get", "", "pods/log"),
 )
 """Of whoever submits runs: create one once, follow it and what its pods wait for, read logs as they come, cancel it,
@@ -31,10 +36,17 @@ RUNNING: tuple[Rule, ...] = _REPORTING
 DRIVING: tuple[Rule, ...] = (
     *(Rule(verb, "batch", "jobs") for verb in ("create", "get", "list", "delete")),
     *(Rule(verb, "", "services") for verb in ("create", "get", "delete")),
-    *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch")),
+    *_LAUNCHING,
     *_REPORTING,
 )
-"""Of the ServiceAccount of drivers, and of pods that wait for gangs or create the workflows of parts."""
+"""Of the ServiceAccount of drivers, and of pods that wait for gangs, create the workflows of parts, or launch what is
+published: what they call, the gangs themselves, the parts, and the runs, which they submit and follow as people do."""
+
+SCHEDULING: tuple[Rule, ...] = (
+    *(Rule(verb, "argoproj.io", "cronworkflows") for verb in ("create", "delete", "get", "list", "patch")),
+    *(Rule(verb, "argoproj.io", "workflowtemplates") for verb in ("create", "delete", "get", "patch")),
+)
+"""Of whoever adds, changes and removes schedules."""
 
 TELLING_QUEUES: tuple[Rule, ...] = (Rule("list", "kueue.x-k8s.io", "workloads"),)
 """Of drivers too, where runs have a queue: to say what a gang waits for."""
