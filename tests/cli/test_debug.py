@@ -240,7 +240,7 @@ def test_a_step_with_ranks_is_one_rank_alone(project: Project) -> None:
 @pytest.mark.parametrize(
     ("target", "options", "code", "shown"),
     [
-        ("", [], 2, "next   name it: fairlead debug {run}/STEP"),
+        ("", [], 2, "next   name it: fairlead debug {run}/fit"),
         ("/fitt", [], 4, "did you mean 'fit'?"),
         ("/fit/3", [], 4, "why    its last is 0"),
         ("/fit", ["--attempt", "5"], 4, "why    attempts that were made: 1, 2"),

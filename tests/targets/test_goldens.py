@@ -17,6 +17,7 @@ from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid
 from fairlead.kube.resources import JOB, NAMESPACE, POD, SERVICE, WORKFLOW
 from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.steps import FunctionStep
 from fairlead.targets import pods
 from fairlead.targets.restricted import pod_faults
 from kube.cluster import serving_workflows
@@ -117,6 +118,7 @@ def test_pod_security_admits_every_pod_of_a_run_in_a_restricted_namespace(file: 
     specs += [
         pods.rank_pod(place, each, "s.0.1") for each in graph.steps.values() if isinstance(each.runtime, RankRuntime)
     ]
+    specs += [pods.debug_pod(place, each) for each in graph.steps.values() if isinstance(each, FunctionStep)]
     for spec in specs:
         spec.pop("priorityClassName", None)  # an object of the cluster, which this one has not
         spec.pop("runtimeClassName", None)

@@ -75,7 +75,7 @@ def _here(store: Store, found: Recorded, command: Sequence[str], folder: str | N
 
     with opened_here(store, found, Path(folder).expanduser() if folder else None) as place:
         if not command:
-            lines = [f"code    {place.project().root}   edit it: what is there is what runs"]
+            lines = [f"code    {place.project().root}"]
             _introduce(found, [*lines, *_notes((*found.notes, *differences_here(found)))])
         code = enter(place, command)
         edited = list(place.edits())
@@ -118,7 +118,8 @@ def _introduce(found: Recorded, more: Iterable[str]) -> None:
         _say(f"  {'' if number else 'inputs':<7} {name} = {shown}")
     for line in more:
         _say(f"  {line}")
-    _say("  again   run the step with these inputs; --pdb stops where it fails, --python opens a Python with them")
+    _say("  again   run the step with these inputs, and the code as it is there")
+    _say("          --pdb stops where it fails, --python opens a Python with the inputs")
     _say("  exit    leave; the run stays as it is")
 
 

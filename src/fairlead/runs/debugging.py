@@ -151,7 +151,9 @@ def enter(place: Workplace, command: Sequence[str]) -> int:
 def _instance(keys: RunKeys, target: Target) -> Instance:
     """Return the instance that is meant."""
     if target.step is None:
-        raise UsageError("one step is debugged at a time", next=f"name it: fairlead debug {target.run}/STEP")
+        names = [each.name for each in keys.progress.instances.values() if each.status == "failed"]
+        name = names[0] if names else "STEP"
+        raise UsageError("one step is debugged at a time", next=f"name it: fairlead debug {target.run}/{name}")
     if target.rank is not None:
         raise UsageError(
             "a rank is not debugged by itself",

@@ -14,14 +14,14 @@ from fairlead.kube.client import Client
 from fairlead.kube.resources import POD
 from fairlead.runs.clusters import Place, open_place
 from fairlead.runs.finding import Target, find_target
-from fairlead.runs.reporting import read_report
+from fairlead.runs.reporting import read_report, report_of
 from fairlead.runs.settings import chosen_context, open_store
 from fairlead.specs.contexts import LOCAL
 from fairlead.specs.reports import RunReport, StepReport
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import ENDED
 from fairlead.specs.steps import Step
-from fairlead.store.history import read_progress, read_spec
+from fairlead.store.history import progress_of, read_observations, read_spec
 from fairlead.targets.pods import MAIN
 from fairlead.targets.podstatus import pod_status
 
@@ -84,10 +84,13 @@ def locate(text: str, *, verb: str, rank: int | None = None, container: str = ""
     target = target._replace(rank=target.rank if rank is None else rank)
     place = open_place(chosen_context())
     spec = read_spec(place.store.backend, target.run)
-    report = read_report(place.store.backend, target.run)
-    steps = _named(report, target)
+    if spec.context == LOCAL:  # of this machine or another one, with its records in the same store
+        raise _not_of_a_cluster(target, verb)
+    records = read_observations(place.store.backend, target.run)
+    steps = _named(report_of(place.store.backend, spec, records), target)
+    instances = progress_of(place.store.backend, spec, records).instances.values()
+    definitions = {each.index: each.step for each in instances if each.name == target.step}
     pods = Pods(place.client, place.namespace, target.run, spec.graph)
-    definitions = _definitions(place, target)
     running = [each for each in steps if pods.running(_part(each, definitions, target))]
     if not running:
         ended = pods.of(_part(steps[0], definitions, target))
@@ -150,12 +153,6 @@ def _named(report: RunReport, target: Target) -> list[StepReport]:
             f"step {target.step} of run {report.run} has no index {target.index}", why=f"its last is {last}"
         )
     return found
-
-
-def _definitions(place: Place, target: Target) -> dict[int, Step]:
-    """Return what the instances of a step are, by index."""
-    progress = read_progress(place.store.backend, read_spec(place.store.backend, target.run))
-    return {each.index: each.step for each in progress.instances.values() if each.name == target.step}
 
 
 def _part(step: StepReport, definitions: dict[int, Step], target: Target) -> Part:
