@@ -125,6 +125,16 @@ def test_a_terminal_has_its_size_every_key_and_is_as_before_at_the_end(tmp_path:
     assert ("tty", "true") in sessions[0].query and ("stderr", "true") not in sessions[0].query
 
 
+def test_keys_are_not_taken_from_a_pager(tmp_path: Path) -> None:
+    with container(upper_case) as (port, sessions):
+        pager = ["sh", "-c", '"$@" | (read line < /dev/tty && echo got $line)', "sh", *words(port, "tr")]
+        with terminal(pager, ENVIRONMENT, tmp_path) as opened:
+            opened.type("key\n")
+            opened.expect("got key")
+            assert opened.ended() == 0
+    assert ("stdin", "true") not in sessions[0].query
+
+
 def test_a_terminal_is_as_before_where_the_connection_breaks(tmp_path: Path) -> None:
     def vanishing(session: Session) -> None:
         session.accept()

@@ -39,12 +39,13 @@ def run_inside(api: Api, pod: str, command: Sequence[str], *, namespace: str, co
         ClusterError: The cluster refuses, or the connection broke.
     """
     terminal = terminals.is_interactive()
+    reads = terminal or not terminals.is_terminal(0)  # else the keyboard is for whoever has the output: a pager
     try:
         opened = executing.execute(
-            api, pod, command, namespace=namespace, container=container, terminal=terminal, stdin=True
+            api, pod, command, namespace=namespace, container=container, terminal=terminal, stdin=reads
         )
         with opened:
-            last = _joined(opened, terminal=terminal)
+            last = _joined(opened, terminal=terminal) if reads else pass_on(opened)
         return executing.exit_of(api, pod, last, namespace=namespace).code
     except ApiError as error:
         if any(each in error.message for each in _NO_PROGRAM):
