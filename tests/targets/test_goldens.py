@@ -18,7 +18,7 @@ from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid
 from fairlead.kube.resources import JOB, NAMESPACE, POD, SERVICE, WORKFLOW
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.steps import FunctionStep
-from fairlead.targets import pods
+from fairlead.targets import job, pods
 from fairlead.targets.restricted import pod_faults
 from kube.cluster import serving_workflows
 from servers.apiserver import ApiServer
@@ -118,10 +118,22 @@ def test_pod_security_admits_every_pod_of_a_run_in_a_restricted_namespace(file: 
     specs += [
         pods.rank_pod(place, each, "s.0.1") for each in graph.steps.values() if isinstance(each.runtime, RankRuntime)
     ]
-    specs += [pods.debug_pod(place, each) for each in graph.steps.values() if isinstance(each, FunctionStep)]
     for spec in specs:
         spec.pop("priorityClassName", None)  # an object of the cluster, which this one has not
         spec.pop("runtimeClassName", None)
+        cluster.create(POD, {"metadata": {"generateName": "p-"}, "spec": spec}, dry_run=True)
+
+
+@pytest.mark.apiserver
+@pytest.mark.parametrize("file", OWN, ids=lambda file: file.parent.name)
+def test_a_pod_to_debug_any_step_in_is_admitted_too(file: Path, cluster: Client) -> None:
+    graph = traced(file)
+    place = submission(graph)
+    for step in (each for each in graph.steps.values() if isinstance(each, FunctionStep)):
+        made = job.debugging(place, step, step.name, "0f1e2d", 3600)
+        cluster.create(JOB, {**made, "metadata": {**made["metadata"], "namespace": "ml"}}, dry_run=True)
+        spec = {**made["spec"]["template"]["spec"]}
+        spec.pop("priorityClassName", None)
         cluster.create(POD, {"metadata": {"generateName": "p-"}, "spec": spec}, dry_run=True)
 
 
