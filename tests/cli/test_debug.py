@@ -198,8 +198,8 @@ def test_a_terminal_s_shell_has_ctrl_c_for_itself(project: Project, failed: str,
     with terminal(words, environment, project.folder) as opened:
         opened.expect("the run stays as it is")
         opened.expect("in> ")
-        opened.type("sleep 600\n")
-        opened.expect("sleep 600")
+        opened.type("sh -c 'echo be''gun; exec sleep 600'\n")
+        opened.expect("begun")
         opened.type("\x03")
         opened.expect("in> ")
         opened.type("again --pdb\n")

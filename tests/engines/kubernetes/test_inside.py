@@ -178,9 +178,8 @@ def test_a_running_step_is_entered_and_left_running(site: Site) -> None:
         time.sleep(1)
         opened.type("stty size\n")
         opened.expect("31 101")
-        opened.type("sleep 500\n")
-        opened.expect("sleep 500")
-        time.sleep(1)
+        opened.type("sh -c 'echo be''gun; exec sleep 500'\n")
+        opened.expect("begun")
         opened.type("\x03")
         opened.type("exit 6\n")
         assert opened.ended() == 6
