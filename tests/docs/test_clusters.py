@@ -23,6 +23,7 @@ ROLES: list[dict[str, Any]] = [
     ("role", "rules"),
     [
         ("fairlead-user", rights.SUBMITTING),
+        ("fairlead-inside", rights.ENTERING),
         ("fairlead-worker", rights.RUNNING),
         ("fairlead-scheduler", rights.SCHEDULING),
         ("fairlead-driver", (*rights.DRIVING, *rights.TELLING_QUEUES)),

@@ -48,9 +48,16 @@ class Session:
             self._websocket.receive_data(data)
 
     def messages(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what comes; a message that comes in parts comes so."""
+        channel: int | None = None
         for event in self._events:
             if isinstance(event, events.BytesMessage):
-                yield event.data[0], bytes(event.data[1:])
+                data = bytes(event.data)
+                if channel is None:
+                    channel, data = data[0], data[1:]
+                yield channel, data
+                if event.message_finished:
+                    channel = None
             elif isinstance(event, events.CloseConnection):
                 with contextlib.suppress(OSError, wsproto.utilities.LocalProtocolError):
                     self._send(event.response())

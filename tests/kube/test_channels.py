@@ -229,6 +229,24 @@ def test_a_command_runs_through_a_real_api_server(api_server: ApiServer, tmp_pat
 
 
 @pytest.mark.apiserver
+def test_a_port_is_forwarded_through_a_real_api_server(api_server: ApiServer, tmp_path: Path) -> None:
+    def upper(session: Session) -> None:
+        session.accept()
+        for channel in (0, 1):
+            session.say(channel, (8080).to_bytes(2, "little"))
+        channel, data = next(session.messages())
+        session.say(channel, data.upper())
+
+    with new_namespace(api_server) as client, container(upper, [V4], certificate(tmp_path)) as (port, sessions):
+        placed_pod(client, port)
+        with executing.forward(client, "a", 8080) as opened:
+            opened.send(0, b"hello")
+            said = list(opened.messages())
+    assert said == [(0, b"\x90\x1f"), (1, b"\x90\x1f"), (0, b"HELLO")]
+    assert [value for name, value in sessions[0].query if name in ("port", "ports")] == ["8080"]
+
+
+@pytest.mark.apiserver
 def test_a_real_api_server_refuses_as_elsewhere(api_server: ApiServer) -> None:
     with new_namespace(api_server) as client:
         with pytest.raises(NotFound):

@@ -17,7 +17,8 @@ from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid
 from fairlead.kube.resources import CRON_WORKFLOW, JOB, NAMESPACE, POD, SERVICE, WORKFLOW, WORKFLOW_TEMPLATE
 from fairlead.specs.runtimes import RankRuntime
-from fairlead.targets import pods
+from fairlead.specs.steps import FunctionStep
+from fairlead.targets import job, pods
 from fairlead.targets.restricted import pod_faults
 from kube.cluster import serving
 from servers.apiserver import ApiServer
@@ -151,6 +152,19 @@ def test_pod_security_admits_every_pod_of_a_run_in_a_restricted_namespace(file: 
     for spec in specs:
         spec.pop("priorityClassName", None)  # an object of the cluster, which this one has not
         spec.pop("runtimeClassName", None)
+        cluster.create(POD, {"metadata": {"generateName": "p-"}, "spec": spec}, dry_run=True)
+
+
+@pytest.mark.apiserver
+@pytest.mark.parametrize("file", OWN, ids=lambda file: file.parent.name)
+def test_a_pod_to_debug_any_step_in_is_admitted_too(file: Path, cluster: Client) -> None:
+    graph = traced(file)
+    place = submission(graph)
+    for step in (each for each in graph.steps.values() if isinstance(each, FunctionStep)):
+        made = job.debugging(place, step, step.name, "0f1e2d", 3600)
+        cluster.create(JOB, {**made, "metadata": {**made["metadata"], "namespace": "ml"}}, dry_run=True)
+        spec = {**made["spec"]["template"]["spec"]}
+        spec.pop("priorityClassName", None)
         cluster.create(POD, {"metadata": {"generateName": "p-"}, "spec": spec}, dry_run=True)
 
 

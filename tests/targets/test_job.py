@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from fairlead.errors import SpecError
 from fairlead.specs.runtimes import Ray, Torch
-from fairlead.specs.steps import DriverStep, FunctionStep, Volume
-from fairlead.targets import job, naming
+from fairlead.specs.steps import DriverStep, FunctionStep, Overlay, SweepStep, Volume
+from fairlead.targets import job, naming, pods
+from fairlead.targets.refusals import step_refusals
+from fairlead.targets.restricted import pod_faults
 from targets.refused import PLACE, STEP
 from targets.strategies import NAMES, STEPS
 
@@ -92,3 +94,30 @@ def test_only_what_creates_pods_has_an_account_that_can() -> None:
 def test_a_call_of_what_can_not_run_on_a_cluster_is_refused() -> None:
     with pytest.raises(SpecError, match="'ray' can't run on a cluster yet"):
         job.called(PLACE, FunctionStep(name="work", function="mod:work", runtime=Ray()), "work", 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(STEPS, NAMES)
+def test_a_pod_to_debug_in_is_the_step_s_but_for_what_runs_in_it(step: Any, name: str) -> None:
+    if isinstance(step, DriverStep | SweepStep) or list(step_refusals(step)):
+        return
+    made = job.debugging(QUEUED, step, name, "0f1e2d", 3600)
+    assert re.fullmatch(r"debug-[a-z0-9-]*[a-z0-9]", made["metadata"]["name"])
+    assert len(made["metadata"]["name"]) <= naming.NAME_MAX
+    pod = made["spec"]["template"]["spec"]
+    like = pods.rank_pod(QUEUED, step, "s.0.1") if pods.is_gang(step) else pods.step_pod(QUEUED, step)
+    (main,), (theirs,) = ([c for c in each["containers"] if c["name"] == "main"] for each in (pod, like))
+    assert main["command"][-1] == "fairlead.worker.debugging.sleeping"
+    assert {**main, "command": []} == {**theirs, "command": []}
+    assert {**pod, "containers": []} == {**like, "containers": []}
+    assert list(pod_faults(pod, pod, "spec")) == []
+
+
+def test_a_pod_to_debug_in_goes_by_itself_and_waits_in_the_queue_whatever_overlays_say() -> None:
+    patch = {"spec": {"activeDeadlineSeconds": 9, "backoffLimit": 3, "template": {"metadata": {"labels": {"a": "b"}}}}}
+    step = msgspec.structs.replace(STEP, overlays=(Overlay(kind="Job", patch=patch),))
+    made = job.debugging(QUEUED, step, "work", "0f1e2d", 3600)
+    spec, labels = made["spec"], made["spec"]["template"]["metadata"]["labels"]
+    assert (spec["activeDeadlineSeconds"], spec["backoffLimit"], spec["ttlSecondsAfterFinished"]) == (3600, 0, 60)
+    assert (made["metadata"]["labels"][job.QUEUE], labels["a"]) == ("team", "b")
+    assert naming.NODE not in labels and naming.CALL not in made["spec"]["template"]["metadata"]["annotations"]

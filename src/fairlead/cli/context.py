@@ -120,7 +120,7 @@ def _check(arguments: argparse.Namespace) -> int:
         rows = [[each.name, each.state, each.said] for each in report.checks]
         print_table(["what", "state", "found"], rows, whole_last=True)
         for each in report.checks:
-            if each.state == "failed" and each.next:
+            if each.state in ("failed", "optional") and each.next:
                 print(f"next   {each.name}: {each.next}", file=sys.stderr)
         for role in report.roles:
             print(f"---\n{to_yaml(role).rstrip()}")

@@ -40,6 +40,29 @@ def split_flags(
     return own, flags
 
 
+def split_command(arguments: Sequence[str], *, valued: Set[str]) -> tuple[list[str], list[str]]:
+    """Tell the words of a command from those of the command that it is given: after ``--``, or after its first word.
+
+    Args:
+        arguments: The words after the command.
+        valued: The command's options that take a value.
+
+    Returns:
+        The own words, and the other command's.
+    """
+    words, own, named = list(arguments), list[str](), False
+    while words:
+        word = words.pop(0)
+        if word == "--" or (named and not word.startswith("-")):
+            return own, words if word == "--" else [word, *words]
+        own.append(word)
+        if word in valued and words:
+            own.append(words.pop(0))
+        elif not word.startswith("-"):
+            named = True
+    return own, []
+
+
 def split_target(text: str) -> tuple[str, str | None]:
     """Return the file and the flow of ``FILE[:FLOW]``."""
     file, colon, flow = text.rpartition(":")

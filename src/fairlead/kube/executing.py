@@ -141,14 +141,24 @@ def run(
             if channel in outputs:
                 kept = outputs[channel]
                 kept += part if channel == ERROR else part[: max(0, limit - len(kept))]
-    last = bytes(outputs[ERROR])
+    ended = exit_of(api, pod, bytes(outputs[ERROR]), namespace=namespace)
+    return ended, bytes(outputs[STDOUT]), bytes(outputs[STDERR])
+
+
+def exit_of(api: Api, pod: str, last: bytes, *, namespace: str | None = None) -> Exit:
+    """Return how a command ended, by all that came on the channel `ERROR`.
+
+    Raises:
+        Unreachable: Nothing did: the connection broke before it had ended.
+        ApiError: It could not be started, or nothing is known of its end.
+    """
     ended = read_exit(last)
     if ended is None:
         path = _path(api, pod, namespace, "exec")
         if not last:
             raise Unreachable(api.connection.where, "the command's end was not told", was_sent=True)
         raise refusal(call_of("GET", path), api.connection.where, 500, last)
-    return ended, bytes(outputs[STDOUT]), bytes(outputs[STDERR])
+    return ended
 
 
 def _path(api: Api, pod: str, namespace: str | None, subresource: str) -> str:

@@ -99,6 +99,7 @@ class _Checking:
             yield self._find(SERVICE_ACCOUNT, account, create)
         asked = (*rights.SUBMITTING, *(rights.TRYING if pod else ()))
         yield self._rights("your rights", "fairlead-user", asked)
+        yield self._rights_to_enter()
         yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)
         driving = (*rights.DRIVING, *(rights.TELLING_QUEUES if context.queue else ()))
         yield self._account_rights("rights of drivers", context.driver_service_account, driving)
@@ -142,6 +143,20 @@ class _Checking:
         except FairleadError as error:
             return _failed(title, error)
         return self._judged(title, role, rules, lacking)
+
+    def _rights_to_enter(self) -> ContextCheck:
+        """Say what whoever asks may not do inside of pods, which runs do without."""
+        title = "your rights in pods"
+        try:
+            lacking = access.missing(self._client, rights.ENTERING, self._namespace)
+        except FairleadError as error:
+            return ContextCheck(title, "unknown", f"{error.what}: {error.why}")
+        if not lacking:
+            return ContextCheck(title, "ok", _listed(rights.ENTERING))
+        said = f"lacking: {_listed(lacking)}; exec, attach, port-forward and debug need them"
+        return ContextCheck(
+            title, "optional", said, "for these commands bind the Role fairlead-inside of docs/clusters.md"
+        )
 
     def _account_rights(self, title: str, account: str, rules: Sequence[Rule]) -> ContextCheck:
         """Say what a ServiceAccount may not do, where one may ask for others."""

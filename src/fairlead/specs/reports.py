@@ -188,13 +188,14 @@ class ContextCheck(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         name: What was looked at.
-        state: Whether it is as it must be; ``unknown`` where whoever asked may not see it.
+        state: Whether it is as it must be; ``unknown`` where whoever asked may not see it, ``optional`` where it is
+            not as it must be for some commands, and runs do without it.
         said: What was found.
         next: What to do about it.
     """
 
     name: str
-    state: Literal["ok", "failed", "unknown"]
+    state: Literal["ok", "failed", "unknown", "optional"]
     said: str
     next: str = ""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from fairlead.errors import DamagedError, FairleadError
 from fairlead.specs.values import Ref
-from fairlead.store.backends import Backend
+from fairlead.store.backends import Backend, Folder
 from fairlead.store.formats.protocol import Format, Unfit, Whole
 from fairlead.store.formats.registry import format_named, formats_for
 from fairlead.store.objects import SMALL, Objects, Written
@@ -116,6 +116,15 @@ class Values:
         from fairlead.store.formats.paths import load_path  # lazy: shutil, 12 ms
 
         return load_path(self._objects, ref)
+
+    def copy_to(self, store: Folder, ref: Ref) -> None:
+        """Have all of a value in another store: hard links of files of this machine, or copies where these can't be.
+
+        Raises:
+            DamagedError: Some of it is missing, or is not what was written.
+        """
+        for each in (ref, *self.parts(ref)):
+            self._objects.copy_to(store, each)
 
     def parts(self, ref: Ref) -> list[Ref]:
         """List the objects that belong to a value besides its own: a folder's files, a list's items, and theirs."""

@@ -1,4 +1,4 @@
-"""Kubernetes' ``Job``: one step that a driver calls, and a gang of ranks with a name for each.
+"""Kubernetes' ``Job``: one step that a driver calls, a gang of ranks with a name for each, a pod to debug a step in.
 
 Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/
 """
@@ -39,6 +39,11 @@ OPENED = frozenset(
     }
 )
 """What an overlay of the kind ``Job`` can change; the pod's spec as far as it stays restricted."""
+
+_TOLD_S = 60
+"""Seconds that a pod stays in which somebody debugged a step, and that was not removed, after its time."""
+_DEBUG_MAX = 50
+"""The longest name of such a job, less its mark."""
 
 QUEUE = "kueue.x-k8s.io/queue-name"
 
@@ -122,6 +127,31 @@ def gang(submission: Submission, step: Step, name: str, index: int, number: int)
         },
     }
     return [naming.marked(service), naming.marked(_overlaid(job, step))]
+
+
+def debugging(submission: Submission, step: Step, name: str, mark: str, lasting_s: int) -> Manifest:
+    """Compile a pod as a step has it, in which nothing runs: somebody enters it. It goes by itself after a while.
+
+    Args:
+        submission: Where the step ran.
+        step: The definition.
+        name: The name of the instance.
+        mark: What tells this one from others of the step.
+        lasting_s: For how many seconds it is there at most.
+
+    Raises:
+        SpecError: An overlay makes it what can't be on a cluster.
+    """
+    spec: dict[str, Any] = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": lasting_s,
+        "ttlSecondsAfterFinished": _TOLD_S,
+        "template": _template(submission, step, {}, pods.debug_pod(submission, step)),
+    }
+    job_name = naming.dns_label(f"debug-{name}", _DEBUG_MAX - len(submission.run)) + f"-{submission.run}-{mark}"
+    made = _job(submission, step, job_name, {}, spec, queued=True)
+    overlaid = _overlaid(made, step)  # which may change its template, and not how long it is there
+    return naming.marked({**overlaid, "spec": {**spec, "template": overlaid["spec"]["template"]}})
 
 
 def _template(submission: Submission, step: Step, annotations: dict[str, str], pod: Manifest) -> Manifest:

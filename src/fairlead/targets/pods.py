@@ -60,6 +60,11 @@ def rank_pod(submission: Submission, step: Step, attempt: str) -> PodSpec:
     return _user_pod(submission.context, step, "fairlead.engines.kubernetes.inside.rank", arguments, driving=False)
 
 
+def debug_pod(submission: Submission, step: Step) -> PodSpec:
+    """Return a pod as the step has it, or a rank of its gang, in which nothing runs. Raises as `step_pod` does."""
+    return _user_pod(submission.context, step, "fairlead.worker.debugging.sleeping", [], driving=False)
+
+
 def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
     container = {
         "image": step.image if isinstance(step, ContainerStep) else step.environment.image or context.image,

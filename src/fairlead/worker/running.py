@@ -62,14 +62,11 @@ def run_task(
     code = 0
     outcome = Outcome()
     try:
-        inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
-        returned = function(**inputs)
-        if task.rank is None or task.rank.rank == 0:
-            outcome = _keep(task, function, values, returned)
+        outcome = perform(task, function, values)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
         damaged = caught.value if isinstance(caught, DamagedError) else None
-        code = _exit_code(caught)
+        code = exit_code(caught)
         sys.stderr.write(error.traceback)
     finally:
         context.set_current(None)
@@ -91,7 +88,14 @@ def run_task(
     return error is None
 
 
-def _exit_code(error: BaseException) -> int:
+def perform(task: WorkerTask, function: Callable[..., Any], values: Values) -> Outcome:
+    """Load a task's inputs, call its function, and store what that returns, unless another rank's counts."""
+    inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
+    returned = function(**inputs)
+    return _keep(task, function, values, returned) if task.rank is None or task.rank.rank == 0 else Outcome()
+
+
+def exit_code(error: BaseException) -> int:
     """Return what Python would exit with: the user's own code after ``sys.exit(3)``, which is a failure in any case."""
     code = error.code if isinstance(error, SystemExit) else 1
     return code if isinstance(code, int) and code else 1

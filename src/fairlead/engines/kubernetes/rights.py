@@ -57,3 +57,13 @@ TRYING: tuple[Rule, ...] = (
     Rule("get", "", "pods/log"),
 )
 """Of whoever checks a context with a pod."""
+
+ENTERING: tuple[Rule, ...] = (
+    *(Rule(verb, "", f"pods/{each}") for each in ("exec", "attach", "portforward") for verb in ("get", "create")),
+    *(Rule(verb, "batch", "jobs") for verb in ("create", "get", "delete")),
+)
+"""Of whoever looks into pods, and debugs in one of his own; runs do without. Servers before 1.35 ask for the verb
+``get`` where a WebSocket is opened, later ones for ``create``, too.
+
+Source: https://github.com/kubernetes/kubernetes/pull/134577
+"""
