@@ -33,6 +33,11 @@ def test_a_sweep_has_a_driver_and_its_trials() -> None:
     assert str(count(Node(step="search"))) == "17 pods: 12 of steps, 1 of drivers, 3 waiting for gangs, 1 to finish"
 
 
+def test_packages_are_installed_by_pods_of_their_own() -> None:
+    counted = count_pods(Graph(flow="f", steps=STEPS, nodes=(Node(step="work"),)), layers=2)
+    assert str(counted) == "4 pods: 1 of steps, 2 to install packages, 1 to finish"
+
+
 def test_a_list_counts_with_its_items_and_one_of_unknown_length_says_so() -> None:
     assert count(Node(step="fit", each=("x",), count=5)) == PodCount(steps=20, waiting=5)
     assert count(Node(step="work", each=("x",), count=0)) == PodCount()

@@ -16,6 +16,7 @@ from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
+from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
 
@@ -50,7 +51,8 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
         )
     submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
     nodes = dict.fromkeys(range(len(graph.nodes)))
-    return Rendered(workflow.render(Order(submission, graph, nodes)), count_pods(graph))
+    pods = count_pods(graph, len(wanted(graph, nodes, context)))
+    return Rendered(workflow.render(Order(submission, graph, nodes)), pods)
 
 
 def _namespace(context: Context) -> str:

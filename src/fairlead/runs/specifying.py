@@ -14,6 +14,7 @@ from fairlead.packaging.project import Project
 from fairlead.packaging.sources import source_parts
 from fairlead.runs.options import Options
 from fairlead.specs import graphs
+from fairlead.specs.requirements import LOCK
 from fairlead.specs.steps import SweepStep
 from fairlead.store import claims
 from fairlead.store.opened import Store
@@ -50,6 +51,8 @@ def specify(
     """
     package = pack(import_closure(project)) if package is None else package
     mapped = _mapped_constants(traced.graph)
+    for text in traced.locks.values():
+        store.values.keep(text, LOCK)
     return RunSpec(
         run=run,
         created=created,

@@ -18,6 +18,7 @@ class PodCount(NamedTuple):
         waiting: Pods that wait for a gang.
         lists: Mapped nodes whose number of items is known at run time only; they count as one item.
         dynamic: Dynamic flows, whose calls are known at run time only; they are not counted.
+        layers: Pods that install packages, once; none where those are in the store.
     """
 
     steps: int = 0
@@ -25,11 +26,12 @@ class PodCount(NamedTuple):
     waiting: int = 0
     lists: int = 0
     dynamic: int = 0
+    layers: int = 0
 
     @property
     def total(self) -> int:
         """All pods, with the last one, which writes down how the run ended."""
-        return self.steps + self.drivers + self.waiting + 1
+        return self.steps + self.drivers + self.waiting + self.layers + 1
 
     @property
     def is_exact(self) -> bool:
@@ -38,6 +40,7 @@ class PodCount(NamedTuple):
 
     def __str__(self) -> str:
         parts = [(self.steps, "of steps"), (self.drivers, "of drivers"), (self.waiting, "waiting for gangs")]
+        parts += [(self.layers, "to install packages")]
         listed = ", ".join(f"{count} {what}" for count, what in [*parts, (1, "to finish")] if count)
         return f"{'' if self.is_exact else 'at least '}{self.total} pods: {listed}"
 
@@ -46,9 +49,9 @@ class PodCount(NamedTuple):
         return PodCount(*(own + times * added for own, added in zip(self, other, strict=True)))
 
 
-def count_pods(graph: Graph) -> PodCount:
-    """Count the pods of a run."""
-    found = PodCount()
+def count_pods(graph: Graph, layers: int = 0) -> PodCount:
+    """Count the pods of a run that needs so many layers of packages."""
+    found = PodCount(layers=layers)
     for node in graph.nodes:
         times = node.count if node.each and node.count is not None else 1
         found = found.plus(_pods_of(graph, graph.step_of(node)), times)

@@ -20,6 +20,7 @@ from fairlead.specs.conditions import scalars
 from fairlead.specs.graphs import Graph, Node, outputs_in
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods, templates
+from fairlead.targets.layers import LayerTasks
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.overlays import object_faults, overlay
 from fairlead.targets.restricted import annotation_faults
@@ -75,6 +76,7 @@ class _Rendering:
         self._graph: Graph = order.graph
         self._submission = order.submission
         self._context = order.submission.context
+        self._layers = LayerTasks(order)
 
     def workflow(self) -> Manifest:
         submission, account = self._submission, self._context.service_account
@@ -87,7 +89,12 @@ class _Rendering:
             "securityContext": pods.pod_security(self._context.user),
             "podMetadata": {"labels": naming.run_labels(submission)},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
-            "templates": [self._flow(), *self._steps(), templates.finish(submission, _FINISH)],
+            "templates": [
+                self._flow(),
+                *self._layers.templates(),
+                *self._steps(),
+                templates.finish(submission, _FINISH),
+            ],
         }
         if self._context.priority:
             spec["podPriorityClassName"] = self._context.priority
@@ -123,7 +130,7 @@ class _Rendering:
     # The graph ---------------------------------------------------------------------------------
 
     def _flow(self) -> Manifest:
-        tasks = [self._task(number) for number in self._order.nodes]
+        tasks = [*self._layers.tasks(), *map(self._task, self._order.nodes)]
         return {"name": _FLOW, "dag": {"failFast": False, "tasks": tasks}}
 
     def _task(self, number: int) -> Manifest:
@@ -133,7 +140,7 @@ class _Rendering:
         task["arguments"] = {
             "parameters": [{"name": "node", "value": str(number)}, {"name": "item", "value": item}],
         }
-        depends = " && ".join(self._conditions(node))
+        depends = " && ".join([*self._layers.conditions(node.step), *self._conditions(node)])
         if depends:
             task["depends"] = depends
         if number in self._facts:
