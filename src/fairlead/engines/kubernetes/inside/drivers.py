@@ -17,6 +17,7 @@ import msgspec
 
 from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove
+from fairlead.engines.kubernetes.inside.packages import Packages
 from fairlead.errors import SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB
@@ -83,6 +84,8 @@ class _Conversation:
         self._calls.begin(driver, 0)
         self._listener = Listener(pod.backend, pod.spec.run, self._calls)
         self._jobs: dict[tuple[str, int], dict[str, Any]] = {}
+        self._packages = Packages(client, pod.backend, submission)
+        self._held: list[tuple[Instance, dict[str, Any]]] = []
         self._looked = time.monotonic()
 
     def past(self) -> Any:
@@ -143,6 +146,14 @@ class _Conversation:
                 manifest = job.called(self._submission, instance.step, instance.name, instance.index)
             except SpecError as error:  # it can't run there, which nobody could know before it was called
                 self._record(instance, "failed", ErrorReport(type="SpecError", message=str(error)))
+                continue
+            self._held.append((instance, manifest))
+        held, self._held = self._held, []
+        for instance, manifest in held:
+            if instance.ended:  # while its packages were installed
+                continue
+            if not self._packages.are_there(instance):
+                self._held.append((instance, manifest))
                 continue
             create_owned(self._client, manifest)
             self._jobs[instance.key] = manifest
