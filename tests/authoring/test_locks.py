@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fairlead.errors import SpecError, UsageError
-from fairlead.runs.launching import load_flow
+from fairlead.runs.launching import launch, load_flow
+from fairlead.runs.options import Options, Silent
+from fairlead.runs.settings import open_store
 from fairlead.specs.requirements import read_requirements
+from fairlead.store.layout import object_key
 
 FLOW = """
 from fairlead import flow, step
@@ -25,9 +29,9 @@ def locked():
 def both():
     return work.options(packages=["a==1"])(1)
 
-@flow
-def missing():
-    return work.options(lock="nowhere.txt")(1)
+@flow(dynamic=True)
+def called():
+    return work(1) + work(2)
 """
 
 
@@ -73,3 +77,30 @@ def test_what_is_no_lock_is_refused_line_by_line(file: Path, text: str, said: st
         load_flow(str(file), "locked")[1].trace({})
     assert said in str(refused.value)
     assert "uv pip compile --generate-hashes" in refused.value.next
+
+
+def test_in_a_notebook_a_path_begins_where_its_kernel_runs(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    cell = """
+from fairlead import flow, step
+
+@step(lock="../requirements.txt")
+def work(x: int) -> int:
+    return x
+
+@flow
+def locked():
+    return work(1)
+"""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(cell, "/nowhere/ipykernel_1/2.py", "exec"), names)
+    assert len(names["locked"].trace({}).locks) == 1
+
+
+def test_a_dynamic_flow_stores_the_locks_of_what_it_calls(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAIRLEAD_HOME", str(file.parent.parent / "home"))
+    project, flow = load_flow(str(file), "called")
+    done = launch(project, flow, {}, Options(), Silent())
+    assert done.result() == 3
+    lock = read_requirements(["a==1", "numpy==2.0"])
+    assert open_store().backend.get(object_key(lock.digest)) == lock.text

@@ -24,7 +24,7 @@ def read_lock(path: str | os.PathLike[str], function: Callable[..., Any] | None)
     """Read a lock.
 
     Args:
-        path: The file; a relative path begins at the folder of the function's file.
+        path: The file; a relative path begins at the folder of the function's file, or here where that is none.
         function: The step's function, or None where it has none.
 
     Raises:
@@ -32,8 +32,9 @@ def read_lock(path: str | os.PathLike[str], function: Callable[..., Any] | None)
         SpecError: It is no lock; every line that keeps it from being one is named.
     """
     found = os.fspath(path)
-    if function is not None:
-        found = os.path.join(os.path.dirname(inspect.unwrap(function).__code__.co_filename), found)
+    code = None if function is None else inspect.unwrap(function).__code__.co_filename
+    if code is not None and os.path.exists(code):  # a notebook's cells are no files
+        found = os.path.join(os.path.dirname(code), found)
     try:
         with open(found, encoding="utf-8") as file:
             lines = file.read().splitlines()
