@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from fairlead.errors import ClaimedError, DamagedError, UsageError
 from fairlead.runs.handles import Run
 from fairlead.runs.launching import launch, load_flow
 from fairlead.runs.options import Options, Silent
+from fairlead.specs.requirements import read_requirements
 from fairlead.specs.values import Ref
 from fairlead.store import claims, leases
 from fairlead.store.backends import Folder, list_all
 from fairlead.store.checking import check, missing_artifacts
 from fairlead.store.collecting import Plan, collect, plan_collection
+from fairlead.store.layers import Layer, layer_key
 from fairlead.store.layout import CACHE, COLLECTOR, OBJECTS, object_key, run_prefix
 from fairlead.store.opened import Store
 from fairlead.store.records import encode
@@ -345,6 +348,42 @@ def test_a_removal_and_a_use_exclude_each_other(tmp_path: Path) -> None:
     assert leases.remove_unused(folder, key, time.time() + 1)
     assert not leases.use(folder, key)
     assert not leases.remove_unused(folder, key, time.time() + 1)
+
+
+def test_a_layer_stays_while_it_is_young_or_a_run_names_its_lock(place: Place) -> None:
+    place.file.write_text(FLOW.replace("@step\ndef load", '@step(packages=["b==2", "a==1"])\ndef load'))
+    run = place.run()
+    lock = read_requirements(["a==1", "b==2"]).digest
+    used, unused = (keep_layer(place, each) for each in (lock, "0" * 64))
+    assert place.collect(grace_s=3600).garbage == ()
+    gone = place.collect()
+    assert {each.key for each in gone.garbage if each.kind == "layer"} == {unused[0]}
+    assert used[1] in place.objects()
+    assert unused[1] not in place.objects()
+    place.remove(run)
+    assert used[0] in {each.key for each in place.collect().garbage}
+    assert used[1] not in place.objects()
+
+
+def test_a_layer_that_is_made_anew_since_the_plan_stays(place: Place) -> None:
+    key, archive = keep_layer(place, "0" * 64)
+    plan = plan_collection(place.store, 0.0)
+    assert {each.kind for each in plan.garbage} == {"layer", "object"}
+    keep_layer(place, "0" * 64)
+    collect(place.store, plan)
+    assert place.store.backend.get(key)
+    assert archive in place.objects()
+
+
+def keep_layer(place: Place, lock: str) -> tuple[str, str]:
+    """Put a layer into the store; returns the keys of its entry and its archive."""
+    archive = object_key(hashlib.sha256(lock.encode()).hexdigest())
+    place.store.backend.put(archive, lock.encode())
+    ref = Ref(digest=archive.removeprefix(OBJECTS), format="packages", size_bytes=64)
+    place.store.backend.put(
+        layer_key(lock, "here"), encode(Layer(lock=lock, platform="here", archive=ref, created=1.0))
+    )
+    return layer_key(lock, "here"), archive
 
 
 def test_a_cache_entry_that_cannot_be_read_goes(place: Place) -> None:

@@ -55,6 +55,8 @@ def jobs_of(graph: Graph) -> Iterator[Manifest]:
     """Compile each definition as a driver's call, and those with ranks as a gang."""
     for key, step in graph.steps.items():
         yield job.called(submission(graph), step, key, 0)
+        if step.environment.locked:
+            yield job.installing(submission(graph), step.environment.image or CONTEXT.image, key, 0)
         if isinstance(step.runtime, RankRuntime):
             yield from job.gang(submission(graph), step, key, 0, 1)
 

@@ -26,6 +26,7 @@ SHARED: dict[str, Any] = specs.SHARED | {
     "runtime": st.builds(runtimes.Single) | st.builds(runtimes.Torch, nodes=specs.COUNTS, processes_per_node=specs.COUNTS),
     "environment": st.builds(
         steps.Environment, image=st.none() | st.just("python:3.12"), variables=st.just({"A": "{{x}}"}),
+        packages=st.sampled_from([(), (), ("six==1.17.0",), ("a==1", "b==2 ; python_version < '4'")]),
         secrets=specs.few(st.builds(steps.Secret, name=OBJECTS, key=OBJECTS, variable=specs.VARIABLES)),
     ),
     "queue": specs.some(OBJECTS), "priority": specs.some(OBJECTS),

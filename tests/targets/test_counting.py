@@ -35,7 +35,12 @@ def test_a_sweep_has_a_driver_and_its_trials() -> None:
 
 def test_pods_that_create_parts_are_counted() -> None:
     graph = Graph(flow="f", steps=STEPS, nodes=(Node(step="work"),))
-    assert str(count_pods(graph, 2)) == "4 pods: 1 of steps, 2 creating parts, 1 to finish"
+    assert str(count_pods(graph, creators=2)) == "4 pods: 1 of steps, 2 creating parts, 1 to finish"
+
+
+def test_packages_are_installed_by_pods_of_their_own() -> None:
+    counted = count_pods(Graph(flow="f", steps=STEPS, nodes=(Node(step="work"),)), layers=2)
+    assert str(counted) == "4 pods: 1 of steps, 2 to install packages, 1 to finish"
 
 
 def test_a_list_counts_with_its_items_and_one_of_unknown_length_says_so() -> None:

@@ -149,6 +149,7 @@ def test_pod_security_admits_every_pod_of_a_run_in_a_restricted_namespace(file: 
     specs += [
         pods.rank_pod(place, each, "s.0.1") for each in graph.steps.values() if isinstance(each.runtime, RankRuntime)
     ]
+    specs += [pods.layer_pod(place, "image:1", "--step=s")]
     for spec in specs:
         spec.pop("priorityClassName", None)  # an object of the cluster, which this one has not
         spec.pop("runtimeClassName", None)

@@ -41,6 +41,7 @@ def volume(name: str = "v", path: str = "/v", claim: str | None = "c", size: str
         (work(environment=Environment(image="{{workflow.name}}")), "environment.image"),
         (work(environment=Environment(secrets=(Secret(name="S_1", key="k", variable="V"),))), "environment.secrets[0].name"),
         (work(environment=Environment(secrets=(Secret(name="s", key="a/b", variable="V"),))), "environment.secrets[0].key"),
+        (work(environment=Environment(packages=("a==1", "pandas>=2"))), "environment.packages[1]"),
         (work(volumes=(volume(claim=None, size="1Gi"),)), "volumes[0].size"),
         (work(volumes=(volume(claim="A"),)), "volumes[0].claim"),
         (work(volumes=(volume(name="tmp"),)), "volumes[0].name"),

@@ -15,6 +15,7 @@ from fairlead.specs.graphs import Export, Graph, Node, Output, graph_faults
 from fairlead.specs.steps import FunctionStep, Overlay, Retries
 from fairlead.targets import naming, workflow
 from fairlead.targets.cutting import INSTANCES_MAX
+from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Order
 from specs.strategies import graph_specs
 from targets.goldens import CONTEXT, FLOWS, REPOSITORY, golden, submission, workflow_of
@@ -23,6 +24,7 @@ from targets.strategies import one_step, runnable
 
 TASK = re.compile(r"\bn\d+(?:-parts)?")
 FACT = re.compile(r"tasks\.(n\d+)\.outputs\.parameters(?:\.|\[')([a-z]+-\d+)")
+LAYER = re.compile(r"layer--[0-9a-f]{10}")
 LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -35,7 +37,8 @@ def orders(draw: st.DrawFn) -> Order:
         number: draw(st.none() | st.just((1, 3))) if graph.nodes[number].each else None for number in nodes
     }
     counts = {number: 4 for number in found if graph.nodes[number].each and graph.nodes[number].count is None}
-    return Order(submission(graph), graph, found, counts if len(nodes) < len(graph.nodes) else {})
+    layers = [each for each in wanted(graph, found, CONTEXT) if draw(st.booleans())]
+    return Order(submission(graph), graph, found, counts if len(nodes) < len(graph.nodes) else {}, layers)
 
 
 def parts(manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
@@ -49,10 +52,13 @@ def parts(manifest: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[str, dic
 def test_every_node_still_to_run_is_one_task_that_waits_for_tasks_and_facts_that_there_are(order: Order) -> None:
     (manifest,) = workflow.render(order)
     tasks, templates = parts(manifest)
-    assert list(dict.fromkeys(task["name"].partition("-")[0] for task in tasks)) == [f"n{each}" for each in order.nodes]
+    missing = [each.name for each in wanted(order.graph, order.nodes, CONTEXT) if each not in order.layers]
+    numbers = list(dict.fromkeys(task["name"].partition("-")[0] for task in tasks[len(missing) :]))
+    assert [task["name"] for task in tasks[: len(missing)]] == missing
+    assert numbers == [f"n{number}" for number in order.nodes]
     template_of = {task["name"]: templates[task["template"]] for task in tasks}
     for task in tasks:
-        depends = set(TASK.findall(task.get("depends", "")))
+        depends = set(TASK.findall(task.get("depends", ""))) | set(LAYER.findall(task.get("depends", "")))
         assert depends <= template_of.keys() - {task["name"]}
         for source, fact in FACT.findall(f"{task.get('when', '')} {task.get('withSequence', {}).get('count', '')}"):
             promised = template_of[source]["outputs"]["parameters"]

@@ -68,6 +68,7 @@ def test_the_source_python_and_nothing_else_make_the_parts_of_a_plain_step() -> 
     ("fields", "differ"),
     [
         ({"environment": Environment(packages=("numpy",))}, {"packages"}),
+        ({"environment": Environment(lock=Ref(digest="0" * 64, format="lock", size_bytes=1))}, {"packages"}),
         ({"environment": Environment(variables={"A": "1"})}, {"variables"}),
         ({"runtime": runtimes.torch(2)}, {"runtime"}),
         ({"cache": "exact"}, {"hardware"}),

@@ -17,11 +17,13 @@ class Definitions:
     Attributes:
         steps: What each of them is, by key: its name, or for a copy with other options ``name+2`` and so on.
         functions: The function of each that has one, by key.
+        locks: The texts of their locks, by digest.
     """
 
     def __init__(self) -> None:
         self.steps: dict[str, specs.Step] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
+        self.locks: dict[str, bytes] = {}
         self._known: dict[tuple[str, int], tuple[str, specs.Step]] = {}  # holds the specs, so that ids stay theirs
         self._function_of: dict[str, tuple[Any, str]] = {}
 
@@ -53,6 +55,8 @@ class Definitions:
         self._known[spec.name, id(spec)] = key, spec
         if function is not None:
             self.functions[key] = function
+        if step.lock is not None:
+            self.locks[step.lock.ref.digest] = step.lock.text
         return key
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
@@ -11,6 +12,7 @@ import msgspec
 
 from fairlead.authoring.annotations import hints, output_annotations, show
 from fairlead.authoring.futures import Future, When
+from fairlead.authoring.locks import Lock, read_lock
 from fairlead.authoring.places import user_line
 from fairlead.authoring.scopes import current_scope
 from fairlead.errors import Fault, SpecError, UsageError, nearest
@@ -43,7 +45,9 @@ class Options(TypedDict, total=False):
         shared_memory: Size of ``/dev/shm``.
         runtime: How processes are arranged: ``runtimes.torch(nodes=2)``.
         image: Container image, on a cluster.
-        packages: Python requirements.
+        packages: Python requirements, pinned (``name==version``) where they are to be had on a cluster.
+        lock: Instead of them a file of pinned requirements, as `uv pip compile` writes it; a relative path begins at
+            the folder of the step's file.
         variables: Environment variables.
         secrets: Secrets given as environment variables.
         retries: Further tries after the step's own errors, or `Retries` for both budgets.
@@ -68,6 +72,7 @@ class Options(TypedDict, total=False):
     runtime: Runtime
     image: str
     packages: Sequence[str]
+    lock: str | os.PathLike[str] | None
     variables: Mapping[str, str]
     secrets: Sequence[Secret]
     retries: int | Retries
@@ -93,9 +98,11 @@ class Step(Generic[P, R]):
         *,
         when: Any = None,
         after: tuple[Future, ...] = (),
+        lock: str | os.PathLike[str] | None = None,
     ) -> None:
         self.function = function
-        self.spec = spec
+        self._spec = spec
+        self._lock = lock
         self.condition = when
         self.predecessors = after
         if function is not None:
@@ -104,7 +111,24 @@ class Step(Generic[P, R]):
     @property
     def name(self) -> str:
         """The step's name."""
-        return self.spec.name
+        return self._spec.name
+
+    @functools.cached_property
+    def lock(self) -> Lock | None:
+        """What its lock says; read when it is first asked for, since a pod that runs the function needs no lock."""
+        return None if self._lock is None else read_lock(self._lock, self.function)
+
+    @functools.cached_property
+    def spec(self) -> specs.Step:
+        """What the step is and needs.
+
+        Raises:
+            UsageError, SpecError: Its lock can't be read, or is none.
+        """
+        if self.lock is None:
+            return self._spec
+        environment = msgspec.structs.replace(self._spec.environment, lock=self.lock.ref)
+        return msgspec.structs.replace(self._spec, environment=environment)
 
     @functools.cached_property
     def signature(self) -> inspect.Signature:
@@ -143,14 +167,15 @@ class Step(Generic[P, R]):
     def options(self, **changes: Unpack[Options]) -> Step[P, R]:
         """Return a copy with other options; what is not named stays as it was."""
         when = changes.pop("when", None)
-        spec = _changed(self.spec, changes)
+        lock = changes.get("lock", self._lock)
+        spec = _changed(self._spec, changes)
         condition = self.condition if when is None else both(self.condition, when)
-        return Step(self.function, spec, when=condition, after=self.predecessors)
+        return Step(self.function, spec, when=condition, after=self.predecessors, lock=lock)
 
     def after(self, *futures: Any) -> Step[P, R]:
         """Return a copy that runs after other steps, without data from them."""
         flat = tuple(each for given in futures for each in (given if isinstance(given, tuple) else (given,)))
-        return Step(self.function, self.spec, when=self.condition, after=(*self.predecessors, *flat))
+        return Step(self.function, self._spec, when=self.condition, after=(*self.predecessors, *flat), lock=self._lock)
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
@@ -200,7 +225,7 @@ def _make(function: Callable[P, R], options: Options) -> Step[P, R]:
         parameters=parameters_of(function),
         outputs=tuple(map(show, output_annotations(signature_of(function).return_annotation))),
     )
-    return Step(function, _changed(base, options))
+    return Step(function, _changed(base, options), lock=options.get("lock"))
 
 
 def refuse_unusual(function: Callable[..., Any], kind: str) -> None:
@@ -351,7 +376,7 @@ def container(
         parameters=tuple(specs.Parameter(name=each) for each in parameters),
         outputs=("Path",),
     )
-    return Step(None, _changed(base, options))
+    return Step(None, _changed(base, options), lock=options.get("lock"))
 
 
 __all__ = ["Options", "Runtime", "Single", "Step", "When", "container", "parameters_of", "step"]

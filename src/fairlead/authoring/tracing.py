@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -43,11 +44,13 @@ class Traced(NamedTuple):
         graph: The graph.
         constants: The values it refers to that are no JSON, or too large to stand in it.
         functions: The function of each definition that has one, by key.
+        locks: The texts of the locks that definitions name, by digest.
     """
 
     graph: graphs.Graph
     constants: dict[str, Any]
     functions: dict[str, Callable[..., Any]]
+    locks: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Tracer:
@@ -172,7 +175,7 @@ class Tracer:
         faults = list(graphs.graph_faults(graph))
         if faults:
             raise SpecError(f"flow {self._flow!r}", faults)
-        return Traced(graph, self._constants, self._definitions.functions)
+        return Traced(graph, self._constants, self._definitions.functions, self._definitions.locks)
 
     # Building ----------------------------------------------------------------------------------
 

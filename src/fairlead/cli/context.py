@@ -27,6 +27,7 @@ _FIELDS = {
     "store": "the artifact store, as pods reach it: s3://, gs:// or az://",
     "store-secret": "the Secret whose keys are the store's environment variables, for pods",
     "store-env": "a file with the same variables, for this machine; its environment where it is not given",
+    "pip-secret": "the Secret whose keys are pip's variables, PIP_INDEX_URL and the like, where packages are installed",
     "service-account": "the ServiceAccount of steps",
     "driver-service-account": "the ServiceAccount of drivers of dynamic flows, sweeps and gangs",
     "image": "the image of steps that name none; it has Python",

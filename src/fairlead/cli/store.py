@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fairlead.store.opened import Store
 
 _USERS_MAX = 3
-_KINDS = ("object", "cache entry", "temporary file", "checkpoint", "launch")
+_KINDS = ("object", "cache entry", "layer", "temporary file", "checkpoint", "launch")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

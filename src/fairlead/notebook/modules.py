@@ -204,7 +204,7 @@ def _renamed(traced: Traced, module: str, own: Mapping[str, Any]) -> Traced:
         for key, step in traced.graph.steps.items()
     }
     graph = msgspec.structs.replace(traced.graph, steps=steps)
-    return Traced(graph, traced.constants, {**traced.functions, **own})
+    return traced._replace(graph=graph, functions={**traced.functions, **own})
 
 
 def _refusal(flow: Flow[..., Any], faults: tuple[Fault, ...]) -> UsageError:

@@ -94,6 +94,9 @@ class _Checking:
         if context.store_secret:
             secret = f"kubectl -n {self._namespace} create secret generic {context.store_secret} --from-env-file FILE"
             yield self._find(SECRET, context.store_secret, secret)
+        if context.pip_secret:
+            secret = f"kubectl -n {self._namespace} create secret generic {context.pip_secret}"
+            yield self._find(SECRET, context.pip_secret, f"{secret} --from-literal=PIP_INDEX_URL=…")
         for account in dict.fromkeys((context.service_account, context.driver_service_account)):
             create = f"kubectl -n {self._namespace} create serviceaccount {account}"
             yield self._find(SERVICE_ACCOUNT, account, create)

@@ -16,6 +16,7 @@ from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
+from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
 
@@ -46,7 +47,8 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
     submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels)
     nodes = dict.fromkeys(range(len(graph.nodes)))
     manifests = workflow.render(Order(submission, graph, nodes))
-    return Rendered(manifests, count_pods(graph, workflow.creators(manifests)))
+    layers = len(wanted(graph, nodes, context))
+    return Rendered(manifests, count_pods(graph, creators=workflow.creators(manifests), layers=layers))
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

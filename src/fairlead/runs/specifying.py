@@ -16,6 +16,7 @@ from fairlead.packaging.travelling import as_travelling
 from fairlead.runs.options import Options
 from fairlead.specs import graphs
 from fairlead.specs.contexts import LOCAL
+from fairlead.specs.requirements import LOCK
 from fairlead.specs.steps import SweepStep
 from fairlead.store import claims
 from fairlead.store.layout import object_key
@@ -53,6 +54,8 @@ def specify(
     """
     package = pack(import_closure(project)) if package is None else package
     mapped = _mapped_constants(traced.graph)
+    for text in traced.locks.values():
+        store.values.keep(text, LOCK)
     return RunSpec(
         run=run,
         created=created,

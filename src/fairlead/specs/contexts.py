@@ -26,6 +26,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         store_secret: The Secret of the namespace whose keys are the store's environment variables.
         store_env: A file of this machine with the same variables, ``NAME=value`` a line; the process's own
             environment where it is empty.
+        pip_secret: The Secret of the namespace whose keys are pip's variables, ``PIP_INDEX_URL`` and the like, for
+            pods that install packages.
         service_account: The ServiceAccount of steps.
         driver_service_account: The ServiceAccount of drivers and of those who create gangs.
         image: The image of steps that name none.
@@ -43,6 +45,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     store: str
     store_secret: str = ""
     store_env: str = ""
+    pip_secret: str = ""
     service_account: str = "default"
     driver_service_account: str = "default"
     image: str = ""

@@ -13,8 +13,10 @@ from fairlead.errors import Fault, nearest
 from fairlead.naming import name_fault
 from fairlead.quantities import parse_bytes, parse_duration
 from fairlead.specs.labels import label_faults
+from fairlead.specs.requirements import read_requirements
 from fairlead.specs.resources import Resources, resource_faults
 from fairlead.specs.runtimes import Runtime, Single, runtime_faults
+from fairlead.specs.values import Ref
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FUNCTION = re.compile(r"[^\s:]+:[^\s:]+")
@@ -37,15 +39,24 @@ class Environment(_Spec, frozen=True, kw_only=True):
 
     Attributes:
         image: Container image; the context's default where it is None. Ignored locally.
-        packages: Python requirements as in a requirements file, part of the cache key.
+        packages: Python requirements as in a requirements file, part of the cache key; on a cluster they are pinned.
+        lock: Instead of them: the stored text of a lock, see `fairlead.specs.requirements`; part of the cache key.
         variables: Environment variables, part of the cache key.
         secrets: Environment variables whose values never stand in a spec, a record or a log.
     """
 
     image: str | None = None
     packages: tuple[str, ...] = ()
+    lock: Ref | None = None
     variables: dict[str, str] = {}
     secrets: tuple[Secret, ...] = ()
+
+    @property
+    def locked(self) -> str | None:
+        """The digest of the lock that its packages are, or None where it declares none."""
+        if self.lock is not None:
+            return self.lock.digest
+        return read_requirements(self.packages).digest if self.packages else None
 
 
 class Retries(_Spec, frozen=True, kw_only=True):
@@ -296,6 +307,8 @@ def _retry_faults(retries: Retries) -> Iterator[Fault]:
 
 
 def _environment_faults(environment: Environment) -> Iterator[Fault]:
+    if environment.packages and environment.lock is not None:
+        yield Fault("lock", "can't be had beside packages: give one of them")
     names = [*environment.variables, *(secret.variable for secret in environment.secrets)]
     for name in names:
         if not _VARIABLE.fullmatch(name):

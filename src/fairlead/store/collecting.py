@@ -2,9 +2,9 @@
 
 Kept is what the records of runs reach: of the spec the code package, constants and items, of every attempt and
 every cached step its outputs and items, of a call its inputs; what published flows begin with; and what those list
-in turn. Everything else goes
-once it is old: objects, cache entries whose objects go, files of writers that were killed, checkpoints of runs
-that have succeeded, and what a launch left that did not come to write its spec.
+in turn. So are the layers of packages whose lock a run's spec or a call names. Everything else goes once it is old:
+objects, layers, cache entries whose objects go, files of writers that were killed, checkpoints of runs that have
+succeeded, and what a launch left that did not come to write its spec.
 
 Why this never takes what a running flow needs. A collector takes its lease, then lists the runs, then reads what
 they refer to, then removes objects that were last written or used before the *cutoff*: not later than the lease,
@@ -42,7 +42,8 @@ from fairlead.errors import DamagedError, NotFoundError, UsageError
 from fairlead.specs.values import Ref
 from fairlead.store import claims, leases
 from fairlead.store.backends import Entry, Folder, list_all
-from fairlead.store.layout import CACHE, OBJECTS, RUNS, run_prefix
+from fairlead.store.layers import Layer
+from fairlead.store.layout import CACHE, LAYERS, OBJECTS, RUNS, run_prefix
 from fairlead.store.opened import Store
 from fairlead.store.records import CacheEntry, decode
 from fairlead.store.references import Reference, read_published_references, read_references
@@ -54,7 +55,7 @@ PAUSE_S = 60.0
 """How long the collector of a remote store waits between its lease and its first look."""
 _REMOTE_GRACE_MIN_S = 3600.0
 
-Kind = Literal["object", "cache entry", "temporary file", "checkpoint", "launch"]
+Kind = Literal["object", "cache entry", "layer", "temporary file", "checkpoint", "launch"]
 
 
 class Garbage(NamedTuple):
@@ -191,6 +192,7 @@ class _Survey:
         starts = (run.claimed for name, run in self._runs.items() if name in self._live and run.claimed is not None)
         self.cutoff = min([cutoff, *starts])
         self._done: list[str] = []
+        self._unused: list[Entry] = []
         self._reached = self._mark()
 
     def plan(self) -> Plan:
@@ -200,6 +202,7 @@ class _Survey:
         going = {self._digest(each) for each in old}
         garbage = [
             *(Garbage("cache entry", each.key, each.size) for each in self._cache_entries(going)),
+            *(Garbage("layer", each.key, each.size) for each in self._unused),
             *(Garbage("object", each.key, each.size) for each in old),
             *(Garbage("temporary file", str(path), size) for path, size in self._files()),
             *(Garbage("checkpoint", place, size) for place, size in self._checkpoints()),
@@ -213,6 +216,10 @@ class _Survey:
         for each in garbage:
             match each.kind:
                 case "cache entry":
+                    self._backend.delete(each.key)
+                case "layer":
+                    if not any(entry.key == each.key for entry in self._old_layers()):  # made anew since it was seen
+                        continue
                     self._backend.delete(each.key)
                 case "temporary file":
                     Path(each.key).unlink(missing_ok=True)
@@ -240,14 +247,34 @@ class _Survey:
 
     def _mark(self) -> set[str]:
         reached: set[str] = set()
+        locks: set[str] = set()
         for name in self._runs:
             self._beat()
             found = read_references(self._backend, name)
             if found.status == "succeeded" and found.since < self.cutoff and name not in self._live:
                 self._done.append(name)
             self._reach(found.references, reached)
+            locks |= found.locks
         self._reach(read_published_references(self._backend), reached)
+        self._mark_layers(reached, locks)
         return reached
+
+    def _mark_layers(self, reached: set[str], locks: set[str]) -> None:
+        """Keep the archives of layers that are young, or whose lock a run names; note the others."""
+        for entry in list_all(self._backend, LAYERS):
+            try:
+                layer = decode(self._backend.get(entry.key), Layer, key=entry.key)
+            except NotFoundError:
+                continue
+            except DamagedError:
+                layer = None
+            if entry.modified < self.cutoff and not (layer and (layer.lock in locks or layer.lock in reached)):
+                self._unused.append(entry)
+            elif layer is not None:
+                reached.add(layer.archive.digest)
+
+    def _old_layers(self) -> Iterator[Entry]:
+        return (each for each in list_all(self._backend, LAYERS) if each.modified < self.cutoff)
 
     def _reach(self, references: Iterable[Reference], reached: set[str]) -> None:
         for each in references:

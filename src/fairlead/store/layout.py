@@ -2,6 +2,8 @@
 
 objects/<digest>                              values, by the SHA-256 of their bytes
 cache/<key>                                   what a step with this cache key returned
+layers/<digest>                               the packages of a lock, installed for one kind of Python and platform
+platforms/<digest>                            which platform an image has, by the digest of its name
 catalog/<day>/<time>~<run>~<flow>~<status>    newest first: an empty object per transition of a run, `ps` is a page
 runs/<run>/spec                               the graph, the code and the constants; create-once
 runs/<run>/claims/<number>                    who drives the run; create-once
@@ -11,6 +13,7 @@ runs/<run>/calls/<step>.<index>               what a driver in a pod called; cre
 runs/<run>/tasks/<step>.<index>.<number>      what the ranks of a gang are told; create-once
 runs/<run>/occurrences/<digest>.<number>      which of several equal executions an instance is; create-once
 runs/<run>/starts/<step>.<index>.<number>     an attempt began, in a pod; create-once, and so its number is its own
+runs/<run>/layers/<digest>                    why no layer could be made of a lock, by the digest of layers/
 runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its worker; create-once
 runs/<run>/attempts/<step>.<index>.0          instead of them: what a pod found in the cache; create-once
 runs/<run>/observed/<claim>.<level>.<number>  what the driver saw, in segments
@@ -33,6 +36,8 @@ from typing import NamedTuple
 OBJECTS = "objects/"
 CACHE = "cache/"
 CATALOG = "catalog/"
+LAYERS = "layers/"
+PLATFORMS = "platforms/"
 RUNS = "runs/"
 PUBLISHED = "published/"
 COLLECTOR = "gc/active"
@@ -81,6 +86,11 @@ def spec_key(run: str, revision: int = 0) -> str:
 def published_key(flow: str, digest: str) -> str:
     """Return the key of what a flow is before it runs."""
     return f"{PUBLISHED}{flow}/{digest}"
+
+
+def layer_fault_key(run: str, layer: str) -> str:
+    """Return the key that says why a layer could not be made, by the layer's own key."""
+    return f"{RUNS}{run}/{layer}"
 
 
 def attempt_key(run: str, task: Task) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fairlead.errors import DamagedError, NotFoundError
+from fairlead.specs.requirements import read_requirements
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.layout import PUBLISHED, run_prefix
@@ -29,11 +30,16 @@ class Reference(NamedTuple):
 
 
 class RunReferences(NamedTuple):
-    """What one run refers to, and how it was doing: its last status, and since when."""
+    """What one run refers to, and how it was doing: its last status, and since when.
+
+    Attributes:
+        locks: The digests of the locks that lists of packages are; locks that are files are among the references.
+    """
 
     references: tuple[Reference, ...]
     status: str
     since: float
+    locks: frozenset[str] = frozenset()
 
 
 def read_references(backend: Backend, run: str) -> RunReferences:
@@ -82,6 +88,23 @@ def references_in(data: Any) -> Iterator[Ref]:
             waiting.extend(found.values())
 
 
+def locks_in(data: Any) -> Iterator[str]:
+    """Yield the digest of the lock that each list of packages in a JSON document is, wherever it stands.
+
+    A lock that is a file is a reference like others, see `references_in`.
+    """
+    waiting = [data]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting.extend(found)
+        elif isinstance(found, dict):
+            packages = found.get("packages")
+            if isinstance(packages, list) and packages and all(isinstance(each, str) for each in packages):
+                yield read_requirements(packages).digest
+            waiting.extend(found.values())
+
+
 def _documents(backend: Backend, run: str) -> Iterator[tuple[str, Any]]:
     """Read a run's records. Compaction copies before it deletes: what it deletes from is read first."""
     prefix = run_prefix(run)
@@ -120,14 +143,17 @@ def _read_task(backend: Backend, key: str) -> Any:
 
 def _gather(run: str, documents: Iterable[tuple[str, Any]]) -> RunReferences:
     found: list[Reference] = []
+    locks: set[str] = set()
     status, since = "", 0.0
     for folder, document in documents:
         for part in document.get("observations", [document]):
             where = "spec" if folder == "spec" else _where(part)
             found.extend(Reference(run, where, ref) for ref in references_in(part))
+            if folder == "spec" or part.get("kind") == "called":  # no other record says what a step needs
+                locks.update(locks_in(part))
             if part.get("kind") == "run" and part["time"] >= since:
                 status, since = part["status"], part["time"]
-    return RunReferences(tuple(found), status, since)
+    return RunReferences(tuple(found), status, since, frozenset(locks))
 
 
 def _where(part: Any) -> str:

@@ -19,6 +19,7 @@ class PodCount(NamedTuple):
         creators: Pods that create the workflows of parts, where a graph or a list is too large for one.
         lists: Mapped nodes whose number of items is known at run time only; they count as one item.
         dynamic: Dynamic flows, whose calls are known at run time only; they are not counted.
+        layers: Pods that install packages, once; none where those are in the store.
     """
 
     steps: int = 0
@@ -27,11 +28,12 @@ class PodCount(NamedTuple):
     creators: int = 0
     lists: int = 0
     dynamic: int = 0
+    layers: int = 0
 
     @property
     def total(self) -> int:
         """All pods, with the last one, which writes down how the run ended."""
-        return self.steps + self.drivers + self.waiting + self.creators + 1
+        return self.steps + self.drivers + self.waiting + self.creators + self.layers + 1
 
     @property
     def is_exact(self) -> bool:
@@ -44,6 +46,7 @@ class PodCount(NamedTuple):
             (self.drivers, "of drivers"),
             (self.waiting, "waiting for gangs"),
             (self.creators, "creating parts"),
+            (self.layers, "to install packages"),
             (1, "to finish"),
         ]
         listed = ", ".join(f"{count} {what}" for count, what in parts if count)
@@ -54,9 +57,15 @@ class PodCount(NamedTuple):
         return PodCount(*(own + times * added for own, added in zip(self, other, strict=True)))
 
 
-def count_pods(graph: Graph, creators: int = 0) -> PodCount:
-    """Count the pods of a run, of which some create parts."""
-    found = PodCount(creators=creators)
+def count_pods(graph: Graph, *, creators: int = 0, layers: int = 0) -> PodCount:
+    """Count the pods of a run.
+
+    Args:
+        graph: Its graph.
+        creators: How many create the workflows of parts.
+        layers: How many install packages.
+    """
+    found = PodCount(creators=creators, layers=layers)
     for node in graph.nodes:
         times = node.count if node.each and node.count is not None else 1
         found = found.plus(_pods_of(graph, graph.step_of(node)), times)

@@ -25,6 +25,8 @@ KEPT_S = 24 * 3600
 MASTER_PORT = 29500
 """The port on which the ranks of a gang meet; torchrun's own default."""
 
+_INSTALLED_AGAIN = 3
+
 OPENED = frozenset(
     {
         "metadata.annotations",
@@ -65,8 +67,49 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
         raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
     instance = f"{name}.{index}"
     retries = step.retries
-    spec: dict[str, Any] = {
-        "backoffLimit": retries.user + retries.infrastructure,
+    spec = {
+        **_tried(retries.user + retries.infrastructure),
+        "template": _template(
+            submission, step, {naming.CALL: instance}, pods.step_pod(submission, step, f"--call={instance}")
+        ),
+    }
+    job = _job(submission, step, naming.job_name(submission, name, index), {naming.CALL: instance}, spec)
+    return naming.marked(job if pods.is_gang(step) else _overlaid(job, step))
+
+
+def installing(submission: Submission, image: str, name: str, index: int) -> Manifest:
+    """Compile the job that installs the packages of a called step; see `fairlead.targets.pods.layer_pod`.
+
+    Args:
+        submission: Where it runs.
+        image: The step's image.
+        name: The name of the instance that the call became.
+        index: Its index.
+    """
+    labels = {**naming.run_labels(submission), naming.STEP: "layer"}
+    manifest: Manifest = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": naming.job_name(submission, f"layer-{name}", index),
+            "namespace": submission.namespace,
+            "labels": labels,
+        },
+        "spec": {
+            **_tried(_INSTALLED_AGAIN),
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": pods.layer_pod(submission, image, f"--call={name}.{index}"),
+            },
+        },
+    }
+    return naming.marked(manifest)
+
+
+def _tried(limit: int) -> dict[str, Any]:
+    """Return the fields by which a job is tried again, unless its pod says that its step's budget is spent."""
+    return {
+        "backoffLimit": limit,
         "podFailurePolicy": {
             "rules": [
                 {
@@ -77,12 +120,7 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
             ]
         },
         "ttlSecondsAfterFinished": KEPT_S,
-        "template": _template(
-            submission, step, {naming.CALL: instance}, pods.step_pod(submission, step, f"--call={instance}")
-        ),
     }
-    job = _job(submission, step, naming.job_name(submission, name, index), {naming.CALL: instance}, spec)
-    return naming.marked(job if pods.is_gang(step) else _overlaid(job, step))
 
 
 def gang(submission: Submission, step: Step, name: str, index: int, number: int) -> list[Manifest]:

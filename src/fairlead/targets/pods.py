@@ -10,7 +10,7 @@ from typing import Any
 from fairlead.errors import SpecError
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import RankRuntime
-from fairlead.specs.steps import ContainerStep, DriverStep, Step, SweepStep
+from fairlead.specs.steps import ContainerStep, DriverStep, Environment, FunctionStep, Step, SweepStep
 from fairlead.targets import naming
 from fairlead.targets.overlays import overlay
 from fairlead.targets.resources import SMALL, resources
@@ -63,6 +63,24 @@ def rank_pod(submission: Submission, step: Step, attempt: str) -> PodSpec:
 def debug_pod(submission: Submission, step: Step) -> PodSpec:
     """Return a pod as the step has it, or a rank of its gang, in which nothing runs. Raises as `step_pod` does."""
     return _user_pod(submission.context, step, "fairlead.worker.debugging.sleeping", [], driving=False)
+
+
+def layer_pod(submission: Submission, image: str, *where: str) -> PodSpec:
+    """Return the pod that installs the packages of steps once, in their image, with pip's variables of the context.
+
+    Args:
+        submission: Where it runs.
+        image: The image.
+        *where: The arguments that say whose packages they are.
+    """
+    context = submission.context
+    bare = FunctionStep(name="layer", function="layer:layer", environment=Environment(image=image))
+    arguments = [*identity(submission), *where, f"--image={image}"]
+    made = _user_pod(context, bare, "fairlead.worker.pods.layering", arguments, driving=False)
+    if context.pip_secret:
+        container = made["containers"][0]
+        container["envFrom"] = [*container.get("envFrom", ()), {"secretRef": {"name": context.pip_secret}}]
+    return made
 
 
 def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:

@@ -13,6 +13,7 @@ from fairlead.errors import Fault, nearest
 from fairlead.specs.contexts import Context
 from fairlead.specs.graphs import Graph
 from fairlead.specs.labels import label_faults
+from fairlead.specs.requirements import read_requirements
 from fairlead.specs.runtimes import RankRuntime, Single, kind_of
 from fairlead.specs.steps import ContainerStep, Step
 from fairlead.targets.naming import PREFIX, dns_label
@@ -63,6 +64,8 @@ def step_refusals(step: Step) -> Iterator[Fault]:
         if "{{" in "".join(_texts(overlay.patch)):
             yield Fault("overlays", "hold '{{', which Argo would replace after the whole was checked")
     yield from label_refusals(step.labels)
+    for position, why in read_requirements(step.environment.packages).faults:
+        yield Fault(f"environment.packages[{position}]", why)
     yield from _name_refusals(step)
     yield from _volume_refusals(step)
 

@@ -8,7 +8,7 @@ Source: https://argo-workflows.readthedocs.io/en/release-3.7/enhanced-depends-lo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 from fairlead.errors import Fault, SpecError
@@ -55,14 +55,23 @@ class Tasks:
         names: The names of the templates of definitions.
         allowances: The most items of each mapped node that run here; the rest is left to parts.
         parts: The name of the template of the pod that creates parts.
+        before: Returns what the tasks of a definition wait for beside the graph.
     """
 
-    def __init__(self, order: Order, names: Mapping[str, str], allowances: Mapping[int, int], parts: str) -> None:
+    def __init__(
+        self,
+        order: Order,
+        names: Mapping[str, str],
+        allowances: Mapping[int, int],
+        parts: str,
+        before: Callable[[str], list[str]],
+    ) -> None:
         self._order = order
         self._graph: Graph = order.graph
         self._names = names
         self._allowances = allowances
         self._parts = parts
+        self._before = before
 
     def __iter__(self) -> Iterator[Manifest]:
         for number in self._order.nodes:
@@ -74,7 +83,7 @@ class Tasks:
 
     def _tasks_of(self, number: int) -> Iterator[Manifest]:
         node = self._graph.nodes[number]
-        depends = " && ".join(self._conditions(node))
+        depends = " && ".join([*self._before(node.step), *self._conditions(node)])
         common = {"depends": depends} if depends else {}
         when = self._when(number)
         if not node.each:

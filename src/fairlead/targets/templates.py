@@ -53,6 +53,21 @@ def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Man
     }
 
 
+def layer(submission: Submission, name: str, image: str, *where: str) -> Manifest:
+    """Return the template of the pod that installs packages; see `fairlead.targets.pods.layer_pod`."""
+    return {
+        "name": name,
+        "metadata": {"labels": {naming.STEP: name}},
+        "retryStrategy": {
+            "limit": "3",
+            "retryPolicy": "Always",
+            "expression": f"asInt(lastRetry.exitCode) != {SPENT}",
+            "backoff": {"duration": "2s", "factor": "2"},
+        },
+        **as_template(submission.context, pods.layer_pod(submission, image, *where)),
+    }
+
+
 def finish(submission: Submission, name: str) -> Manifest:
     """Return the template of the pod that writes down how the run ended, so that it is known though nobody watched."""
     context = submission.context

@@ -16,6 +16,7 @@ from fairlead.errors import Fault, SpecError
 from fairlead.specs.graphs import Graph
 from fairlead.targets import naming, pods, templates
 from fairlead.targets.cutting import Part, allowances, cut
+from fairlead.targets.layers import LayerTasks, wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.overlays import object_faults, overlay
 from fairlead.targets.restricted import annotation_faults
@@ -77,8 +78,12 @@ def parts(order: Order) -> list[Part]:
 
 
 def render_part(order: Order, part: Part) -> Manifest:
-    """Compile a part of a run, of which `order` is the whole. Raises as `render` does."""
-    rendering = _Rendering(order._replace(nodes=part.nodes))
+    """Compile a part of a run, of which `order` is the whole, and which begins once its packages are there.
+
+    Raises as `render` does.
+    """
+    layers = list(wanted(order.graph, part.nodes, order.submission.context))
+    rendering = _Rendering(order._replace(nodes=part.nodes, layers=layers))
     own = rendering.allowances()
     assert own is not None  # as it was cut
     made = rendering.workflow(naming.run_name(order.submission, part.name), own, part.name)
@@ -113,6 +118,7 @@ class _Rendering:
         self._graph: Graph = order.graph
         self._submission = order.submission
         self._context = order.submission.context
+        self._layers = LayerTasks(order)
 
     def allowances(self) -> dict[int, int] | None:
         """Return the most items of each mapped node that one workflow runs; None where it would be too large."""
@@ -124,7 +130,9 @@ class _Rendering:
 
     def root(self) -> Manifest:
         """Return the workflow of a run that is cut into parts: the pod that creates them, and the last pod."""
-        return self._made(naming.run_name(self._submission), [parts_task(WHOLE, _PARTS)], [self._creator()])
+        before = dict.fromkeys(each for key in self._template_names for each in self._layers.conditions(key))
+        creator = parts_task(WHOLE, _PARTS) | ({"depends": " && ".join(before)} if before else {})
+        return self._made(naming.run_name(self._submission), [creator], [self._creator()])
 
     def workflow(self, name: str, own: dict[int, int], part: str = "") -> Manifest:
         """Return the workflow of all that is to run.
@@ -134,7 +142,7 @@ class _Rendering:
             own: The most items of each mapped node that it runs itself.
             part: Which part of a run it is; the whole where this is empty.
         """
-        tasks = Tasks(self._order, self._template_names, own, _PARTS)
+        tasks = Tasks(self._order, self._template_names, own, _PARTS, self._layers.conditions)
         listed = list(tasks)
         templates = [self._step(key, tasks.facts_of(key)) for key in self._template_names]
         if any(task["template"] == _PARTS for task in listed):
@@ -154,7 +162,12 @@ class _Rendering:
             "securityContext": pods.pod_security(self._context.user),
             "podMetadata": {"labels": labels},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
-            "templates": [{"name": _FLOW, "dag": {"failFast": False, "tasks": tasks}}, *made, *end],
+            "templates": [
+                {"name": _FLOW, "dag": {"failFast": False, "tasks": [*self._layers.tasks(), *tasks]}},
+                *self._layers.templates(),
+                *made,
+                *end,
+            ],
         }
         if self._context.priority:
             spec["podPriorityClassName"] = self._context.priority

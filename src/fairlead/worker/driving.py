@@ -25,6 +25,7 @@ from fairlead.naming import digest_bytes
 from fairlead.packaging.project import Project
 from fairlead.packaging.sources import source_parts
 from fairlead.specs import steps as specs
+from fairlead.specs.requirements import LOCK
 from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
 from fairlead.worker.channel import Talk
@@ -90,6 +91,7 @@ class Driver:
         given = bind_call(sweep.step, args, kwargs, without=set(sweep.spec.space))
         source = self._source(sweep.step)
         stand_in: Step[..., Any] = Step(None, sweep.spec)
+        self._keep_lock(sweep.step)
         trial = {sweep.spec.trial: Definition(sweep.step.spec, source)}
         return sweep.result(*self._result(stand_in, self._submit(stand_in, given, source=source, definitions=trial)))
 
@@ -101,6 +103,7 @@ class Driver:
         source: dict[str, str] | None = None,
         definitions: dict[str, Definition] | None = None,
     ) -> int:
+        self._keep_lock(step)
         inputs = {name: self._input(value) for name, value in given.items()}
         position = self._position
         self._position += 1
@@ -117,6 +120,10 @@ class Driver:
             )
         )
         return position
+
+    def _keep_lock(self, step: Step[..., Any]) -> None:
+        if step.lock is not None:
+            self._values.keep(step.lock.text, LOCK)
 
     def _identity(self, step: specs.Step, inputs: dict[str, Input]) -> str:
         parent = f"{self._task.step.name}.{self._task.index}"

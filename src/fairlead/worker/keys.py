@@ -37,6 +37,8 @@ def fixed_parts(step: Step, source: Mapping[str, str], python: str) -> dict[str,
     environment = step.environment
     if environment.packages:
         parts["packages"] = _digest(sorted(environment.packages))
+    if environment.lock is not None:
+        parts["packages"] = environment.lock.digest
     if environment.variables:
         parts["variables"] = _digest(dict(sorted(environment.variables.items())))
     if not isinstance(step.runtime, Single):

@@ -98,6 +98,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         host: A folder of this machine for spooled files and marks.
         log: The file that takes the output.
         metrics: The file that takes what the step logs.
+        packages: The folder of the packages that come before those of the image; empty where there are none.
         scratch: The folder for temporary files, made for this task and removed after it; None for the system's.
         cache_key: Where the outcome is entered in the cache, or None.
         retry: Whether another attempt follows where this one fails, if that is known beforehand.
@@ -118,6 +119,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     split: tuple[Export, ...] = ()
     store: str
     host: str
+    packages: str = ""
     log: str | None
     metrics: str = ""
     scratch: str | None = None

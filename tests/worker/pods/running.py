@@ -78,7 +78,7 @@ class Pod:
         arguments = [*self._run.identity(), *self._where, f"--work={work}", f"--facts={work}/facts"]
         with (work / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "fairlead.worker.pods.main", *arguments],
+                [*before, *self._run.starter, "fairlead.worker.pods.main", *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 **{"env": environment(), "cwd": work, **options},
             )  # fmt: skip
@@ -99,9 +99,13 @@ class PodRun:
         spec: What the run is.
         claim: The claim that it was submitted under.
         folder: A folder for the files of its pods.
+        starter: The command that starts a module.
     """
 
-    def __init__(self, store: Store, spec: RunSpec, claim: Claim, folder: Path) -> None:
+    def __init__(
+        self, store: Store, spec: RunSpec, claim: Claim, folder: Path, starter: tuple[str, ...] = (sys.executable, "-m")
+    ) -> None:
+        self.starter = starter
         self.store = store
         self.spec = spec
         self.claim = claim
@@ -170,6 +174,7 @@ class PodLaunch:
     def __init__(self, folder: Path, store: Store | None = None) -> None:
         self.home = folder / "home"
         self.store = store or Store(str(self.home), self.home / "host")
+        self.starter: tuple[str, ...] = (sys.executable, "-m")
         self._folder = folder / "pods"
         self._begun: dict[str, tuple[PodRun, threading.Thread]] = {}
 
@@ -233,7 +238,7 @@ class PodLaunch:
         handover = Handover(context="processes", namespace="here", name=spec.run)
         claims.hand_over(self.store.backend, spec.run, claim, handover)
         note_transition(self.store.backend, spec.run, spec.graph.flow, "running", now=utc_now())
-        return PodRun(self.store, spec, claim, self._folder / spec.run)
+        return PodRun(self.store, spec, claim, self._folder / spec.run, self.starter)
 
 
 def environment() -> dict[str, str]:

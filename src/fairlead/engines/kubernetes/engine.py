@@ -21,10 +21,12 @@ from fairlead.specs.status import RunStatus
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.history import cancel_requests
+from fairlead.store.layers import is_known
 from fairlead.store.layout import submission_key
 from fairlead.store.progress import Progress
 from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
 from fairlead.targets import naming, workflow
+from fairlead.targets.layers import Layer, wanted
 from fairlead.targets.orders import Order
 from fairlead.targets.refusals import refusals
 from fairlead.worker.concluding import conclude
@@ -71,7 +73,8 @@ class KubernetesEngine:
         submission = self.submission(spec, claim)
         self._backend.create(submission_key(spec.run, claim.number), encode(submission))
         nodes = left(progress)
-        own, *_ = workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes)))
+        layers = known_layers(self._backend, spec.graph, nodes, self._context)
+        own, *_ = workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes), layers))
         create(self._client, own)
         return self._hand_over(submission, claim)
 
@@ -125,3 +128,8 @@ class KubernetesEngine:
         )
         claims.hand_over(self._backend, submission.run, claim, handover)
         return handover
+
+
+def known_layers(backend: Backend, graph: Graph, nodes: Iterable[int], context: Context) -> list[Layer]:
+    """Return which of the layers that some nodes need are in the store, as far as is known of their images."""
+    return [each for each in wanted(graph, nodes, context) if is_known(backend, each.lock, each.image)]

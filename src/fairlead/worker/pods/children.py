@@ -39,6 +39,9 @@ GRACE_S = 20.0
 START = "FAIRLEAD_START"
 """The variable that names the script by which this package was started, where it is not installed."""
 
+PACKAGES = "FAIRLEAD_PACKAGES"
+"""The variable that tells that script of a folder of packages that come before those of the image."""
+
 _LOOK_S = 0.5
 _LAST_WORDS_S = 30.0
 _BLOCK = 64 << 10
@@ -182,7 +185,11 @@ class _Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=[channel.fileno()] if channel else (),
-            env={**os.environ, CHANNEL: str(channel.fileno())} if channel else None,
+            env={
+                **os.environ,
+                **({CHANNEL: str(channel.fileno())} if channel else {}),
+                **({PACKAGES: task.packages} if task.packages else {}),
+            },
         )
         if channel is not None:
             channel.close()

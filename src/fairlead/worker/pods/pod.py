@@ -46,7 +46,7 @@ from fairlead.worker.occurrences import claimed, occurrence
 from fairlead.worker.pods.beginning import Budget, begin
 from fairlead.worker.pods.children import Death, record_of_death, run_child
 from fairlead.worker.pods.facts import facts, write_facts
-from fairlead.worker.pods.fetching import fetch_code
+from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.pods.place import Place, read_place
 from fairlead.worker.resolving import resolver_of
@@ -173,7 +173,14 @@ class Pod:
         """Do the work; where the worker itself fails, that is how the attempt ended."""
         started = time.time()
         try:
+            if not isinstance(task.step.runtime, RankRuntime):
+                packages = fetch_packages(
+                    self.backend, self.spec.run, self.place.generation, task.step, self.place.work
+                )
+                task = msgspec.structs.replace(task, packages=packages)
             return self._execute(self, instance, task, log)
+        except PackagesError as error:
+            return Death("Packages", str(error), started, None, None, evicted=False)
         except Exception as error:  # the edge of the process: nobody else could tell of it
             said = traceback.format_exc()
             print(said, file=sys.stderr)

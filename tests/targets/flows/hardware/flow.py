@@ -7,7 +7,7 @@ from fairlead.specs.steps import Overlay, Retries, Secret, Volume
 
 
 @step(
-    cpu="500m", memory="1Gi", disk="20Gi", shared_memory="256Mi", packages=["polars"], variables={"MODE": "fast"},
+    cpu="500m", memory="1Gi", disk="20Gi", shared_memory="256Mi", variables={"MODE": "fast"},
     secrets=[Secret(name="market", key="token", variable="MARKET_TOKEN")], labels={"team": "vision"},
     volumes=[Volume(name="data", path="/data", claim="images", read_only=True), Volume(name="out_1", path="/out", claim="o")],
 )  # fmt: skip

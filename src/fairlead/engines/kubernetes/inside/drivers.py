@@ -17,6 +17,7 @@ import msgspec
 
 from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
+from fairlead.engines.kubernetes.inside.packages import Packages
 from fairlead.engines.kubernetes.remaining import counting, is_old_failure
 from fairlead.errors import SpecError
 from fairlead.kube.client import Client
@@ -86,6 +87,8 @@ class _Conversation:
         self._listener = Listener(pod.backend, pod.spec.run, self._calls)
         self._written: set[tuple[str, int]] = set()
         self._jobs: dict[tuple[str, int], dict[str, Any]] = {}
+        self._packages = Packages(client, pod.backend, submission)
+        self._held: list[tuple[Instance, dict[str, Any]]] = []
         self._looked = time.monotonic()
 
     def past(self) -> Any:
@@ -148,7 +151,17 @@ class _Conversation:
             except SpecError as error:  # it can't run there, which nobody could know before it was called
                 self._record(instance, "failed", ErrorReport(type="SpecError", message=str(error)))
                 continue
-            if instance.key not in self._written:  # the call of a driver before: its own record was compacted
+            self._held.append((instance, manifest))
+        held, self._held = self._held, []
+        for instance, manifest in held:
+            if instance.ended:  # while its packages were installed
+                continue
+            if not self._packages.are_there(instance):
+                self._held.append((instance, manifest))
+                continue
+            if (
+                instance.call is not None and instance.key not in self._written
+            ):  # an earlier driver's, whose record was compacted
                 self.add(instance.call)
             create_owned(self._client, manifest, this_pod())
             self._jobs[instance.key] = manifest

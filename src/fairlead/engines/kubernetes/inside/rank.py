@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,13 +16,14 @@ import msgspec
 
 from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.store.backends import Backend
 from fairlead.store.layout import attempt_key, parse_task, spec_key, task_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
 from fairlead.targets.job import MASTER_PORT
 from fairlead.worker.checkpoints import fetch_checkpoint
-from fairlead.worker.pods.children import record_of_death, run_children
-from fairlead.worker.pods.fetching import fetch_code
+from fairlead.worker.pods.children import Death, record_of_death, run_children
+from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.ranks import ranks_on
 from fairlead.worker.running import task_name
@@ -33,7 +35,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="fairlead-rank")
     for name in ("store", "run", "task"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--revision", type=int, default=0)
+    for name in ("revision", "generation"):
+        parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
     given, _ = parser.parse_known_args()
     try:
@@ -52,6 +55,14 @@ def _run(given: argparse.Namespace) -> int:
     task = msgspec.structs.replace(task, code=code)
     tasks = [(_as_rank(task, rank), given.work / f"log-{rank.rank}") for rank in _ranks(task)]
     fetch_checkpoint(backend, task)
+    try:
+        packages = fetch_packages(backend, given.run, given.generation, task.step, given.work)
+    except PackagesError as error:
+        without = Death("Packages", str(error), time.time(), None, None, evicted=False)
+        for each, _ in tasks:
+            _record(backend, each, without, retry=task.retry)
+        return 1
+    tasks = [(msgspec.structs.replace(each, packages=packages), log) for each, log in tasks]
     with ExitStack() as stack:
         keepers = [
             stack.enter_context(Keeper(backend, given.run, task_name(each), log, Path(each.metrics)))
@@ -61,10 +72,13 @@ def _run(given: argparse.Namespace) -> int:
     for (each, _), keeper, death in zip(tasks, keepers, deaths, strict=True):
         keeper.finish()
         if death is not None:
-            own = task_name(each)
-            record = record_of_death(own, death, cancelled=False, retry=task.retry or death.evicted)
-            backend.create(attempt_key(given.run, own), encode(record))
+            _record(backend, each, death, retry=task.retry or death.evicted)
     return int(any(deaths))
+
+
+def _record(backend: Backend, task: WorkerTask, death: Death, *, retry: bool) -> None:
+    record = record_of_death(task_name(task), death, cancelled=False, retry=retry)
+    backend.create(attempt_key(task.run, task_name(task)), encode(record))
 
 
 def _ranks(task: WorkerTask) -> list[Rank]:
