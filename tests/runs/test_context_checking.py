@@ -124,7 +124,7 @@ def test_who_may_see_little_is_told_what_is_not_known(api_server: ApiServer, cli
         "rights of drivers",
     ):
         assert found[name].state == "unknown"
-    assert found["your rights"].said == "lacking: get, list, patch workflows; get pods/log"
+    assert found["your rights"].said == "lacking: get, list, patch, watch workflows; watch pods; get pods/log"
     (role,) = report.roles
     given = {
         (group, resource, verb)

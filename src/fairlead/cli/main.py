@@ -28,6 +28,7 @@ VERBS = {
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
     "context": ("fairlead.cli.context", "add, list, choose, check or forget clusters to run on"),
+    "recorder": ("fairlead.cli.recorder", "watch the runs of a cluster when no client does"),
     "config": ("fairlead.cli.config", "show the settings and where they come from"),
     "completion": ("fairlead.cli.completion", "print the completion script of a shell"),
     "version": ("fairlead.cli.version", "print the version"),

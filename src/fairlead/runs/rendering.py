@@ -48,12 +48,12 @@ def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
         raise SpecError(
             f"flow {graph.flow!r}", faults, verdict=f"can't run in the context {on!r}", next="leave --on away"
         )
-    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=_namespace(context), labels=labels)
+    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels)
     nodes = dict.fromkeys(range(len(graph.nodes)))
     return Rendered(workflow.render(Order(submission, graph, nodes)), count_pods(graph))
 
 
-def _namespace(context: Context) -> str:
+def namespace_of(context: Context) -> str:
     """Return the namespace of a context: its own, its kubeconfig's where that can be read, else the default one."""
     if context.namespace:
         return context.namespace

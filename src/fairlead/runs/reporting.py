@@ -12,7 +12,7 @@ from fairlead.store.backends import Backend
 from fairlead.store.claims import holder_lives, newest_claim
 from fairlead.store.history import progress_of, read_events, read_observations, read_spec
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import AttemptRecord, Observation, RunSpec
+from fairlead.store.records import AttemptRecord, Evidence, Observation, RunSpec
 
 
 def read_report(backend: Backend, run: str) -> RunReport:
@@ -117,6 +117,10 @@ def _step_report(instance: Instance, run_status: RunStatus) -> StepReport:
     status = instance.status
     if not instance.ended and run_status in ("lost", "cancelled"):
         status = {"lost": "lost" if instance.running else "pending", "cancelled": "cancelled"}[run_status]
+    reason = instance.reason
+    waits = _waits(instance) if status == "pending" else None
+    if waits is not None:
+        status, reason = waits.waiting, waits.message  # type: ignore[assignment]  # a status
     attempts = [_attempt_report(each) for _, each in sorted(instance.attempts.items())]
     if instance.running is not None:
         number, started = instance.running
@@ -134,8 +138,16 @@ def _step_report(instance: Instance, run_status: RunStatus) -> StepReport:
         attempts=() if instance.cached else tuple(attempts),
         started=attempts[0].started if attempts else None,
         finished=_time(instance.finished) if instance.ended else None,
-        reason=instance.reason if status not in ("succeeded",) else None,
+        reason=reason if status not in ("succeeded",) else None,
     )
+
+
+def _waits(instance: Instance) -> Evidence | None:
+    """Return what was last seen of the pod of an instance that has not begun, where it is that it waits."""
+    known = {each.pod_uid for each in instance.attempts.values()}
+    seen = [each for each in instance.evidence.values() if each.uid not in known]
+    last = max(seen, key=lambda each: (each.time, each.transition), default=None)
+    return last if last is not None and last.waiting else None
 
 
 def _finite(value: float) -> float | None:

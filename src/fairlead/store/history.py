@@ -11,6 +11,7 @@ from fairlead.naming import digest_bytes
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Entry, list_all
 from fairlead.store.catalog import latest_by_run
+from fairlead.store.evidence import all_explained, kept, read_evidence
 from fairlead.store.journal import read_journal
 from fairlead.store.layout import Task, object_key, parse_task, run_prefix, spec_key
 from fairlead.store.progress import Progress
@@ -21,6 +22,7 @@ from fairlead.store.records import (
     Claim,
     Ended,
     Event,
+    Evidence,
     Items,
     Observation,
     RunSpec,
@@ -30,7 +32,7 @@ from fairlead.store.records import (
     encode,
 )
 
-_COMPACTED = ("attempts/", "calls/", "occurrences/", "observed/", "starts/", "tasks/")
+_COMPACTED = ("attempts/", "calls/", "evidence/", "occurrences/", "observed/", "starts/", "tasks/")
 """What the final record of a run replaces."""
 _TRIES = 20
 """Readings of a run that is compacted meanwhile; each lost one means that whoever does so got on."""
@@ -73,6 +75,7 @@ def _read_all(backend: Backend, run: str) -> list[Observation]:
     small = {folder: _tasks_in(backend, run, folder) for folder in ("starts/", "attempts/")}
     calls = [entry.key for entry in list_all(backend, run_prefix(run) + "calls/")]
     segments = list(read_journal(backend, run))
+    evidence = list(read_evidence(backend, run))
     found: list[Observation] = [*read_compacted(backend, run), *segments]
     known = {(each.record.step, each.record.index, each.record.number) for each in found if isinstance(each, Ended)}
     found.extend(decode(backend.get(key), Called, key=key) for key in calls)
@@ -83,7 +86,7 @@ def _read_all(backend: Backend, run: str) -> list[Observation]:
     for key, task in small["starts/"]:
         if task[:3] not in known:
             found.append(decode(backend.get(key), Started, key=key))
-    return found
+    return all_explained((*found, *evidence))
 
 
 def _tasks_in(backend: Backend, run: str, folder: str) -> list[tuple[str, Task]]:
@@ -117,9 +120,11 @@ class Recorded:
         self.entries: set[Entry] = set()
 
 
-def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Called | Started | Cached | Ended]:
-    """Yield what workers have recorded since the last call: what began, then what ended."""
-    for folder in ("calls/", "starts/", "attempts/"):
+def recorded_since(
+    backend: Backend, run: str, read: Recorded
+) -> Iterator[Called | Started | Cached | Ended | Evidence]:
+    """Yield what workers and watchers have recorded since the last call: what began, what was seen, what ended."""
+    for folder in ("calls/", "starts/", "evidence/", "attempts/"):
         prefix = run_prefix(run) + folder
         for entry in list_all(backend, prefix):
             if entry in read.entries:
@@ -127,6 +132,10 @@ def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Calle
             try:
                 if folder == "calls/":
                     yield decode(backend.get(entry.key), Called, key=entry.key)
+                    read.entries.add(entry)
+                    continue
+                if folder == "evidence/":
+                    yield decode(backend.get(entry.key), Evidence, key=entry.key)
                     read.entries.add(entry)
                     continue
                 task = parse_task(entry.key[len(prefix) :])
@@ -217,7 +226,7 @@ def compact(
         keep: The folders of records that stay, for a run that may be resumed.
     """
     prefix = run_prefix(run)
-    backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
+    backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(kept(observations)))))
     for folder in _COMPACTED:
         for entry in list_all(backend, prefix + folder) if folder not in keep else ():
             backend.delete(entry.key)
