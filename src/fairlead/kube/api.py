@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from fairlead.decoding import decode_json
 from fairlead.errors import ClusterError
 from fairlead.kube.connection import Connection
 from fairlead.kube.failures import (
@@ -227,7 +228,7 @@ class Api:
         try:
             answer = stream.read()
             with collection_paused():
-                return msgspec.json.decode(answer, type=shape)
+                return decode_json(answer, shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise Unreachable(
                 self.connection.where,

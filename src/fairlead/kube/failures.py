@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from fairlead.decoding import decode_json
 from fairlead.errors import ClusterError, Fault
 
 _MESSAGE_LENGTH_MAX = 1000
@@ -237,7 +238,7 @@ class _Status(msgspec.Struct):
 def read_status(body: bytes | msgspec.Raw) -> Status | None:
     """Read an answer or a watch event as a Status; None where it is none, however it looks."""
     try:
-        found = msgspec.json.decode(body, type=_Status)
+        found: _Status = decode_json(body, _Status)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if found.kind != "Status":

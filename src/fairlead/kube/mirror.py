@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from fairlead.decoding import decode_json
 from fairlead.kube.garbage import collection_paused
 from fairlead.kube.resources import Kind, name_kind
 
@@ -97,7 +98,7 @@ class Mirror:
 
     def _add(self, page: Iterable[msgspec.Raw], draft: Draft) -> None:
         for raw in page:
-            head = msgspec.json.decode(raw, type=Head).metadata
+            head = decode_json(raw, Head).metadata
             key, before = (head.namespace, head.name), self._kept.get((head.namespace, head.name))
             known = before is not None and (before.uid, before.version) == (head.uid, head.resource_version)
             draft[key] = before if before is not None and known else self._keep(head, raw)
@@ -129,7 +130,7 @@ class Mirror:
         Returns:
             What has happened, which may be nothing.
         """
-        head = head or msgspec.json.decode(raw, type=Head).metadata
+        head = head or decode_json(raw, Head).metadata
         key, before = (head.namespace, head.name), self._kept.get((head.namespace, head.name))
         if type == "DELETED":
             if before is None or before.uid != head.uid:
@@ -147,7 +148,7 @@ class Mirror:
         return [Event("DELETED", before.object, before.object), Event("ADDED", now.object, None)]
 
     def _keep(self, head: Metadata, raw: msgspec.Raw) -> _Kept:
-        decoded = msgspec.json.decode(raw, type=self._shape)
+        decoded = decode_json(raw, self._shape)
         if self._kind is not None and isinstance(decoded, dict):
             name_kind(decoded, self._kind)
         return _Kept(head.uid, head.resource_version, self._project(decoded) if self._project else decoded)

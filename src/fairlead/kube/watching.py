@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.decoding import decode_json
 from fairlead.errors import ClusterError, GaveUp
 from fairlead.kube.api import Patience
 from fairlead.kube.client import PAGE, Client, Labels, metadata_type, selector
@@ -278,10 +279,10 @@ class Watch:
     def _take(self, line: bytes) -> None:
         """Take one line of a stream."""
         with self._reading():
-            told = msgspec.json.decode(line, type=_Line)
+            told = decode_json(line, _Line)
             if told.type == "ERROR":
                 raise refusal(call_of("GET", self._path, {"watch": True}), self._where, 0, told.object)
-            head = msgspec.json.decode(told.object, type=Head).metadata
+            head = decode_json(told.object, Head).metadata
         if told.type != "BOOKMARK":
             with self._telling:
                 with self._reading():

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from fairlead.decoding import decode_json
 from fairlead.errors import DamagedError
 from fairlead.specs.graphs import Graph
 from fairlead.specs.reports import ErrorReport
@@ -367,7 +368,8 @@ def decode(data: bytes, form: type[T], *, key: str) -> T:
         DamagedError: The bytes are no such record, or one of a newer version.
     """
     try:
-        return msgspec.json.decode(data, type=form)
+        found: T = decode_json(data, form)
+        return found
     except msgspec.DecodeError as error:
         version = _format_of(data)
         if version > FORMAT:
