@@ -41,7 +41,7 @@ def explained(record: AttemptRecord, seen: Iterable[Evidence]) -> AttemptRecord:
 
     Whether another attempt followed stays as it was recorded: that was decided with what was known then.
     """
-    found = telling(seen) if is_unexplained(record) else None
+    found = telling(each for each in seen if not each.waiting) if is_unexplained(record) else None
     if found is None:
         return record
     error = error_of(found)
@@ -93,7 +93,7 @@ def kept(observations: Iterable[Observation]) -> Iterator[Observation]:
     troubled = {
         (each.record.step, each.record.index)
         for each in listed
-        if isinstance(each, Ended) and each.record.status != "succeeded"
+        if isinstance(each, Ended) and each.record.status not in ("succeeded", "cancelled")
     }
     best: dict[str, Evidence] = {}
     for each in listed:
@@ -103,5 +103,6 @@ def kept(observations: Iterable[Observation]) -> Iterator[Observation]:
     yield from best.values()
 
 
-def _weight(seen: Evidence) -> tuple[int, float, str, str]:
-    return _ORDER.get(seen.cause, len(_ORDER)), -seen.time, seen.uid, seen.transition
+def _weight(seen: Evidence) -> tuple[bool, int, float, str, str]:
+    """Put ends before what a pod waited for until then, and the most telling cause first."""
+    return bool(seen.waiting), _ORDER.get(seen.cause, len(_ORDER)), -seen.time, seen.uid, seen.transition

@@ -15,6 +15,11 @@ from fairlead.targets.podstatus import IMAGE_REASONS, condition, first_waiting, 
 UNSCHEDULABLE = "Unschedulable"
 """The reason of a pod's end that a context's policy has given it, and the scheduler's of one that fits nowhere now."""
 
+WAITS = frozenset({"unplaced", "image", "config"})
+"""The transitions of a pod that can't begin, for now."""
+ENDS = frozenset({"ending", "ended", "gone"})
+"""Those of one that is no more, or soon will not be."""
+
 MEMORY = "used more than the memory limit of its container"
 
 _CONFIG = (
@@ -124,6 +129,8 @@ def _causes(
         yield "Deleted", f"its pod {(pod.get('metadata') or {}).get('name', '')} was deleted{unplaced}"
     if is_unplaced(pod):
         yield "Placement", _unplaced_message(status)
+    elif status.get("phase") in ("Pending", "Running") and not gone:
+        yield "Placement", f"its pod has a place: {(pod.get('spec') or {}).get('nodeName', '')}"
     if main:
         yield "Exit", f"its container ended with exit code {main.get('exitCode')} before it left a record"
 

@@ -109,7 +109,8 @@ def _fail(instance: Instance, claim: Claim) -> Ended:
 def _seen(instance: Instance, claim: Claim) -> Evidence | None:
     """Return what was seen of the pod that an instance was in, or of those that it could not begin in."""
     if instance.running is not None:
-        return telling(each for each in instance.evidence.values() if instance.pod_uid and each.uid == instance.pod_uid)
+        own_pod = (each for each in instance.evidence.values() if each.uid == instance.pod_uid != "")
+        return telling(each for each in own_pod if not each.waiting)
     known = {each.pod_uid for each in instance.attempts.values()}
     own = (each for each in instance.evidence.values() if each.generation == claim.number)
     return telling(each for each in own if each.uid not in known)

@@ -27,11 +27,12 @@ from fairlead.kube.resources import NODE, POD, WORKFLOW
 from fairlead.kube.watching import Watch
 from fairlead.runs.options import Silent
 from fairlead.runs.timeline import read_timeline
+from fairlead.specs.reports import ErrorReport, StepReport
 from fairlead.specs.status import SPENT
 from fairlead.store import claims
-from fairlead.store.history import read_progress
-from fairlead.store.layout import Task, evidence_prefix, start_key
-from fairlead.store.records import Started, encode
+from fairlead.store.history import read_progress, write_event
+from fairlead.store.layout import Task, attempt_key, evidence_prefix, start_key
+from fairlead.store.records import AttemptRecord, Event, Started, encode
 from fairlead.targets import naming
 from kube.cluster import new_namespace, serving_workflows
 from runs.test_context_checking import user_of
@@ -70,6 +71,10 @@ def transitions(site: Site) -> set[tuple[str, str]]:
     return {(each.transition, each.cause) for each in site.seen()}
 
 
+def step_of(site: Site, name: str) -> StepReport:
+    return next(each for each in site.report().steps if each.name == name)
+
+
 # Evidence ------------------------------------------------------------------------------------------
 
 
@@ -78,7 +83,7 @@ def test_each_transition_is_kept_once_by_however_many_watch(site: Site) -> None:
         pod = site.pod("p", on="n")
         site.becomes("p", phase="Pending", containerStatuses=waiting("ImagePullBackOff", "manifest unknown"))
         wait_for(lambda: ("image", "Image") in transitions(site))
-        (step,) = (each for each in site.report().steps if each.name == "a")
+        step = step_of(site, "a")
         assert (step.status, step.reason) == ("waiting-image", "ImagePullBackOff: manifest unknown")
         site.tell(pod, "Killing", "Stopping container main")
         site.becomes("p", phase="Failed", containerStatuses=terminated(137, "OOMKilled"))
@@ -119,6 +124,32 @@ def test_a_disruption_is_known_from_its_condition_when_the_pod_is_deleted(site: 
         site.client.delete(POD, "p", grace_s=0)
     assert transitions(site) == {("ending", cause)}
     assert site.seen()[0].message == f"{reason}!"
+
+
+def test_what_waits_no_longer_is_not_said_to(site: Site) -> None:
+    with witnessed(site):
+        site.pod("p")
+        site.nowhere("p")
+        wait_for(lambda: step_of(site, "a").status == "waiting-placement")
+        site.becomes("p", phase="Pending", conditions=[{"type": "PodScheduled", "status": "True"}])
+        wait_for(lambda: step_of(site, "a").status != "waiting-placement")
+    assert step_of(site, "a").status == "pending"
+
+
+def test_what_the_worker_has_recorded_and_what_was_cancelled_is_known(site: Site) -> None:
+    uids = {name: site.pod(name, node=node, on="n")["metadata"]["uid"] for node, name in enumerate("pqr")}
+    record = AttemptRecord(
+        step="a", index=0, number=1, status="failed", started=1.0, finished=2.0, retry=True, pod_uid=uids["p"],
+        error=ErrorReport(type="ValueError", message="its own"),
+    )  # fmt: skip
+    site.backend.create(attempt_key(site.run, Task("a", 0, 1)), encode(record))
+    write_event(site.backend, site.run, Event(kind="cancel", time=1.0))
+    with witnessed(site):
+        site.becomes("p", phase="Failed", containerStatuses=terminated(1, "Error"))
+        site.client.delete(POD, "r", grace_s=0)
+        site.becomes("q", phase="Failed", containerStatuses=terminated(1, "Error"))
+        wait_for(site.seen)
+    assert [(each.pod, each.cause) for each in site.seen()] == [("q", "Exit")]
 
 
 def test_a_pod_that_was_deleted_by_hand_and_one_that_was_never_placed(site: Site) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fairlead.engines.kubernetes.known import generation_of
 from fairlead.store.layout import Task
 from fairlead.store.records import ContainerState, Evidence, PodCondition, PodEvent
-from fairlead.targets.podcauses import Cause
+from fairlead.targets.podcauses import ENDS, Cause
 from fairlead.targets.podstatus import listed, pod_status
 
 _MESSAGE_CHARACTERS_MAX = 1000
@@ -32,7 +32,7 @@ def evidence_of(
         log: The last lines that it wrote.
     """
     status, metadata = pod.get("status") or {}, pod["metadata"]
-    waits = transition in ("unplaced", "image", "config")
+    waits = transition not in ENDS
     told = sorted(map(_event, events), key=lambda each: each.time)[-_LISTED_MAX:]
     return Evidence(
         step=task.step,

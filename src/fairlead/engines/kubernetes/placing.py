@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
-from fairlead.engines.kubernetes.known import KnownRun, KnownRuns, attempt_of, generation_of
+from fairlead.engines.kubernetes.known import KnownRun, KnownRuns, attempt_of, generation_of, read_records
 from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Conflict, Forbidden, NotFound
@@ -26,7 +27,7 @@ from fairlead.specs.status import SPENT
 from fairlead.specs.unschedulable import parse_unschedulable
 from fairlead.store.backends import list_all
 from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix
-from fairlead.store.records import AttemptRecord, decode, encode
+from fairlead.store.records import AttemptRecord, encode
 from fairlead.targets.fitting import never_fits
 from fairlead.targets.podcauses import UNSCHEDULABLE, is_unplaced
 from fairlead.targets.podstatus import condition, listed
@@ -155,22 +156,16 @@ class Placing:
 
     def _next(self, run: str, task: Task, uid: str) -> Task | None:
         """Return the next attempt of an instance; None where there is a record of this pod."""
-        latest = 0
-        for folder in ("starts/", "attempts/"):
-            prefix = run_prefix(run) + folder
-            own = f"{prefix}{task.step}.{task.index}."
-            for entry in list_all(self._runs.backend, prefix, own):
-                found = parse_task(entry.key[len(prefix) :]) if entry.key.startswith(own) else None
-                if found is None:
-                    break
-                if found[:2] != task[:2] or found.rank is not None:  # a driver's calls begin as it does
-                    continue
-                latest = max(latest, found.number)
-                if folder == "attempts/" and found.number:
-                    record = decode(self._runs.backend.get(entry.key), AttemptRecord, key=entry.key)
-                    if record.pod_uid == uid:
-                        return None
-        return Task(task.step, task.index, latest + 1)
+        backend = self._runs.backend
+        records = [each for each in read_records(backend, run, task) if each.rank is None]
+        if any(each.pod_uid == uid for each in records):
+            return None
+        prefix = run_prefix(run) + "starts/"
+        own = f"{prefix}{task.step}.{task.index}."
+        keys = (entry.key for entry in list_all(backend, prefix, own))
+        begun = [parse_task(key[len(prefix) :]) for key in takewhile(lambda key: key.startswith(own), keys)]
+        numbers = [each.number for each in begun if each[:2] == task[:2]] + [each.number for each in records]
+        return Task(task.step, task.index, max(numbers, default=0) + 1)
 
 
 def _rank(pod: dict[str, Any], known: KnownRun, task: Task) -> int:

@@ -14,16 +14,17 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from fairlead.engines.kubernetes.evidence import LOG_BYTES, LOG_LINES, evidence_of
-from fairlead.engines.kubernetes.known import KnownRuns, attempt_of, generation_of
+from fairlead.engines.kubernetes.known import KnownRun, KnownRuns, attempt_of, generation_of, read_records
 from fairlead.errors import ClusterError, FairleadError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Forbidden
 from fairlead.kube.mirror import Event
 from fairlead.kube.resources import EVENT, JOB
 from fairlead.store.backends import list_all
-from fairlead.store.layout import evidence_key, evidence_prefix
+from fairlead.store.history import cancel_requests
+from fairlead.store.layout import Task, evidence_key, evidence_prefix
 from fairlead.store.records import encode
-from fairlead.targets.podcauses import Cause, cause, transition
+from fairlead.targets.podcauses import ENDS, WAITS, Cause, cause, transition
 from fairlead.targets.podstatus import listed
 
 _MOST = 1000
@@ -75,6 +76,8 @@ class Witness:
         pod, gone = event.object, event.type == "DELETED"
         uid, word = pod["metadata"]["uid"], transition(pod, gone=gone)
         seen = self._seen.setdefault(uid, set())
+        if not word and seen & WAITS and not gone:
+            word = "eased"
         if word and word not in seen and not (word == "gone" and seen & {"ending", "ended"}):
             seen.add(word)
             self._sightings.put(_Sighting(pod, word, gone, time.time()))
@@ -103,11 +106,13 @@ class Witness:
             return
         run, key = known.spec.run, evidence_key(known.spec.run, uid, sighting.transition)
         kept = self._kept_of(run)
-        most = _MOST if sighting.transition in ("ended", "ending", "gone") else _MOST_WAITS
+        most = _MOST if sighting.transition in ENDS else _MOST_WAITS
         if key in kept or len(kept) >= most or self._runs.is_over(run, generation_of(pod)):
             return
-        events = self._events(pod)
+        events = self._events(pod) if sighting.transition != "eased" else []
         why = cause(pod, events, gone=sighting.gone, suspended=self._is_suspended(pod))
+        if self._is_known(known, task, sighting, why):
+            return
         record = evidence_of(
             pod, task, sighting.transition, why, time=sighting.time, events=events, log=self._log(sighting, why)
         )
@@ -121,6 +126,15 @@ class Witness:
                 del self._kept[next(iter(self._kept))]
             self._kept[run] = {entry.key for entry in list_all(self._runs.backend, evidence_prefix(run))}
         return self._kept[run]
+
+    def _is_known(self, known: KnownRun, task: Task, sighting: _Sighting, why: Cause) -> bool:
+        """Say whether it is recorded already why a pod has ended: by its worker, or by who had the run cancelled."""
+        if sighting.transition not in ENDS:
+            return False
+        backend, run, uid = self._runs.backend, known.spec.run, sighting.pod["metadata"]["uid"]
+        if why.word == "Deleted" and cancel_requests(backend, run) > known.submission.cancels_before:
+            return True
+        return why.word == "Exit" and any(each.pod_uid == uid for each in read_records(backend, run, task))
 
     # What a pod does not say itself ----------------------------------------------------------------
 
