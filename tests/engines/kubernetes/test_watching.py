@@ -27,8 +27,11 @@ from fairlead.kube.resources import NODE, POD, WORKFLOW
 from fairlead.kube.watching import Watch
 from fairlead.runs.options import Silent
 from fairlead.runs.timeline import read_timeline
+from fairlead.specs.graphs import Node
 from fairlead.specs.reports import ErrorReport, StepReport
+from fairlead.specs.runtimes import Torch
 from fairlead.specs.status import SPENT
+from fairlead.specs.steps import FunctionStep
 from fairlead.store import claims
 from fairlead.store.history import read_progress, write_event
 from fairlead.store.layout import Task, attempt_key, evidence_prefix, start_key
@@ -37,6 +40,7 @@ from fairlead.targets import naming
 from kube.cluster import new_namespace, serving_workflows
 from runs.test_context_checking import user_of
 from servers.apiserver import ApiServer
+from store.playing import graph_of
 from worker.test_concluding import CHAIN
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
@@ -263,6 +267,20 @@ def test_whoever_was_killed_before_it_was_written_down_is_replaced(client: Clien
     for _ in range(2):
         enforce(site)
     assert site.stored("attempts/") == ["a.0.2"]
+
+
+def test_a_gang_fails_with_the_rank_that_could_not_be_scheduled(client: Client, tmp_path: Path) -> None:
+    """The one who waits for the gang takes a rank's record for its own, and no other attempt follows."""
+    pair = FunctionStep(name="pair", function="m:pair", runtime=Torch(nodes=2, processes_per_node=4))
+    site = Site(client, tmp_path / "store", graph_of(Node(step="pair"), pair=pair), unschedulable="fail-after 1s")
+    gang = {naming.GANG: "pair.0.3", "batch.kubernetes.io/job-completion-index": "1"}
+    site.pod("pair-1", annotations=gang)
+    site.nowhere("pair-1", since=time.time() - 60)
+    with witnessed(site):
+        enforce(site)
+        wait_for(lambda: any(each.transition == "ended" for each in site.seen()))
+    assert site.stored("attempts/") == ["pair.0.3.r4"]
+    assert {(each.step, each.index, each.number) for each in site.seen()} == {("pair", 0, 3)}
 
 
 @pytest.mark.parametrize("policy", ["", "warn", "fail-after 1h"])

@@ -56,7 +56,9 @@ class Site:
     def labels(self, **more: str) -> dict[str, str]:
         return {naming.RUN: self.run, naming.GENERATION: str(self.claim.number), **more}
 
-    def pod(self, name: str, node: int = 0, *, on: str = "", **spec: Any) -> dict[str, Any]:
+    def pod(
+        self, name: str, node: int = 0, *, on: str = "", annotations: dict[str, str] | None = None, **spec: Any
+    ) -> dict[str, Any]:
         """Create the pod of a step, and put it on a node."""
         container = {
             "name": "main",
@@ -66,7 +68,8 @@ class Site:
         }
         made = {"containers": [container], "automountServiceAccountToken": False, "restartPolicy": "Never", **spec}
         labels = self.labels(**{naming.NODE: str(node), naming.ITEM: "0"})
-        manifest = {"metadata": {"name": name, "labels": labels}, "spec": {**made, **({"nodeName": on} if on else {})}}
+        metadata = {"name": name, "labels": labels, "annotations": annotations or {}}
+        manifest = {"metadata": metadata, "spec": {**made, **({"nodeName": on} if on else {})}}
         return self.client.create(POD, manifest)
 
     def becomes(self, name: str, **status: Any) -> dict[str, Any]:
