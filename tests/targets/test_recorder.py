@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fairlead.cli.main import call
@@ -78,3 +79,22 @@ def test_it_must_be_told_for_which_cluster_and_store(
     monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path))
     assert call(["recorder", "render"]) == 2
     assert "no context is chosen" in capsys.readouterr().err
+    assert call(["recorder", "run"]) == 2
+    assert "a recorder needs the store of a cluster's runs" in capsys.readouterr().err
+    contexts.add(msgspec.structs.replace(CONTEXT, worker_image=""))
+    assert call(["recorder", "render", "--on", CONTEXT.name]) == 2
+    assert "names no image of Fairlead's worker" in capsys.readouterr().err
+
+
+def test_a_run_on_this_machine_has_nothing_to_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path))
+    for verb in ("run", "resume", "rerun"):
+        assert call([verb, "x", "--unschedulable", "warn"]) == 2
+        assert "--unschedulable needs a cluster" in capsys.readouterr().err
+    contexts.add(CONTEXT)
+    assert call(["run", "x.py", "--on", CONTEXT.name, "--unschedulable", "fail"]) == 2
+    assert "'fail' is no policy" in capsys.readouterr().err
+    assert call(["context", "add", "c", "--store", "s3://b/p", "--unschedulable", "fail-after soon"]) == 2
+    assert "unschedulable: 'soon' is no duration" in capsys.readouterr().err

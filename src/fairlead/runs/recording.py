@@ -54,12 +54,6 @@ def record(recording: Recording, noted: Callable[[str], object]) -> None:
         UsageError: It is not said which store and cluster are meant.
         StoreError, ClusterError: One of them can't be used.
     """
-    if recording.on == LOCAL:
-        connection, namespace = connect(), recording.namespace
-    else:
-        context = contexts.find(recording.on)
-        connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
-        namespace = recording.namespace or context.namespace
     store = open_store(recording.store)
     if isinstance(store.backend, Folder):
         raise UsageError(
@@ -67,6 +61,12 @@ def record(recording: Recording, noted: Callable[[str], object]) -> None:
             why=f"{store.url} is a folder of this machine",
             next="fairlead recorder run --on CONTEXT   or   --store s3://…",
         )
+    if recording.on == LOCAL:
+        connection, namespace = connect(), recording.namespace
+    else:
+        context = contexts.find(recording.on)
+        connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
+        namespace = recording.namespace or context.namespace
     where = EVERYWHERE if recording.everywhere else namespace or connection.namespace
     found = Recorder(Client(connection), store.backend, where, ends=recording.ends, noted=noted)
     stop = _asked_to_end()
