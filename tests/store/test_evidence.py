@@ -161,7 +161,8 @@ def test_pods_that_never_began_say_why(tmp_path: Path) -> None:
 
 def test_what_was_seen_of_an_earlier_submission_explains_nothing_of_this_one(tmp_path: Path) -> None:
     left = Left(tmp_path, CHAIN)
-    keep(left, seen("Image", "u1", "image", generation=7))
+    keep(left, seen("Image", "u1", "image", generation=7, waiting="waiting-image"))
+    assert [each.status for each in left.report().steps if each.name == "a"] == ["pending"]
     left.conclude()
     assert attempts(left)[0] == ("failed", "Lost", "none of its pods could start")
 
