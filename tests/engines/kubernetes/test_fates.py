@@ -206,7 +206,7 @@ def test_a_client_that_follows_sees_the_same(registered: Context, client: Client
         report = driver.ended(PATIENCE_S).report
         found = causes(report)
         assert {name: error for name, (error, _) in found.items()} == {"deleted": "Deleted", "nowhere": "Unschedulable"}
-        assert "asks for 500 cpu" in found["nowhere"][1]
+        assert "asks for 500" in found["nowhere"][1]
     finally:
         driver.end()
         remove(client, driver.run)
