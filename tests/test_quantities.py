@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from fairlead.quantities import (
     parse_bytes,
     parse_cpu,
     parse_duration,
+    parse_quantity,
 )
 
 
@@ -139,3 +141,25 @@ def test_sizes_are_shown_for_reading(size: int, shown: str) -> None:
 )  # fmt: skip
 def test_durations_are_shown_for_reading(seconds: float, shown: str) -> None:
     assert human_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0", "0"),
+        ("100m", "0.1"),
+        ("2", "2"),
+        ("1Gi", "1073741824"),
+        ("1e3", "1000"),
+        ("1E", "1e18"),
+        ("250u", "0.00025"),
+    ],
+)
+def test_any_quantity_that_a_cluster_writes_is_read(text: str, value: str) -> None:
+    assert parse_quantity(text) == Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1 Gi", "1gi"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no quantity"):
+        parse_quantity(text)

@@ -12,6 +12,8 @@ from decimal import ROUND_CEILING, Decimal
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
 _DECIMAL = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
 _SUFFIXES = _BINARY | _DECIMAL
+_FRACTIONS = {"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("0.001")}
+_QUANTITY = re.compile(r"([-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))([eE][-+]?[0-9]{1,2}|[numkMGTPE]|[KMGTPE]i|)", re.ASCII)
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([A-Za-z]*)", re.ASCII)
 _CORES = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)((?:[eE][-+]?[0-9]{1,2})?|m)", re.ASCII)
 _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
@@ -61,6 +63,21 @@ def format_bytes(size_bytes: int) -> str:
         if size_bytes and size_bytes % factor == 0:
             return f"{size_bytes // factor}{suffix}"
     return str(size_bytes)
+
+
+def parse_quantity(value: str | int | float) -> Decimal:
+    """Return any quantity that a cluster writes, zero too: ``"100m"`` gives 0.1, ``"1Gi"`` 1073741824.
+
+    Raises:
+        ValueError: It is none.
+    """
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None:
+        raise ValueError(f"{value!r} is no quantity of Kubernetes")
+    number, suffix = Decimal(found[1]), found[2]
+    if suffix[:1] in ("e", "E") and len(suffix) > 1:
+        return number.scaleb(int(suffix[1:]))
+    return number * (_FRACTIONS.get(suffix) or _SUFFIXES[suffix])
 
 
 def human_bytes(size_bytes: float) -> str:

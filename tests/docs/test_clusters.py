@@ -13,7 +13,7 @@ from fairlead.kube.access import smallest_role
 from fairlead.kube.failures import Rule
 from fairlead.specs.documents import parse
 
-TEXT = (FOLDER / "clusters.md").read_text("utf-8")
+TEXT = (FOLDER / "clusters.md").read_text("utf-8") + (FOLDER / "recorder.md").read_text("utf-8")
 ROLES: list[dict[str, Any]] = [
     parse(block, source="clusters.md") for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 ]
@@ -27,6 +27,7 @@ ROLES: list[dict[str, Any]] = [
         ("fairlead-worker", rights.RUNNING),
         ("fairlead-scheduler", rights.SCHEDULING),
         ("fairlead-driver", (*rights.DRIVING, *rights.TELLING_QUEUES)),
+        ("fairlead-recorder", rights.RECORDING),
     ],
 )
 def test_a_role_gives_what_is_needed(role: str, rules: tuple[Rule, ...]) -> None:

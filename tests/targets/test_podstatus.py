@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead.specs.status import StepStatus
 from fairlead.targets import naming
-from fairlead.targets.podstatus import WatchedPod, evidence, has_begun, pod_status
+from fairlead.targets.podstatus import WatchedPod, has_begun, pod_status
 
 WORDS = st.sampled_from(
     [
@@ -67,7 +67,7 @@ def test_every_pod_has_a_status_and_its_reason_in_words(pod: dict[str, Any]) -> 
     found = pod_status(pod)
     assert found.status in (None, *get_args(StepStatus))
     assert isinstance(found.reason, str)
-    assert isinstance(evidence(pod), str) and isinstance(has_begun(pod), bool)
+    assert isinstance(has_begun(pod), bool)
 
 
 @settings(max_examples=400)
@@ -80,7 +80,7 @@ def test_what_watches_decode_of_a_pod_says_the_same_as_the_whole(pod: dict[str, 
     seen = msgspec.json.decode(msgspec.json.encode(whole), type=WatchedPod)
 
     assert pod_status(seen) == pod_status(whole)
-    assert (has_begun(seen), evidence(seen)) == (has_begun(whole), evidence(whole))
+    assert has_begun(seen) == has_begun(whole)
     assert seen["metadata"] == {"name": "p", "labels": labels, "annotations": {}}
 
 
@@ -111,11 +111,3 @@ UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are
 )  # fmt: skip
 def test_a_pod_says(document: dict[str, Any], status: str | None, reason: str) -> None:
     assert pod_status(document) == (status, reason)
-
-
-def test_what_ended_a_container_from_outside_is_named() -> None:
-    killed = [{"name": "main", "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]
-    assert evidence(pod(containerStatuses=killed)) == "OOMKilled"
-    own = [{"name": "main", "state": {"terminated": {"reason": "Error", "exitCode": 1}}}]
-    assert evidence(pod(containerStatuses=own)) == ""
-    assert evidence(pod(reason="Evicted")) == "Evicted"

@@ -34,7 +34,9 @@ _FIELDS = {
     "worker-image": "the image that delivers Fairlead's worker",
     "queue": "the Kueue LocalQueue of runs",
     "priority": "the priority class of runs",
+    "unschedulable": "of steps that can't be scheduled: warn, 'fail-after 10m' or fail-if-never-fits",
 }
+_METAVARS = {"unschedulable": "POLICY"}
 UNREADY = 3
 """The exit code of a check that has found something that is not as it must be: the store or cluster refuses."""
 _PATHS = ("kubeconfig", "store-env")
@@ -45,7 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("add", "ls", "use", "check", "rm"), help="what to do")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the context's name")
     for field, meaning in _FIELDS.items():
-        parser.add_argument(f"--{field}", metavar=field.rpartition("-")[2].upper(), help=f"add: {meaning}")
+        parser.add_argument(
+            f"--{field}", metavar=_METAVARS.get(field, field.rpartition("-")[2].upper()), help=f"add: {meaning}"
+        )
     parser.add_argument("--user", type=int, metavar="UID", help="add: the user that steps run as")
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="add: label what is created")
     parser.add_argument("--pod", action="store_true", help="check: open the store from a pod too")

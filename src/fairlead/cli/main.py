@@ -36,6 +36,7 @@ VERBS = {
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
     "context": ("fairlead.cli.context", "add, list, choose, check or forget clusters to run on"),
     "image": ("fairlead.cli.image", "build an image with the packages of a lock in a cluster"),
+    "recorder": ("fairlead.cli.recorder", "watch the runs of a cluster when no client does"),
     "config": ("fairlead.cli.config", "show the settings and where they come from"),
     "completion": ("fairlead.cli.completion", "print the completion script of a shell"),
     "version": ("fairlead.cli.version", "print the version"),

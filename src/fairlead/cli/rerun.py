@@ -10,7 +10,12 @@ from __future__ import annotations
 import argparse
 
 from fairlead.cli.display import finish
-from fairlead.cli.opening import add_driving_options, open_display
+from fairlead.cli.opening import (
+    add_driving_options,
+    add_unschedulable_option,
+    open_display,
+    read_unschedulable,
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
     parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
     parser.add_argument("--detach", action="store_true", help="return as soon as a cluster has the run")
+    add_unschedulable_option(parser)
     add_driving_options(parser)
 
 
@@ -28,13 +34,16 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.options import Options
     from fairlead.runs.settings import chosen_context, open_store
 
+    on = chosen_context()
+    unschedulable = read_unschedulable(arguments.unschedulable, on)
     run_id = find_run(open_store().backend, arguments.run)
     options = Options(
         parallel=arguments.parallel,
         relaxed=arguments.relax,
         use_cache=not arguments.no_cache,
-        on=chosen_context(),
+        on=on,
         detach=arguments.detach,
+        unschedulable=unschedulable,
     )
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
         done = rerun(run_id, options, display)

@@ -8,7 +8,12 @@ from __future__ import annotations
 import argparse
 
 from fairlead.cli.display import finish
-from fairlead.cli.opening import add_driving_options, open_display
+from fairlead.cli.opening import (
+    add_driving_options,
+    add_unschedulable_option,
+    open_display,
+    read_unschedulable,
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="use the project's files as they are now, not as recorded; steps whose cache key changed run again",
     )
     parser.add_argument("--detach", action="store_true", help="return as soon as a cluster has the run")
+    add_unschedulable_option(parser)
     add_driving_options(parser)
 
 
@@ -30,10 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.options import Options
     from fairlead.runs.settings import chosen_context, open_store
 
+    on = chosen_context()
+    unschedulable = read_unschedulable(arguments.unschedulable, on)
     run_id = find_run(open_store().backend, arguments.run)
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
         options = Options(
-            parallel=arguments.parallel, relaxed=arguments.relax, on=chosen_context(), detach=arguments.detach
+            parallel=arguments.parallel,
+            relaxed=arguments.relax,
+            on=on,
+            detach=arguments.detach,
+            unschedulable=unschedulable,
         )
         current = traced_from_file if arguments.with_current_code else None
         done = resume(run_id, options, display, current=current)

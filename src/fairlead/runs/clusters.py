@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes import stopping
@@ -63,7 +65,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
         UsageError, SpecError: It can't run there; nothing was recorded.
         StoreError, ClusterError: The store or the cluster can't be reached, or refuses.
     """
-    place = open_place(options.on)
+    place = _chosen_place(options)
     engine = engine_in(place)
     render(traced.graph, options.on, options.labels)  # refuses what can't run there
     packed = packed_project(project, place.store.url)
@@ -97,7 +99,7 @@ def resume(
         ClaimedError: Somebody else drives it.
         UsageError, SpecError: It can't run there.
     """
-    place = open_place(options.on)
+    place = _chosen_place(options)
     engine, backend = engine_in(place), place.store.backend
     spec = read_spec(backend, run)
     held = claims.newest_claim(backend, run)
@@ -148,7 +150,7 @@ def _revised(
 
 def rerun(run: str, options: Options, observer: Observer) -> Run:
     """Run again in a context what a run did, with its recorded code, as a new run."""
-    place = open_place(options.on)
+    place = _chosen_place(options)
     old = read_spec(place.store.backend, run)
     check(old.graph, options.on, old.labels)
     new, created = new_run()
@@ -156,6 +158,14 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
     spec = repeated(travelling(place.store, old), new, created, options)
     place.store.backend.create(spec_key(new), encode(spec))
     return _submit(place, engine_in(place), spec, claim, observer, detach=options.detach)
+
+
+def _chosen_place(options: Options) -> Place:
+    """Open the place that a run is to go to, with what its options say in the place of the context."""
+    place = open_place(options.on)
+    if options.unschedulable is None:
+        return place
+    return place._replace(context=msgspec.structs.replace(place.context, unschedulable=options.unschedulable))
 
 
 def stop(name: str, run: str) -> None:

@@ -19,6 +19,7 @@ from fairlead.runs import contexts
 from fairlead.runs.settings import open_store_of
 from fairlead.specs.contexts import Context
 from fairlead.specs.reports import ContextCheck, ContextReport
+from fairlead.specs.unschedulable import parse_unschedulable
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 
@@ -100,7 +101,8 @@ class _Checking:
         for account in dict.fromkeys((context.service_account, context.driver_service_account)):
             create = f"kubectl -n {self._namespace} create serviceaccount {account}"
             yield self._find(SERVICE_ACCOUNT, account, create)
-        asked = (*rights.SUBMITTING, *(rights.TRYING if pod else ()))
+        ending = parse_unschedulable(context.unschedulable).action != "warn"
+        asked = (*rights.SUBMITTING, *(rights.ENDING if ending else ()), *(rights.TRYING if pod else ()))
         yield self._rights("your rights", "fairlead-user", asked)
         yield self._rights_to_enter()
         yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)

@@ -21,6 +21,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         on: The context to run in; its store is the settings' one then.
         store: The store's URL, where it is not the settings' one.
         detach: Whether a run on a cluster is left as soon as it was submitted.
+        unschedulable: What becomes there of steps that can't be scheduled, where not what the context says.
     """
 
     parallel: int | None = None
@@ -31,6 +32,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     on: str = LOCAL
     store: str | None = None
     detach: bool = False
+    unschedulable: str | None = None
 
 
 class Silent:

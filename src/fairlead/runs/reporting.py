@@ -12,7 +12,7 @@ from fairlead.store.backends import Backend
 from fairlead.store.claims import holder_lives, newest_claim
 from fairlead.store.history import progress_of, read_events, read_observations, read_spec
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import AttemptRecord, Observation, RunSpec
+from fairlead.store.records import AttemptRecord, Evidence, Observation, RunSpec
 
 
 def read_report(backend: Backend, run: str) -> RunReport:
@@ -29,9 +29,13 @@ def report_of(backend: Backend, spec: RunSpec, records: Iterable[Observation]) -
     run = spec.run
     progress = progress_of(backend, spec, records)
     status = progress.run.status if progress.run else _status_by_steps(progress)
-    if status in ("running", "pending") and not is_driven(backend, run):
-        status = "lost"
-    return report(spec, progress, status=status, labels=_labels(backend, spec))  # type: ignore[arg-type]  # a status
+    generation = 0
+    if status in ("running", "pending"):
+        claim = newest_claim(backend, run)
+        generation = claim.number if claim is not None and holder_lives(backend, run, claim) else 0
+        status = status if generation else "lost"
+    labels = _labels(backend, spec)
+    return report(spec, progress, status=status, labels=labels, generation=generation)  # type: ignore[arg-type]  # a status
 
 
 def _status_by_steps(progress: Progress) -> RunStatus:
@@ -40,7 +44,14 @@ def _status_by_steps(progress: Progress) -> RunStatus:
     return "running" if begun else "pending"
 
 
-def report(spec: RunSpec, progress: Progress, *, status: RunStatus, labels: dict[str, str] | None = None) -> RunReport:
+def report(
+    spec: RunSpec,
+    progress: Progress,
+    *,
+    status: RunStatus,
+    labels: dict[str, str] | None = None,
+    generation: int = 0,
+) -> RunReport:
     """Return the document of a run.
 
     Args:
@@ -48,8 +59,9 @@ def report(spec: RunSpec, progress: Progress, *, status: RunStatus, labels: dict
         progress: How far it is.
         status: Its status, which depends on whether somebody drives it.
         labels: Its labels, where they have changed since it was launched.
+        generation: The number of the claim under which it is under way; 0 where it is not.
     """
-    steps = tuple(_step_report(each, status) for each in _in_order(progress))
+    steps = tuple(_step_report(each, status, generation) for each in _in_order(progress))
     finished = progress.run.time if progress.run and status not in ("running", "pending", "lost") else None
     metrics = {name: value for step in steps for name, value in step.metrics.items()}
     return RunReport(
@@ -111,12 +123,16 @@ def _not_yet(progress: Progress, status: RunStatus) -> Iterable[StepReport]:
             yield StepReport(name=node.title, index=node.index, status=word)
 
 
-def _step_report(instance: Instance, run_status: RunStatus) -> StepReport:
+def _step_report(instance: Instance, run_status: RunStatus, generation: int) -> StepReport:
     outcome = instance.outcome
     newest = outcome or (instance.attempts[max(instance.attempts)].outcome if instance.attempts else None)
     status = instance.status
     if not instance.ended and run_status in ("lost", "cancelled"):
         status = {"lost": "lost" if instance.running else "pending", "cancelled": "cancelled"}[run_status]
+    reason = instance.reason
+    waits = _waits(instance, generation) if status == "pending" else None
+    if waits is not None:
+        status, reason = waits.waiting, waits.message  # type: ignore[assignment]  # a status
     attempts = [_attempt_report(each) for _, each in sorted(instance.attempts.items())]
     if instance.running is not None:
         number, started = instance.running
@@ -134,8 +150,16 @@ def _step_report(instance: Instance, run_status: RunStatus) -> StepReport:
         attempts=() if instance.cached else tuple(attempts),
         started=attempts[0].started if attempts else None,
         finished=_time(instance.finished) if instance.ended else None,
-        reason=instance.reason if status not in ("succeeded",) else None,
+        reason=reason if status not in ("succeeded",) else None,
     )
+
+
+def _waits(instance: Instance, generation: int) -> Evidence | None:
+    """Return what was last seen of the pod of an instance that has not begun, where it is that it waits."""
+    known = {each.pod_uid for each in instance.attempts.values()}
+    seen = [each for each in instance.evidence.values() if each.generation == generation and each.uid not in known]
+    last = max(seen, key=lambda each: (each.time, each.transition), default=None)
+    return last if last is not None and last.waiting else None
 
 
 def _finite(value: float) -> float | None:

@@ -11,7 +11,17 @@ from fairlead.quantities import human_duration
 from fairlead.specs.reports import EventReport
 from fairlead.store.backends import Backend
 from fairlead.store.history import read_events, read_observations, read_spec
-from fairlead.store.records import Cached, Called, Ended, Event, Observation, RunStatusChanged, Started, Superseded
+from fairlead.store.records import (
+    Cached,
+    Called,
+    Ended,
+    Event,
+    Evidence,
+    Observation,
+    RunStatusChanged,
+    Started,
+    Superseded,
+)
 
 
 def read_timeline(backend: Backend, run: str) -> list[EventReport]:
@@ -92,6 +102,11 @@ def _moment(observation: Observation, begun: dict[tuple[str, int], float]) -> _M
             why = f"the value {damaged} is damaged" if damaged else "its code has changed"
             text = f"what it produced does not count any more: {why}"
             return _Moment(time, 1, ("superseded", step, index, time), "superseded", step, index, message=text)
+        case Evidence(step=step, index=index, uid=uid, transition=transition, time=time):
+            text = f"pod {observation.pod}: {observation.cause}: {observation.message.partition(chr(10))[0]}"
+            what = ("seen", uid, transition)
+            attempt = observation.number or None
+            return _Moment(time, 2, what, "seen", step, index, attempt, observation.waiting or None, text)
         case RunStatusChanged(status=status, time=time, reason=reason):
             text = f"the run is {status}" + (f": {reason}" if reason else "")
             rank = 0 if status == "running" else 4

@@ -10,6 +10,7 @@ import msgspec
 from fairlead.errors import Fault
 from fairlead.naming import name_fault
 from fairlead.specs.labels import label_faults
+from fairlead.specs.unschedulable import parse_unschedulable
 
 LOCAL = "local"
 """The context that is always there: this machine."""
@@ -36,6 +37,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         priority: The priority class of runs.
         labels: Labels of everything that is created.
         user: The user id that steps run as, where an image has none that is not root.
+        unschedulable: What becomes of a step that can't be scheduled; see `fairlead.specs.unschedulable`.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     priority: str = ""
     labels: dict[str, str] = {}
     user: int | None = None
+    unschedulable: str = ""
 
 
 def context_faults(context: Context) -> Iterator[Fault]:
@@ -65,6 +68,10 @@ def context_faults(context: Context) -> Iterator[Fault]:
     if urlsplit(context.store).scheme not in ("s3", "gs", "az"):
         yield Fault("store", f"must be s3://…, gs://… or az://…, which pods can reach too; got {context.store!r}")
     yield from label_faults(context.labels)
+    try:
+        parse_unschedulable(context.unschedulable)
+    except ValueError as error:
+        yield Fault("unschedulable", str(error))
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

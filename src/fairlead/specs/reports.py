@@ -14,7 +14,8 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Why an attempt failed.
 
     Attributes:
-        type: The exception's class, or ``Signal``, ``Exit``, ``Timeout``, ``Memory``, ``Lost``.
+        type: The exception's class, or ``Signal``, ``Exit``, ``Timeout``, ``Memory``, ``Lost``; on a cluster also
+            what ended its pod, or kept it from beginning: ``Evicted``, ``Preempted``, ``NodeLost``, ``Image``, …
         message: One sentence.
         frames: The user's frames, outermost first, as ``file:line in function``.
         line: The source line that raised.
@@ -93,8 +94,8 @@ class EventReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         time: When, ISO 8601 in UTC; for a call, which carries no time, when its step came up.
-        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, ``superseded``, or what was asked for:
-            ``cancel``, ``label``, ``pin``.
+        kind: ``run``, ``started``, ``ended``, ``cached``, ``called``, ``superseded``, ``seen`` of a pod, or what was
+            asked for: ``cancel``, ``label``, ``pin``.
         status: What the run or the attempt became.
         message: The same in words.
     """

@@ -21,6 +21,7 @@ from fairlead.store.records import (
     Called,
     Claim,
     Event,
+    Evidence,
     Handover,
     Published,
     RunSpec,
@@ -31,8 +32,8 @@ from fairlead.store.records import (
 from fairlead.store.references import Reference, read_published_references, read_references
 
 _FORMS: dict[str, type[Any]] = {
-    "attempts": AttemptRecord, "calls": Called, "starts": Started, "observed": Segment, "final": Segment,
-    "events": Event, "claims": Claim, "submissions": Submission,
+    "attempts": AttemptRecord, "calls": Called, "starts": Started, "evidence": Evidence,
+    "observed": Segment, "final": Segment, "events": Event, "claims": Claim, "submissions": Submission,
 }  # fmt: skip
 """The records of a run by the folder they lie in; logs, metrics and checkpoints are not ours to judge."""
 

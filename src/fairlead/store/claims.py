@@ -171,6 +171,11 @@ def host_name() -> str:
     return socket.gethostname()
 
 
+def pod_uid() -> str:
+    """Return the uid of the pod that this process is in; empty where it is in none of a run."""
+    return os.environ.get("FAIRLEAD_POD_UID", "")
+
+
 def user_name() -> str:
     """Return the name of the user this process runs as, or the number where there is none."""
     import getpass  # lazy: getpass, 2 ms; where something is asked or begun

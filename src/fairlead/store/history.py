@@ -13,6 +13,7 @@ from fairlead.specs.contexts import Submission
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Entry, at_once, list_all
 from fairlead.store.catalog import latest_by_run
+from fairlead.store.evidence import all_explained, kept, read_evidence
 from fairlead.store.journal import read_journal
 from fairlead.store.layout import Task, object_key, parse_task, run_prefix, spec_key
 from fairlead.store.progress import Progress
@@ -23,6 +24,7 @@ from fairlead.store.records import (
     Claim,
     Ended,
     Event,
+    Evidence,
     Items,
     Observation,
     RunSpec,
@@ -32,7 +34,7 @@ from fairlead.store.records import (
     encode,
 )
 
-_COMPACTED = ("attempts/", "calls/", "held/", "occurrences/", "observed/", "starts/", "tasks/")
+_COMPACTED = ("attempts/", "calls/", "evidence/", "held/", "occurrences/", "observed/", "starts/", "tasks/")
 """What the final record of a run replaces."""
 RESUMED = ("calls/", "occurrences/")
 """What stays of that where a run may be resumed: which call and which of several equal executions an instance is."""
@@ -77,6 +79,7 @@ def _read_all(backend: Backend, run: str) -> list[Observation]:
     small = {folder: _tasks_in(backend, run, folder) for folder in ("starts/", "attempts/")}
     calls = [entry.key for entry in list_all(backend, run_prefix(run) + "calls/")]
     segments = list(read_journal(backend, run))
+    evidence = list(read_evidence(backend, run))
     found: list[Observation] = [*read_compacted(backend, run), *segments]
     known = {(each.record.step, each.record.index, each.record.number) for each in found if isinstance(each, Ended)}
     attempts = [(key, task) for key, task in small["attempts/"] if task.rank is None and task[:3] not in known]
@@ -85,7 +88,7 @@ def _read_all(backend: Backend, run: str) -> list[Observation]:
     found += at_once(lambda key: decode(backend.get(key), Called, key=key), calls)
     found += at_once(lambda each: _read_record(backend, *each), attempts)
     found += at_once(lambda key: decode(backend.get(key), Started, key=key), starts)
-    return found
+    return all_explained((*found, *evidence))
 
 
 def _tasks_in(backend: Backend, run: str, folder: str) -> list[tuple[str, Task]]:
@@ -125,9 +128,11 @@ class Recorded:
         self.entries: set[Entry] = set()
 
 
-def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Called | Started | Cached | Ended]:
-    """Yield what workers have recorded since the last call: what began, then what ended."""
-    for folder in ("calls/", "starts/", "attempts/"):
+def recorded_since(
+    backend: Backend, run: str, read: Recorded
+) -> Iterator[Called | Started | Cached | Ended | Evidence]:
+    """Yield what workers and watchers have recorded since the last call: what began, what was seen, what ended."""
+    for folder in ("calls/", "starts/", "evidence/", "attempts/"):
         prefix = run_prefix(run) + folder
         fresh = [entry for entry in list_all(backend, prefix) if entry not in read.entries]
         for entry, record in zip(fresh, at_once(partial(_read_one, backend, prefix), fresh), strict=True):
@@ -136,13 +141,15 @@ def recorded_since(backend: Backend, run: str, read: Recorded) -> Iterator[Calle
             read.entries.add(entry)
 
 
-def _read_one(backend: Backend, prefix: str, entry: Entry) -> Called | Started | Cached | Ended | None:
+def _read_one(backend: Backend, prefix: str, entry: Entry) -> Called | Started | Evidence | Cached | Ended | None:
     """Read what a worker has recorded; None for what is of one rank alone, or was compacted since it was listed."""
     with suppress(NotFoundError):
         if prefix.endswith("/calls/"):
             return decode(backend.get(entry.key), Called, key=entry.key)
         if prefix.endswith("/starts/"):
             return decode(backend.get(entry.key), Started, key=entry.key)
+        if prefix.endswith("/evidence/"):
+            return decode(backend.get(entry.key), Evidence, key=entry.key)
         task = parse_task(entry.key[len(prefix) :])
         if task.rank is None:
             return _read_record(backend, entry.key, task)
@@ -227,7 +234,7 @@ def compact(
         keep: The folders of records that stay, for a run that may be resumed.
     """
     prefix = run_prefix(run)
-    backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(observations))))
+    backend.put(f"{prefix}final/{claim.number:06}", encode(Segment(observations=tuple(kept(observations)))))
     for folder in _COMPACTED:
         if folder not in keep:
             at_once(backend.delete, [entry.key for entry in list_all(backend, prefix + folder)])

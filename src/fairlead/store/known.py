@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeGuard
 
-from fairlead.store.records import Cached, Ended, Observation, Started, Superseded
+from fairlead.store.records import Cached, Ended, Evidence, Observation, Started, Superseded
 
 Key = tuple[str, int]
 
@@ -23,7 +23,7 @@ class Sorted:
         self._known: dict[Key, Known] = {}
         self._void: dict[Key, float] = {}
 
-    def add(self, observation: Started | Ended | Cached | Superseded, *, past: bool = False) -> None:
+    def add(self, observation: Started | Ended | Cached | Superseded | Evidence, *, past: bool = False) -> None:
         """Keep a record."""
         key = key_of(observation)
         if isinstance(observation, Superseded):
@@ -41,7 +41,7 @@ class Sorted:
         return time_of(success) > self._void.get(key_of(success), 0.0)
 
 
-def key_of(observation: Started | Ended | Cached | Superseded) -> Key:
+def key_of(observation: Started | Ended | Cached | Superseded | Evidence) -> Key:
     """Return the name and index of the instance that a record is about."""
     about = observation.record if isinstance(observation, Ended) else observation
     return about.step, about.index

@@ -17,6 +17,7 @@ runs/<run>/layers/<digest>                    why no layer could be made of a lo
 runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its worker; create-once
 runs/<run>/attempts/<step>.<index>.0          instead of them: what a pod found in the cache; create-once
 runs/<run>/observed/<claim>.<level>.<number>  what the driver saw, in segments
+runs/<run>/evidence/<uid>.<transition>        what a watcher saw of a pod that fared badly; create-once
 runs/<run>/events/<time>.<kind>               what people asked for: cancel, label, pin
 runs/<run>/logs/<step>.<index>.<number>       output of the attempt; .r<rank> follows for ranks
 runs/<run>/logs/<attempt>.s<place>            a piece of it that begins there, while a pod writes it
@@ -121,6 +122,16 @@ def task_key(run: str, task: Task) -> str:
 def start_key(run: str, task: Task) -> str:
     """Return the key that says that an attempt began."""
     return f"{RUNS}{run}/starts/{task}"
+
+
+def evidence_prefix(run: str) -> str:
+    """Return the prefix of what watchers saw of a run's pods."""
+    return f"{RUNS}{run}/evidence/"
+
+
+def evidence_key(run: str, uid: str, transition: str) -> str:
+    """Return the key of what a watcher saw of a pod: a name that every watcher gives it."""
+    return f"{evidence_prefix(run)}{uid}.{transition}"
 
 
 def log_key(run: str, task: Task) -> str:

@@ -21,6 +21,7 @@ from fairlead.store.records import (
     Cached,
     Called,
     Ended,
+    Evidence,
     Observation,
     Outcome,
     RunStatusChanged,
@@ -39,12 +40,15 @@ class Instance:
         outcome: What it produced, once it has succeeded.
         held: What it produced before the run was resumed with other code; it may not count any more.
         reason: Why it is blocked, skipped or failed, in words.
+        pod_uid: The uid of the pod of the attempt under way.
+        evidence: What was seen of its pods, by uid and transition.
     """
 
     __slots__ = (
         "attempts",
         "cached",
         "call",
+        "evidence",
         "finished",
         "held",
         "index",
@@ -52,6 +56,7 @@ class Instance:
         "name",
         "node",
         "outcome",
+        "pod_uid",
         "reason",
         "running",
         "status",
@@ -77,6 +82,8 @@ class Instance:
         self.cached: Cached | None = None
         self.held: Cached | Ended | None = None
         self.reason: str | None = None
+        self.pod_uid = ""
+        self.evidence: dict[tuple[str, str], Evidence] = {}
         self.finished: float | None = None
         self.waiting = 0
 
@@ -305,7 +312,10 @@ class Progress:
                     instance.status, instance.reason = "waiting-quota", observation.waiting
                 elif observation.number > latest and not instance.ended:
                     instance.running = (observation.number, observation.time)
+                    instance.pod_uid = observation.pod_uid
                     instance.status = "running"
+            case Evidence():
+                instance.evidence.setdefault((observation.uid, observation.transition), observation)
             case Cached() if instance.outcome is None and self._sorted.counts(observation):
                 instance.cached = observation
                 self._succeed(instance, observation.entry.outcome, observation.time)
@@ -369,6 +379,9 @@ class Progress:
         for started in since if self._resume else known:
             if isinstance(started, Started):
                 self._apply_to(instance, started)
+        for seen in known:
+            if isinstance(seen, Evidence):
+                self._apply_to(instance, seen)
 
     def _is_whole(self, success: Cached | Ended) -> bool:
         outcome = success.record.outcome if isinstance(success, Ended) else success.entry.outcome
@@ -493,7 +506,7 @@ class Progress:
         self._closed.append(number)
 
 
-def _comes_late(instance: Instance, observation: Started | Ended | Cached) -> bool:
+def _comes_late(instance: Instance, observation: Started | Ended | Cached | Evidence) -> bool:
     """Say whether a record is of an instance that has ended without it, as only records out of order are."""
     match observation:
         case Ended(record=record):

@@ -136,6 +136,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True):
         infrastructure: Whether the failure was not the step's own.
         unstable: The digest that an earlier execution with the same cache key gave, where this one's differs.
         damaged: The input that could not be loaded, because its value is damaged or missing.
+        pod_uid: The uid of the pod that it ran in, on a cluster.
     """
 
     step: str
@@ -156,6 +157,7 @@ class AttemptRecord(_Record, frozen=True, kw_only=True):
     cpu_s: float | None = None
     host: str = ""
     rank: int | None = None
+    pod_uid: str = ""
 
 
 class CacheEntry(_Record, frozen=True, kw_only=True):
@@ -176,6 +178,8 @@ class Started(_Observation, frozen=True, kw_only=True, tag="started"):
 
     Attributes:
         waiting: What it waits for before its processes start, in the cluster's words: quota. Empty once they do.
+        pod: The name of the pod that it runs in, on a cluster.
+        pod_uid: Its uid.
     """
 
     step: str
@@ -183,6 +187,8 @@ class Started(_Observation, frozen=True, kw_only=True, tag="started"):
     number: int
     time: float
     waiting: str = ""
+    pod: str = ""
+    pod_uid: str = ""
 
 
 class Ended(_Observation, frozen=True, kw_only=True, tag="ended"):
@@ -235,6 +241,74 @@ class Superseded(_Observation, frozen=True, kw_only=True, tag="superseded"):
     damaged: str | None = None
 
 
+class PodCondition(_Record, frozen=True, kw_only=True):
+    """A condition of a pod that is not as it is in a pod that runs."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+
+
+class ContainerState(_Record, frozen=True, kw_only=True):
+    """How a container of a pod was doing: ``waiting``, ``running`` or ``terminated``."""
+
+    name: str
+    state: str
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    restarts: int = 0
+
+
+class PodEvent(_Record, frozen=True, kw_only=True):
+    """What the cluster told of a pod."""
+
+    type: str
+    reason: str
+    message: str
+    time: str = ""
+    count: int = 1
+
+
+class Evidence(_Observation, frozen=True, kw_only=True, tag="evidence"):
+    """What a watcher saw of a pod that could not begin, or was ended by something that is not its step.
+
+    Attributes:
+        number: The attempt, where the pod names it itself, as a gang's ranks do; else 0.
+        generation: The number of the claim that the pod's run was submitted under.
+        pod: The pod's name.
+        uid: The pod's uid, which `Started` of its attempt has too.
+        transition: What had become of the pod, as one word; once for each pod.
+        waiting: The status of the step meanwhile, where the pod has not begun.
+        cause: Why, as one word of `fairlead.specs.causes`.
+        message: Why, in the cluster's words.
+        infrastructure: Whether the step is not to blame.
+        log: The last lines that its container wrote, where they were to be had.
+    """
+
+    step: str
+    index: int
+    number: int = 0
+    generation: int = 0
+    pod: str
+    uid: str
+    transition: str
+    time: float
+    waiting: str = ""
+    cause: str
+    message: str
+    infrastructure: bool = True
+    phase: str = ""
+    node: str = ""
+    conditions: tuple[PodCondition, ...] = ()
+    containers: tuple[ContainerState, ...] = ()
+    events: tuple[PodEvent, ...] = ()
+    log: str = ""
+
+
 class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):
     """The run as a whole changed."""
 
@@ -243,7 +317,7 @@ class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):
     reason: str | None = None
 
 
-Observation = Started | Ended | Cached | Called | Superseded | RunStatusChanged
+Observation = Started | Ended | Cached | Called | Superseded | Evidence | RunStatusChanged
 
 
 class Segment(_Record, frozen=True, kw_only=True):

@@ -5,12 +5,12 @@ Source: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from fairlead.specs.status import StepStatus
 
-_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
-_VOLUME = ("FailedMount", "FailedAttachVolume")
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
 
 class _Metadata(TypedDict, total=False):
@@ -69,14 +69,14 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
     phase = status.get("phase")
     if phase in ("Succeeded", "Failed"):
         return PodStatus(None, str(status.get("message") or status.get("reason") or ""))
-    unplaced = _condition(status, "PodScheduled")
+    unplaced = condition(status, "PodScheduled")
     if unplaced is not None and unplaced.get("status") == "False":
         gated = unplaced.get("reason") == "SchedulingGated"
         return PodStatus("waiting-quota" if gated else "waiting-placement", str(unplaced.get("message") or ""))
     if not (pod.get("spec") or {}).get("nodeName"):
         return PodStatus("pending")
-    waiting = _waiting(status)
-    if waiting is not None and waiting[0] in _IMAGE:
+    waiting = first_waiting(status)
+    if waiting is not None and waiting[0] in IMAGE_REASONS:
         return PodStatus("waiting-image", waiting[1])
     if _is_running(status, container):
         return PodStatus("running")
@@ -85,29 +85,20 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
 
 def has_begun(pod: dict[str, Any], container: str = "main") -> bool:
     """Say whether a pod's step has begun, so that there is a log of it."""
-    for each in _listed(pod.get("status") or {}, "containerStatuses"):
+    for each in listed(pod.get("status") or {}, "containerStatuses"):
         if each.get("name") == container:
             return bool({"running", "terminated"} & (each.get("state") or {}).keys())
     return False
 
 
-def evidence(pod: dict[str, Any], container: str = "main") -> str:
-    """Return why a pod's step was ended by something that is not the step, or nothing: ``OOMKilled``, ``Evicted``."""
-    status = pod.get("status") or {}
-    for each in _listed(status, "containerStatuses"):
-        ended = (each.get("state") or {}).get("terminated") or {}
-        if each.get("name") == container and ended.get("reason") not in (None, "", "Completed", "Error"):
-            return str(ended["reason"])
-    return str(status.get("reason") or "")
+def condition(status: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
+    """Return a condition of a pod's status."""
+    return next((each for each in listed(status, "conditions") if each.get("type") == kind), None)
 
 
-def _condition(status: dict[str, Any], kind: str) -> dict[str, Any] | None:
-    return next((each for each in _listed(status, "conditions") if each.get("type") == kind), None)
-
-
-def _waiting(status: dict[str, Any]) -> tuple[str, str] | None:
+def first_waiting(status: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the reason and the message of the first container that waits for more than its turn."""
-    for each in (*_listed(status, "initContainerStatuses"), *_listed(status, "containerStatuses")):
+    for each in (*listed(status, "initContainerStatuses"), *listed(status, "containerStatuses")):
         waiting = (each.get("state") or {}).get("waiting")
         if waiting and waiting.get("reason") not in (None, "", "PodInitializing", "ContainerCreating"):
             return waiting["reason"], f"{waiting['reason']}: {waiting.get('message') or ''}".rstrip(": ")
@@ -117,10 +108,10 @@ def _waiting(status: dict[str, Any]) -> tuple[str, str] | None:
 def _is_running(status: dict[str, Any], container: str) -> bool:
     return any(
         each.get("name") == container and "running" in (each.get("state") or {})
-        for each in _listed(status, "containerStatuses")
+        for each in listed(status, "containerStatuses")
     )
 
 
-def _listed(status: dict[str, Any], field: str) -> list[dict[str, Any]]:
+def listed(status: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
     """Return a list of a status, which is missing or null where it is empty."""
     return status.get(field) or []

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from fairlead.naming import utc_now
 from fairlead.specs.reports import ErrorReport
 from fairlead.specs.status import RunStatus
@@ -14,12 +16,13 @@ from fairlead.specs.steps import ContainerStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
+from fairlead.store.evidence import error_of, telling
 from fairlead.store.history import RESUMED, cancel_requests, compact, read_observations
 from fairlead.store.history import read_progress as read
 from fairlead.store.journal import Journal
 from fairlead.store.layout import run_prefix
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import AttemptRecord, Claim, Ended, RunSpec, RunStatusChanged
+from fairlead.store.records import AttemptRecord, Claim, Ended, Evidence, RunSpec, RunStatusChanged
 from fairlead.store.segments import join_segments
 
 
@@ -65,7 +68,7 @@ def _decide(backend: Backend, spec: RunSpec, progress: Progress, claim: Claim, c
     """Say how a run ended, and write that down, with what was lost."""
     cancelled = cancel_requests(backend, spec.run) > cancels_before
     journal = Journal(backend, spec.run, claim)
-    for lost in _lost(progress, cancelled=cancelled):
+    for lost in _lost(progress, claim, cancelled=cancelled):
         journal.add(lost)
         progress.apply(lost)
     status: RunStatus = "cancelled" if cancelled else "succeeded" if _is_good(progress) else "failed"
@@ -81,15 +84,37 @@ def _is_good(progress: Progress) -> bool:
     return all(each.status in ("succeeded", "skipped") for each in graph)
 
 
-def _lost(progress: Progress, *, cancelled: bool) -> list[Ended]:
+def _lost(progress: Progress, claim: Claim, *, cancelled: bool) -> list[Ended]:
     """Return records for those that were to run, and about whose end nobody has left any."""
     begun = [each for each in progress.instances.values() if each.running is not None]
     if cancelled:
-        return [_end(each, "cancelled", "the run was cancelled") for each in begun]
-    return [_end(each, "failed", _why_lost(each)) for each in (*begun, *progress.take_ready())]
+        error = ErrorReport(type="Cancelled", message="the run was cancelled")
+        return [_end(each, "cancelled", error) for each in begun]
+    return [_fail(each, claim) for each in (*begun, *progress.take_ready())]
 
 
-def _end(instance: Instance, status: str, message: str) -> Ended:
+def _fail(instance: Instance, claim: Claim) -> Ended:
+    """Return a record of an attempt that ended with its pod, or never began: with its cause, where somebody saw it."""
+    seen = _seen(instance, claim)
+    if seen is None:
+        return _end(instance, "failed", ErrorReport(type="Lost", message=_why_lost(instance)))
+    error = error_of(seen)
+    if instance.running is None:
+        error = msgspec.structs.replace(error, message=f"{_why_lost(instance)}: {seen.message}")
+    return _end(instance, "failed", error, infrastructure=seen.infrastructure)
+
+
+def _seen(instance: Instance, claim: Claim) -> Evidence | None:
+    """Return what was seen of the pod that an instance was in, or of those that it could not begin in."""
+    if instance.running is not None:
+        own_pod = (each for each in instance.evidence.values() if each.uid == instance.pod_uid != "")
+        return telling(each for each in own_pod if not each.waiting)
+    known = {each.pod_uid for each in instance.attempts.values()}
+    own = (each for each in instance.evidence.values() if each.generation == claim.number)
+    return telling(each for each in own if each.uid not in known)
+
+
+def _end(instance: Instance, status: str, error: ErrorReport, *, infrastructure: bool = True) -> Ended:
     number, started = instance.running or (max(instance.attempts, default=0) + 1, time.time())
     return Ended(
         record=AttemptRecord(
@@ -97,10 +122,11 @@ def _end(instance: Instance, status: str, message: str) -> Ended:
             index=instance.index,
             number=number,
             status=status,
-            error=ErrorReport(type="Cancelled" if status == "cancelled" else "Lost", message=message),
-            infrastructure=status == "failed",
+            error=error,
+            infrastructure=infrastructure and status == "failed",
             started=started,
             finished=time.time(),
+            pod_uid=instance.pod_uid if instance.running else "",
         )
     )
 

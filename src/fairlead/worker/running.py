@@ -17,7 +17,7 @@ from fairlead.specs import steps as specs
 from fairlead.specs.graphs import Export
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
-from fairlead.store.claims import host_name
+from fairlead.store.claims import host_name, pod_uid
 from fairlead.store.layout import CACHE, Task, attempt_key
 from fairlead.store.records import AttemptRecord, CacheEntry, Items, Outcome, decode, encode
 from fairlead.store.values import Values
@@ -84,6 +84,7 @@ def run_task(
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
         started=started, finished=time.time(), unstable=unstable, damaged=damaged, host=host_name(),
         retry=bool(error) and task.retry, rank=task.rank.rank if task.rank else None,
+        pod_uid=pod_uid(),
     )))  # fmt: skip
     return error is None
 

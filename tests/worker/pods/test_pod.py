@@ -19,11 +19,12 @@ from fairlead.errors import NotFoundError
 from fairlead.runs.finding import Target
 from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log, select
+from fairlead.specs.causes import CAUSES
 from fairlead.specs.reports import StepReport
 from fairlead.specs.status import SPENT
 from fairlead.store.backends import list_all
-from fairlead.store.layout import Task, attempt_key, metrics_key, run_prefix
-from fairlead.store.records import AttemptRecord, decode
+from fairlead.store.layout import Task, attempt_key, evidence_key, metrics_key, run_prefix
+from fairlead.store.records import AttemptRecord, Evidence, decode, encode
 from worker.pods import flows
 from worker.pods.running import PodLaunch, PodRun, environment
 
@@ -102,6 +103,29 @@ def test_a_lost_pod_is_recorded_by_the_next_and_charged_to_the_infrastructure(la
     ]  # fmt: skip
     run.finish()
     assert run.ended().report.status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("cause", "code", "expected"),
+    [("Memory", SPENT, ("failed", False, False)), ("Evicted", 0, ("failed", True, True))],
+)
+def test_a_lost_pod_that_somebody_saw_is_charged_to_whom_it_is_due(
+    launch: PodLaunch, file: Path, cause: str, code: int, expected: tuple[str, bool, bool]
+) -> None:
+    run = launch.submit(file, "lost", {"times": 1})
+    assert run.pod().attempt(env=environment() | {"FAIRLEAD_POD": "p", "FAIRLEAD_POD_UID": "u1"}) == -signal.SIGKILL
+    seen = Evidence(
+        step="lose_pod", index=0, pod="p", uid="u1", transition="ended", time=1.0, cause=cause, message="it was seen",
+        infrastructure=CAUSES[cause],
+    )  # fmt: skip
+    run.store.backend.create(evidence_key(run.spec.run, "u1", "ended"), encode(seen))
+    assert run.pod().attempt() == code
+    record = record_of(run, "lose_pod")
+    assert record is not None and record.error is not None
+    assert (record.status, record.infrastructure, record.retry) == expected
+    assert (record.error.type, record.error.message, record.pod_uid) == (cause, "it was seen", "u1")
+    run.finish()
+    assert run.ended().report.status == ("failed" if code else "succeeded")
 
 
 def test_lost_pods_end_with_their_budget(launch: PodLaunch, file: Path) -> None:

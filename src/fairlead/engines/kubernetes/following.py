@@ -10,6 +10,9 @@ import time
 from typing import Any
 
 from fairlead.engines.contract import Observer
+from fairlead.engines.kubernetes.known import KnownRuns, slim
+from fairlead.engines.kubernetes.placing import Placing
+from fairlead.engines.kubernetes.witness import Witness
 from fairlead.kube.client import Client
 from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.kube.watching import Watch
@@ -18,7 +21,7 @@ from fairlead.store.history import Recorded, recorded_since
 from fairlead.store.progress import Progress
 from fairlead.store.records import RunSpec
 from fairlead.targets import naming
-from fairlead.targets.podstatus import WatchedPod, pod_status
+from fairlead.targets.podstatus import pod_status
 from fairlead.targets.workflow import is_completed
 
 LOOK_S = 0.5
@@ -59,17 +62,22 @@ class Follower:
     def follow(self, workflow: str) -> bool:
         """Follow until the workflow has ended; False where it is gone."""
         own, place = f"metadata.name={workflow}", self._namespace
+        runs, noted = KnownRuns(self._backend), self._observer.noted
+        placing = Placing(self._client, runs, noted=noted)
         with (
+            Witness(self._client, runs, noted=noted) as witness,
             Watch(self._client, WORKFLOW, namespace=place, fields=own, metadata_only=True) as workflows,
-            Watch(self._client, POD, namespace=place, labels={naming.RUN: self._spec.run}, shape=WatchedPod) as pods,
+            Watch(self._client, POD, namespace=place, labels={naming.RUN: self._spec.run}, project=slim) as pods,
         ):
             workflows.wait_synced(_SYNC_S)
             pods.wait_synced(_SYNC_S)
             workflows.listen(lambda _: self._news.set())
             pods.listen(lambda _: self._news.set())
+            pods.listen(witness.see)
             while True:
                 found = workflows.get(workflow, self._namespace)
                 self._look_at(pods.objects().values())
+                placing.enforce(pods.objects().values())
                 self._read_records()
                 if found is None or is_completed(found):
                     return found is not None

@@ -28,6 +28,23 @@ SUBMITTING: tuple[Rule, ...] = (
 """Of whoever submits runs: create one once, follow it and what its pods wait for, read logs as they come, cancel it,
 and remove what it has left."""
 
+WITNESSING: tuple[Rule, ...] = (Rule("list", "", "events"), Rule("get", "batch", "jobs"))
+"""Beside those, so that what is kept of a pod that fares badly has its events, and says whether a queue took it."""
+
+ENDING: tuple[Rule, ...] = (Rule("patch", "", "pods/status"),)
+"""Beside those, to end steps that can't be scheduled, where a policy asks for that."""
+
+FITTING: tuple[Rule, ...] = (Rule("list", "", "nodes"),)
+"""In the whole cluster, to say that a step fits on no node."""
+
+RECORDING: tuple[Rule, ...] = (
+    *(Rule(verb, "", "pods") for verb in ("list", "watch")),
+    *(Rule(verb, "argoproj.io", "workflows") for verb in ("list", "watch")),
+    Rule("get", "", "pods/log"),
+    *WITNESSING,
+)
+"""Of a recorder: it reads."""
+
 _REPORTING = tuple(Rule(verb, "argoproj.io", "workflowtaskresults") for verb in ("create", "patch"))
 
 RUNNING: tuple[Rule, ...] = _REPORTING

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
+
+import msgspec
 
 from fairlead.specs.reports import ErrorReport
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.store.backends import Backend
+from fairlead.store.claims import pod_uid
+from fairlead.store.evidence import explained, read_evidence
 from fairlead.store.layout import Task, attempt_key, start_key
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
@@ -53,7 +58,15 @@ def begin(backend: Backend, run: str, instance: Instance, budget: Budget) -> int
         number = max(instance.attempts, default=0) + 1
         waiting = RANKS_TO_COME if isinstance(instance.step.runtime, RankRuntime) else ""
         started = encode(
-            Started(step=instance.name, index=instance.index, number=number, time=time.time(), waiting=waiting)
+            Started(
+                step=instance.name,
+                index=instance.index,
+                number=number,
+                time=time.time(),
+                waiting=waiting,
+                pod=os.environ.get("FAIRLEAD_POD", ""),
+                pod_uid=pod_uid(),
+            )
         )
         key = start_key(run, Task(instance.name, instance.index, number))
         if backend.create(key, started):
@@ -69,18 +82,21 @@ def begin(backend: Backend, run: str, instance: Instance, budget: Budget) -> int
 
 
 def _record_loss(backend: Backend, run: str, instance: Instance, started: Started, budget: Budget) -> AttemptRecord:
-    """Record an attempt as lost, unless it has left a record meanwhile; returns what counts."""
+    """Record an attempt as lost, or by what a watcher saw, unless it has left a record; returns what counts."""
     record = AttemptRecord(
         step=instance.name,
         index=instance.index,
         number=started.number,
         status="lost",
         error=ErrorReport(type="Lost", message="its pod was gone before it left a record"),
-        retry=budget.allows(infrastructure=True),
         infrastructure=True,
         started=started.time,
         finished=time.time(),
+        pod_uid=started.pod_uid,
     )
+    if started.pod_uid:
+        record = explained(record, read_evidence(backend, run, started.pod_uid))
+    record = msgspec.structs.replace(record, retry=budget.allows(infrastructure=record.infrastructure))
     key = attempt_key(run, Task(instance.name, instance.index, started.number))
     if backend.create(key, encode(record)):
         return record

@@ -24,7 +24,7 @@ import msgspec
 
 from fairlead.decoding import decoder
 from fairlead.specs.reports import ErrorReport
-from fairlead.store.claims import host_name
+from fairlead.store.claims import host_name, pod_uid
 from fairlead.store.layout import Task
 from fairlead.store.records import AttemptRecord, Outcome, Summary
 from fairlead.worker.cgroups import memory_kills
@@ -102,6 +102,7 @@ def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -
         peak_memory_bytes=death.peak_memory_bytes or None,
         cpu_s=death.cpu_s,
         host=host_name(),
+        pod_uid=pod_uid(),
     )
 
 

@@ -1,0 +1,162 @@
+"""The recorder: watches every run of a store in a namespace, or in the whole cluster, when nobody else does.
+
+It keeps evidence of pods that fare badly, ends steps that can't be scheduled where their runs ask for that, and writes
+down the end of runs whose last pod could not. It holds nothing: one that is started anew lists and watches, and reads
+the store. Any number of them do what one would.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fairlead.engines.kubernetes.known import KnownRuns, slim
+from fairlead.engines.kubernetes.placing import Placing
+from fairlead.engines.kubernetes.witness import Witness
+from fairlead.errors import FairleadError
+from fairlead.kube.client import Client
+from fairlead.kube.mirror import Event
+from fairlead.kube.resources import POD, WORKFLOW
+from fairlead.kube.sharing import Watches
+from fairlead.kube.watching import Watch
+from fairlead.store import claims
+from fairlead.store.backends import Backend
+from fairlead.store.catalog import latest_by_run
+from fairlead.store.history import read_spec
+from fairlead.targets import naming
+from fairlead.targets.workflow import is_completed
+from fairlead.worker.concluding import conclude
+
+LOOK_S = 1.0
+"""Seconds between two looks at what the watches hold."""
+CONCLUDE_S = 30.0
+"""Seconds between two looks for runs that ended without a word."""
+SWEEP_S = 600.0
+"""Seconds between two readings of the catalog, for runs whose workflow went while no recorder watched."""
+SILENCE_S = 90.0
+"""Seconds without a look after which a recorder is not well."""
+_SYNC_S = 120.0
+
+
+class Recorder:
+    """Watches runs until it is told to stop.
+
+    Args:
+        client: The cluster.
+        backend: The store: runs that it does not have are none of this recorder's.
+        namespace: Where; `EVERYWHERE` for the whole cluster.
+        ends: Whether steps that can't be scheduled are ended, as their runs ask.
+        noted: Is told what it does, and what it can't do.
+        clock: Seconds of a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        backend: Backend,
+        namespace: str,
+        *,
+        ends: bool = False,
+        noted: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._backend = backend
+        self._namespace = namespace
+        self._noted = noted
+        self._clock = clock
+        self._runs = KnownRuns(backend)
+        self._placing = Placing(client, self._runs, noted=noted) if ends else None
+        self._watches: tuple[Watch, ...] = ()
+        self._looked = clock()
+        self._suspects: set[str] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch.
+
+        Raises:
+            ClusterError: What is to be watched can't be listed.
+        """
+        watches, where = Watches(self._client), self._namespace
+        with (
+            Witness(self._client, self._runs, noted=self._noted) as witness,
+            watches.of(WORKFLOW, namespace=where, labels=naming.RUN, metadata_only=True) as workflows,
+            watches.of(POD, namespace=where, labels=naming.RUN, project=slim) as pods,
+        ):
+            workflows.wait_synced(_SYNC_S)
+            pods.wait_synced(_SYNC_S)
+            self._watches = (workflows, pods)
+            workflows.listen(self._suspect)
+            pods.listen(witness.see)
+            self._noted(f"watches {len(pods)} pods of {len(workflows)} runs")
+            concluded = swept = -SWEEP_S
+            while not stop.wait(LOOK_S):
+                now = self._looked = self._clock()
+                if self._placing is not None:
+                    self._placing.enforce(pods.objects().values())
+                if now - swept >= SWEEP_S:
+                    swept = now
+                    with self._failures_noted():
+                        self._sweep()
+                if now - concluded >= CONCLUDE_S:
+                    concluded = now
+                    self._conclude_suspects(workflows)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it looks, and its watches live."""
+        recent = self._clock() - self._looked < SILENCE_S
+        return recent and all(watch.is_running for watch in self._watches)
+
+    # Runs that ended without a word ----------------------------------------------------------------
+
+    def _suspect(self, event: Event) -> None:
+        """Remember a run whose workflow has ended or is gone: its last pod should have written that down."""
+        if event.type == "DELETED" or is_completed(event.object):
+            self._suspects.add(event.object["metadata"]["labels"][naming.RUN])
+
+    def _sweep(self) -> None:
+        """Suspect every run that the catalog has as under way."""
+        under_way = {run for run, each in latest_by_run(self._backend).items() if each.status == "running"}
+        self._suspects |= under_way
+
+    def _conclude_suspects(self, workflows: Watch) -> None:
+        for run in sorted(self._suspects):
+            with self._failures_noted():
+                self._conclude(run, workflows)
+                self._suspects.discard(run)
+
+    def _conclude(self, run: str, workflows: Watch) -> None:
+        """Write down how a run ended, where nothing of it is left that could; its next event brings it back."""
+        claim = claims.newest_claim(self._backend, run)
+        handover = claims.handed_over(self._backend, run, claim) if claim is not None else None
+        if claim is None or handover is None or claims.has_ended(self._backend, run, claim):
+            return
+        if self._namespace not in ("", handover.namespace):
+            return
+        if any(_is_of(each, run) and not is_completed(each) for each in workflows.objects().values()):
+            return
+        listed = self._client.list(
+            WORKFLOW, namespace=handover.namespace, labels={naming.RUN: run}, metadata_only=True
+        ).items  # what was created a moment ago may not have been heard of
+        if not all(map(is_completed, listed)):
+            return
+        spec = read_spec(self._backend, run)
+        status = conclude(self._backend, spec, claim, cancels_before=handover.cancels_before)
+        self._noted(f"run {run} {status}: its last pod left no word of it")
+
+    @contextmanager
+    def _failures_noted(self) -> Iterator[None]:
+        """Go on although the store or the cluster is away: it is tried again."""
+        try:
+            yield
+        except FairleadError as failure:
+            self._noted(str(failure))
+
+
+def _is_of(workflow: dict[str, Any], run: str) -> bool:
+    labels: dict[str, str] = workflow["metadata"].get("labels", {})
+    return labels.get(naming.RUN) == run

@@ -1,0 +1,228 @@
+"""What befalls pods on a real cluster, and what `get` says of it afterwards: with a recorder, and with a client."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.local.driving import Driver, wait_for
+from fairlead.cli.main import call
+from fairlead.kube.client import Client
+from fairlead.kube.connecting import connect
+from fairlead.kube.resources import DEPLOYMENT, POD, WORKFLOW
+from fairlead.runs.home import home
+from fairlead.runs.recording import render
+from fairlead.runs.reporting import read_report
+from fairlead.runs.timeline import read_timeline
+from fairlead.specs.contexts import Context
+from fairlead.specs.reports import RunReport
+from fairlead.store.history import read_compacted
+from fairlead.store.opened import Store
+from fairlead.store.records import Evidence
+from fairlead.targets import naming
+from servers.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+PATIENCE_S = 300.0
+FLOW = '''
+import os
+import time
+from pathlib import Path
+
+from fairlead import Retries, flow, step
+
+ONCE = Retries(user=0, infrastructure=0)
+
+
+@step(cpu="50m", memory="128Mi", retries=ONCE, cache=False)
+def deleted() -> int:
+    time.sleep(600)
+    return 1
+
+
+@step(cpu="50m", memory="128Mi", retries=ONCE, cache=False)
+def evicted() -> int:
+    time.sleep(600)
+    return 1
+
+
+@step(cpu="50m", memory="160Mi", retries=Retries(user=0, infrastructure=3), cache=False)
+def whole() -> int:
+    """Have the kernel kill the worker, and not this process, when there is no memory left."""
+    Path(f"/proc/{os.getppid()}/oom_score_adj").write_text("1000")
+    print("about to take it all", flush=True)
+    taken = [bytearray(8 << 20) for _ in range(64)]
+    time.sleep(600)
+    return len(taken)
+
+
+@step(cpu="50m", memory="64Mi", image="localhost/nobody-has/this:1", retries=ONCE, cache=False)
+def imageless() -> int:
+    return 1
+
+
+@step(cpu=500, memory="64Mi", cache=False)
+def nowhere() -> int:
+    return 1
+
+
+@step(cpu="50m", memory="128Mi", cache=False)
+def after(x: int) -> int:
+    return x
+
+
+@flow
+def fates():
+    deleted(), evicted(), whole(), imageless()
+    after(nowhere())
+
+
+@flow
+def two_fates():
+    deleted()
+    after(nowhere())
+'''
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "flow.py").write_text(FLOW)
+    return project / "flow.py"
+
+
+@pytest.fixture
+def store(registered: Context) -> Store:
+    return Store(registered.store, home() / "host")
+
+
+@pytest.fixture
+def client(registered: Context) -> Client:
+    return Client(connect(registered.kube_context, kubeconfig=registered.kubeconfig, namespace=registered.namespace))
+
+
+@pytest.fixture
+def recorder(cluster: Cluster, registered: Context, client: Client) -> Iterator[Callable[[], str]]:
+    """Run a recorder of the context in the cluster; gives what reads its log."""
+    manifests = render(registered.name, everywhere=False, ends=True, nodes=True, replicas=1)
+    cluster.apply(*manifests)
+    name = manifests[-1]["metadata"]["name"]
+    try:
+        wait_for(lambda: client.get(DEPLOYMENT, name).get("status", {}).get("readyReplicas"), patience_s=PATIENCE_S)
+        yield lambda: cluster.kubectl("logs", f"deployment/{name}")
+    finally:
+        for manifest in reversed(manifests):
+            cluster.kubectl("delete", manifest["kind"].lower(), manifest["metadata"]["name"], "--ignore-not-found")
+
+
+def pod_of(client: Client, run: str, step: str, *, phase: str = "Running") -> dict[str, Any]:
+    """Wait for the pod of a step."""
+
+    def found() -> Any:
+        pods = client.list(POD, labels={naming.RUN: run, naming.STEP: step}).items
+        return next((pod for pod in pods if pod["status"].get("phase") == phase), None)
+
+    return wait_for(found, patience_s=PATIENCE_S)  # type: ignore[no-any-return]  # a pod
+
+
+def evict(client: Client, pod: dict[str, Any]) -> None:
+    metadata = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+    client.request("POST", POD.path(metadata["namespace"], metadata["name"], "eviction"), body=body)
+
+
+def runs(store: Store, run: str, step: str) -> bool:
+    return status_of(read_report(store.backend, run), step) == "running"
+
+
+def status_of(report: RunReport, step: str) -> str:
+    return next(each.status for each in report.steps if each.name == step)
+
+
+def causes(report: RunReport) -> dict[str, tuple[str, str]]:
+    """Return the error of each step's last attempt."""
+    errors = {each.name: each.attempts[-1].error for each in report.steps if each.attempts}
+    return {name: (error.type, error.message) for name, error in errors.items() if error}
+
+
+def test_a_recorder_sees_what_became_of_a_run_that_nobody_followed(
+    registered: Context, recorder: Callable[[], str], client: Client, store: Store, file: Path, capsys: Any
+) -> None:
+    options = ("--detach", "--unschedulable", "fail-after 10s", "-o", "json")
+    assert call(["run", f"{file}:fates", *options]) == 0
+    run = json.loads(capsys.readouterr().out)["run"]
+    try:
+        waits = wait_for(lambda: _waiting(store, run), patience_s=PATIENCE_S)
+        assert "nodes are available" in waits
+        wait_for(
+            lambda: status_of(read_report(store.backend, run), "imageless") == "waiting-image", patience_s=PATIENCE_S
+        )
+        client.delete(POD, pod_of(client, run, "imageless", phase="Pending")["metadata"]["name"])
+        for step in ("deleted", "evicted"):
+            wait_for(lambda step=step: runs(store, run, step), patience_s=PATIENCE_S)
+        client.delete(POD, pod_of(client, run, "deleted")["metadata"]["name"])
+        evict(client, pod_of(client, run, "evicted"))
+        wait_for(lambda: read_report(store.backend, run).status == "failed", patience_s=PATIENCE_S)
+        report = read_report(store.backend, run)
+        found = causes(report)
+        assert {name: error for name, (error, _) in found.items()} == {
+            "deleted": "Deleted", "evicted": "Evicted", "whole": "Memory", "imageless": "Image", "nowhere": "Unschedulable",
+        }, (found, recorder())  # fmt: skip
+        assert "Eviction API" in found["evicted"][1]
+        assert "nobody-has/this" in found["imageless"][1]
+        assert "could not be scheduled for 10.0 s" in found["nowhere"][1]
+        assert {name: len(each.attempts) for each in report.steps if (name := each.name) != "after"} == {
+            "deleted": 1, "evicted": 1, "whole": 1, "imageless": 1, "nowhere": 1,
+        }  # fmt: skip
+        assert status_of(report, "after") == "blocked"
+        said = " ".join(each.message for each in read_timeline(store.backend, run))
+        assert "Memory: used more than the memory limit" in said
+        assert any(isinstance(each, Evidence) for each in read_compacted(store.backend, run))
+        # The workflow is deleted under a run that has just begun: nobody but the recorder can say that it is over.
+        assert call(["run", f"{file}:two_fates", *options]) == 0
+        second = json.loads(capsys.readouterr().out)["run"]
+        remove(client, second)
+        wait_for(lambda: read_report(store.backend, second).status == "failed", patience_s=PATIENCE_S)
+        assert second in recorder()
+    finally:
+        remove(client, run)
+
+
+def test_a_client_that_follows_sees_the_same(registered: Context, client: Client, store: Store, file: Path) -> None:
+    options = ("--unschedulable", "fail-if-never-fits", "-o", "json")
+    driver = Driver(home(), "run", f"{file}:two_fates", *options, store=store)
+    try:
+        run = driver.run
+        wait_for(lambda: runs(store, run, "deleted"), patience_s=PATIENCE_S)
+        client.delete(POD, pod_of(client, run, "deleted")["metadata"]["name"])
+        report = driver.ended(PATIENCE_S).report
+        found = causes(report)
+        assert {name: error for name, (error, _) in found.items()} == {"deleted": "Deleted", "nowhere": "Unschedulable"}
+        assert "asks for 500" in found["nowhere"][1]
+    finally:
+        driver.end()
+        remove(client, driver.run)
+
+
+def _waiting(store: Store, run: str) -> str:
+    """Return the reason for which a step is said to wait for a place."""
+    steps = read_report(store.backend, run).steps
+    return next((each.reason or "" for each in steps if each.status == "waiting-placement"), "")
+
+
+def remove(client: Client, run: str) -> None:
+    """Delete the workflows of a run, as somebody may do by hand."""
+    until = time.monotonic() + 30
+    while not (listed := client.list(WORKFLOW, labels={naming.RUN: run}, metadata_only=True).items):
+        if time.monotonic() > until:
+            return
+    for each in listed:
+        client.delete(WORKFLOW, each["metadata"]["name"])
