@@ -27,6 +27,8 @@ KUBERNETES = {
     "elsewhere": {
         **dict.fromkeys(_MANIFESTS, "targets/test_goldens.py"),
         "command": "worker/test_containers.py",
+        "environment.lock": "worker/pods/test_layers.py",
+        "environment.packages": "worker/pods/test_layers.py",
         "overlays": "targets/test_overlays.py",
         "retries.infrastructure": "worker/pods/test_pod.py",
         "runtime.roles": "targets/test_refusals.py",

@@ -101,6 +101,10 @@ def _fleeting_checkpoint(graph: Graph, key: str) -> Any:
     return None if mounted else step.checkpoint
 
 
+def _is_locked(graph: Graph, key: str) -> Any:
+    return graph.steps[key].environment.lock is not None
+
+
 def _container_image(graph: Graph, key: str) -> Any:
     step = graph.steps[key]
     return step.image if isinstance(step, ContainerStep) else None
@@ -125,6 +129,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference("local", "environment.image", "the Python that fairlead runs in", _field("environment.image")),
     Difference("local", "environment.packages", _NOT_INSTALLED, _field("environment.packages")),
+    Difference("local", "environment.lock", _NOT_INSTALLED, _is_locked),
     Difference(
         "local",
         "environment.secrets",
@@ -144,7 +149,6 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference(
         "kubernetes", "image", "needs Python in it too, which brings the inputs and the output", _container_image
     ),
-    Difference("kubernetes", "environment.packages", _NOT_INSTALLED, _field("environment.packages")),
     Difference("kubernetes", "retries.factor", "is rounded to a whole number, as Argo Workflows has it", _split_factor),
     Difference(
         "kubernetes",

@@ -135,18 +135,19 @@ def read(files: Sequence[Path], *, required: bool = False) -> Config:
 
 
 def _read(path: Path, required: bool) -> _File | None:
-    import yaml  # lazy: PyYAML, 15 ms
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = path.read_bytes()
-        return msgspec.convert(yaml.load(text, loader) or {}, _File)  # a safe loader, in C where there is one
     except FileNotFoundError:
         if not required:
             return None
         _refuse(path, "there is no such file")
     except OSError as error:
         _refuse(path, error.strerror or type(error).__name__)
+    import yaml  # lazy: PyYAML, 15 ms; a pod's worker has none, and no kubeconfig
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return msgspec.convert(yaml.load(text, loader) or {}, _File)  # a safe loader, in C where there is one
     except yaml.YAMLError as error:  # its text quotes the file, which may hold secrets: only the line is told
         mark = getattr(error, "problem_mark", None)
         _refuse(path, "it is no YAML" + (f", line {mark.line + 1}" if mark else ""))

@@ -49,7 +49,7 @@ def wait() -> None:
         print("waiting", flush=True)
         time.sleep(0.5)
 
-@step(cpu="100m", memory="64Mi", cache=False, variables={"MODE": "fast"})
+@step(cpu="100m", memory="256Mi", cache=False, variables={"MODE": "fast"})
 def serve(x: int) -> int:
     site = Path("/tmp/site")
     site.mkdir()
@@ -62,13 +62,13 @@ def serve(x: int) -> int:
         raise ValueError("two")
     return x
 
-@step(runtime=runtimes.torch(nodes=2), cpu="100m", memory="64Mi", cache=False)
+@step(runtime=runtimes.torch(nodes=2), cpu="100m", memory="256Mi", cache=False)
 def ranks(x: int) -> str:
     Path("/tmp/rank").write_text(os.environ["RANK"])
     wait()
     return os.environ["WORLD_SIZE"]
 
-@step(cpu="100m", memory="64Mi", cache=False, variables={"MODE": "fast"})
+@step(cpu="100m", memory="256Mi", cache=False, variables={"MODE": "fast"})
 def broken(x: int) -> float:
     print("mode", os.environ["MODE"])
     return half(x) / (x - 4)
