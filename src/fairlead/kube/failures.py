@@ -228,7 +228,8 @@ class _Details(msgspec.Struct):
 
 
 class _Status(msgspec.Struct):
-    kind: str
+    kind: str = ""
+    status: str | None = ""
     reason: str | None = ""
     message: str | None = ""
     details: _Details | None = None
@@ -241,7 +242,7 @@ def read_status(body: bytes | msgspec.Raw) -> Status | None:
         found = decoder(_Status).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if found.kind != "Status":
+    if found.kind != "Status" and (found.kind or found.status != "Failure"):  # the error channel of exec names no kind
         return None
     details = found.details or _Details()
     causes = tuple(Fault(each.field or "", each.message or "") for each in details.causes or ())

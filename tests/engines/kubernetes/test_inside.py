@@ -24,6 +24,7 @@ from fairlead.kube.resources import JOB, POD
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.specs.contexts import Context
+from fairlead.store import claims
 from fairlead.store.opened import Store
 from projects import SOURCE
 from terminals import terminal
@@ -125,9 +126,11 @@ class Site:
         assert self.call("exec", step, "--", "touch", "/tmp/go").returncode == 0
 
     def wait_for_end(self, run: str) -> str:
-        status = lambda: read_report(self.store.backend, run).status  # noqa: E731  # asked again and again
-        wait_for(lambda: status() in ("succeeded", "failed", "cancelled"), patience_s=PATIENCE_S)
-        return status()
+        backend = self.store.backend
+        claim = claims.newest_claim(backend, run)
+        assert claim is not None
+        wait_for(lambda: claims.has_ended(backend, run, claim), patience_s=PATIENCE_S)
+        return read_report(backend, run).status
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
@@ -308,4 +311,4 @@ def test_a_pod_to_debug_in_is_removed_whoever_is_stopped(site: Site, number: sig
         pod for pod in site.client.list(POD, namespace=site.namespace, labels=labels).items
         if pod["status"].get("phase") in ("Pending", "Running")
     ]  # fmt: skip
-    wait_for(lambda: not running(), patience_s=20)
+    wait_for(lambda: not running(), patience_s=PATIENCE_S)
