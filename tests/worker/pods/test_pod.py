@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -137,13 +138,17 @@ def test_lost_pods_end_with_their_budget(launch: PodLaunch, file: Path) -> None:
     assert (run.ended().report.status, step_of(run, "lose_pod").status) == ("failed", "failed")
 
 
+@pytest.mark.parametrize("all_at_once", [False, True])
 def test_an_eviction_is_recorded_as_such_until_its_budget_is_spent(
-    launch: PodLaunch, file: Path, tmp_path: Path
+    launch: PodLaunch, file: Path, tmp_path: Path, all_at_once: bool
 ) -> None:
+    """Argo signals the first process of a container, or all of them, the step's too, in one go."""
     mark = tmp_path / "mark"
     run = launch.submit(file, "waiting", {"path": str(mark)})
     with run.pod().started() as process:
         wait_for(mark.exists)
+        for child in _children(process.pid) if all_at_once else ():
+            os.kill(child, signal.SIGTERM)
         process.terminate()
         assert process.wait(60) == 1
     record = record_of(run, "wait")
@@ -151,6 +156,10 @@ def test_an_eviction_is_recorded_as_such_until_its_budget_is_spent(
     assert (record.status, record.infrastructure, record.retry) == ("failed", True, True)
     assert (record.error.type, record.outcome.metrics["loss"].last) == ("Evicted", 0.5)
     assert run.pod().attempt() == 0
+
+
+def _children(process: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def test_a_pod_that_is_asked_to_end_before_its_step_begins_ends(launch: PodLaunch, file: Path, tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ from fairlead.worker.tasks import WorkerTask
 GRACE_S = 20.0
 """How long the child has to end by itself after it was asked to: less than the 30 s that a pod has by default."""
 
+_TOGETHER_S = 0.5
+"""How long this process waits for the SIGTERM that its child had: where it comes, the pod was asked to end."""
+
 START = "FAIRLEAD_START"
 """The variable that names the script by which this package was started, where it is not installed."""
 
@@ -160,6 +163,8 @@ def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]
                 if each.has_ended(_LOOK_S / len(left)) and each.status != 0:
                     stop("gang")
             left = [each for each in left if each.status is None]
+        if any(each.was_terminated for each in children):
+            time.sleep(_TOGETHER_S)
     finally:
         signal.signal(signal.SIGTERM, previous)
         if timer is not None:
@@ -207,11 +212,17 @@ class _Child:
         self._reader.join(_LAST_WORDS_S)  # in vain where something that it started has left its group
         return True
 
+    @property
+    def was_terminated(self) -> bool:
+        """Whether it has ended by a SIGTERM, perhaps not its own: Argo signals all processes of a container at once."""
+        return self._process.poll() == -signal.SIGTERM
+
     def stop(self, why: str) -> None:
         """Ask the process to end, and kill it where it does not in time."""
+        if self._process.poll() is None or (why == "evicted" and self.was_terminated):
+            self._stopped_for = self._stopped_for or why
         if self._process.poll() is not None:
             return
-        self._stopped_for = self._stopped_for or why
         self._signal(signal.SIGTERM)
         killer = threading.Timer(GRACE_S, self._signal, (signal.SIGKILL,))
         killer.daemon = True
