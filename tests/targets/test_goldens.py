@@ -166,6 +166,7 @@ def test_a_pod_to_debug_any_step_in_is_admitted_too(file: Path, cluster: Client)
         cluster.create(JOB, {**made, "metadata": {**made["metadata"], "namespace": "ml"}}, dry_run=True)
         spec = {**made["spec"]["template"]["spec"]}
         spec.pop("priorityClassName", None)
+        spec.pop("runtimeClassName", None)
         cluster.create(POD, {"metadata": {"generateName": "p-"}, "spec": spec}, dry_run=True)
 
 
