@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from testbed.simulation import Simulation
 
 from engines.local.driving import Driver, flags
 from fairlead.kube.client import Client
@@ -27,6 +26,7 @@ from fairlead.store.opened import Store
 from fairlead.store.records import AttemptRecord, encode
 from fairlead.targets import naming
 from fairlead.targets.workflow import BYTES_MAX
+from testbed.simulation import Simulation
 
 pytestmark = [pytest.mark.components, pytest.mark.timeout(3600)]
 
