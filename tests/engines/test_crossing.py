@@ -56,6 +56,7 @@ class TestOutOfPods(_Processes):
         return Sites(pods, here)
 
 
+@pytest.mark.slow
 class TestInPods(_Processes):
     @pytest.fixture
     def sites(self, pods):

@@ -33,7 +33,7 @@ from fairlead import flow, step
 def greet() -> list[str]:
     import msgspec, tiny
     said = subprocess.run(["tiny-says"], capture_output=True, text=True, check=True).stdout.strip()
-    return [tiny.WORD, said, str("packages" in tiny.__file__), str("packages" in msgspec.__file__)]
+    return [tiny.WORD, said, str("/packages/" in tiny.__file__), str("/packages/" in msgspec.__file__)]
 
 @step(lock="requirements.txt")
 def again() -> str:
