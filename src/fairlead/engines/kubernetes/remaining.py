@@ -9,7 +9,7 @@ from fairlead.specs.branching import counted_by
 from fairlead.store.backends import Backend
 from fairlead.store.history import read_observations
 from fairlead.store.progress import Progress
-from fairlead.store.records import Ended, Observation
+from fairlead.store.records import Ended, Observation, Started
 
 
 def left(progress: Progress, nodes: Iterable[int] | None = None) -> dict[int, tuple[int, ...] | None]:
@@ -54,16 +54,18 @@ def counts(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> d
 
 
 def counting(backend: Backend, run: str, since: float) -> list[Observation]:
-    """Return what is known of a run, less what failed before it was submitted: that is tried again.
+    """Return what is known of a run, less what was begun before it was submitted and gave nothing: that is tried again.
 
     Args:
         backend: The store.
         run: The run's id.
         since: When it was submitted, in seconds since 1970.
     """
-    return [each for each in read_observations(backend, run) if not is_old_failure(each, since)]
+    return [each for each in read_observations(backend, run) if not is_outdated(each, since)]
 
 
-def is_old_failure(each: Observation, since: float) -> bool:
-    """Say whether a record is of an attempt that failed before the run was submitted, which counts no more."""
+def is_outdated(each: Observation, since: float) -> bool:
+    """Say whether a record counts no more: of an attempt that began before the run was submitted, and gave nothing."""
+    if isinstance(each, Started):
+        return each.time < since
     return isinstance(each, Ended) and each.record.status != "succeeded" and each.record.started < since

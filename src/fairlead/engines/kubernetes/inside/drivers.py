@@ -18,7 +18,7 @@ import msgspec
 from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
 from fairlead.engines.kubernetes.inside.packages import Packages
-from fairlead.engines.kubernetes.remaining import counting, is_old_failure
+from fairlead.engines.kubernetes.remaining import counting, is_outdated
 from fairlead.errors import SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB
@@ -171,7 +171,7 @@ class _Conversation:
         if not self._jobs:
             return
         for record in recorded_since(self._pod.backend, self._pod.spec.run, self._recorded):
-            if not isinstance(record, Called) and not is_old_failure(record, self._pod.place.since):
+            if not isinstance(record, Called) and not is_outdated(record, self._pod.place.since):
                 instance = self._progress.apply(record)
                 if instance is not None and instance.ended and instance.call is not None:
                     self._end(instance)

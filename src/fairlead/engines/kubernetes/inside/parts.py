@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from fairlead.engines.kubernetes.inside.owning import Owner, create_owned
-from fairlead.engines.kubernetes.remaining import counting, counts, is_old_failure, left
+from fairlead.engines.kubernetes.remaining import counting, counts, is_outdated, left
 from fairlead.errors import FairleadError
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import in_pod
@@ -120,7 +120,7 @@ class Parts:
     def _read(self) -> None:
         began = time.monotonic()
         for record in recorded_since(self._backend, self._spec.run, self._recorded):
-            if not is_old_failure(record, self._submission.since):
+            if not is_outdated(record, self._submission.since):
                 self._progress.apply(record)
         self._read_at = time.monotonic()
         self._read_s = self._read_at - began
