@@ -42,7 +42,7 @@ check: env  ## run every gate: format, lint, types, layers, spelling, sizes, por
 test: check  ## run every gate, the fast tier of the tests, and those of a cluster where one is up and on CI
 	@tools/test.sh $(TESTS)
 
-test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, after starting the testbed
+test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, the slow ones too, after starting the testbed
 	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || $(BIN)/python -m testbed context >/dev/null
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
@@ -51,7 +51,7 @@ test-components: env cluster  ## run the tests with components that a testbed ca
 	$(BIN)/python -m pytest -m components $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier
-	$(BIN)/python -m pytest -m slow $(TESTS)
+	$(BIN)/python -m pytest -m "slow and not cluster" $(TESTS)
 
 format: env  ## rewrite the files as make check wants them
 	$(BIN)/ruff check --fix .

@@ -21,7 +21,7 @@ from fairlead.store.opened import Store  # noqa: E402
 from fairlead.targets import naming  # noqa: E402
 from fairlead.testing.engines import Ended  # noqa: E402
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class At(LocalLaunch):

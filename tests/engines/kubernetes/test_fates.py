@@ -27,7 +27,7 @@ from fairlead.store.records import Evidence
 from fairlead.targets import naming
 from servers.cluster import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PATIENCE_S = 300.0
 FLOW = '''
@@ -193,6 +193,7 @@ def test_a_recorder_sees_what_became_of_a_run_that_nobody_followed(
         assert "Memory: used more than the memory limit" in said
         assert any(isinstance(each, Evidence) for each in read_compacted(store.backend, run))
         # The workflow is deleted under a run that has just begun: nobody but the recorder can say that it is over.
+        capsys.readouterr()  # what was said of cancelling
         assert call(["run", f"{file}:two_fates", *options]) == 0
         second = json.loads(capsys.readouterr().out)["run"]
         remove(client, second)

@@ -29,7 +29,7 @@ from fairlead.store.opened import Store
 from projects import SOURCE
 from terminals import terminal
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PATIENCE_S = 240.0
 FLOW = """

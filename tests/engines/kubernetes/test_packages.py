@@ -27,7 +27,7 @@ from servers.cluster import Cluster
 from testbed import network
 from wheels import locked, make_wheel
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 FLOW = """
 from fairlead import flow, log, runtimes, step, sweep

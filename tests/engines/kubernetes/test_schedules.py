@@ -18,7 +18,7 @@ from fairlead.store.catalog import latest_by_run
 from fairlead.targets import naming
 from servers.cluster import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 NAME = f"tests-schedule-{time.time_ns() % 10**6}"
 FLOW = """
