@@ -105,14 +105,21 @@ def read_compacted(backend: Backend, run: str) -> tuple[Observation, ...]:
 
 def read_instance(backend: Backend, run: str, step: str, index: int) -> Iterator[Cached | Ended]:
     """Yield what workers have recorded of one instance: how its attempts ended, or what the cache had for it."""
+    for key, task in attempts_of(backend, run, step, index):
+        if task.rank is None:
+            yield _read_record(backend, key, task)
+
+
+def attempts_of(backend: Backend, run: str, step: str, index: int) -> Iterator[tuple[str, Task]]:
+    """Yield the keys of what is recorded of one instance, those of ranks too, with what each is about."""
     prefix = run_prefix(run) + "attempts/"
     own = f"{prefix}{step}.{index}."
     for entry in list_all(backend, prefix, own):
         if not entry.key.startswith(own):
             return
         task = parse_task(entry.key[len(prefix) :])
-        if task.rank is None and (task.step, task.index) == (step, index):  # a driver's calls begin as it does
-            yield _read_record(backend, entry.key, task)
+        if (task.step, task.index) == (step, index):  # a driver's calls begin as it does
+            yield entry.key, task
 
 
 def read_submissions(backend: Backend, run: str) -> Iterator[Submission]:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from fairlead.errors import DamagedError, NotFoundError
 from fairlead.specs.contexts import Submission
 from fairlead.store import claims
-from fairlead.store.backends import Backend, list_all
-from fairlead.store.history import read_spec
-from fairlead.store.layout import Task, parse_task, run_prefix, submission_key
+from fairlead.store.backends import Backend
+from fairlead.store.history import attempts_of, read_spec
+from fairlead.store.layout import Task, submission_key
 from fairlead.store.records import AttemptRecord, RunSpec, decode
 from fairlead.targets import naming
 
@@ -95,15 +95,10 @@ def attempt_of(pod: Mapping[str, Any], known: KnownRun) -> Task | None:
 
 def read_records(backend: Backend, run: str, task: Task) -> Iterator[AttemptRecord]:
     """Yield the records of an instance's attempts, those of ranks too."""
-    prefix = run_prefix(run) + "attempts/"
-    own = f"{prefix}{task.step}.{task.index}."
-    for entry in list_all(backend, prefix, own):
-        if not entry.key.startswith(own):
-            return
-        found = parse_task(entry.key[len(prefix) :])
-        if found[:2] == task[:2] and found.number:  # a driver's calls begin as it does; 0 is what the cache had
+    for key, found in attempts_of(backend, run, task.step, task.index):
+        if found.number:  # 0 is what the cache had
             with suppress(NotFoundError):  # compacted since it was listed
-                yield decode(backend.get(entry.key), AttemptRecord, key=entry.key)
+                yield decode(backend.get(key), AttemptRecord, key=key)
 
 
 def slim(pod: dict[str, Any]) -> dict[str, Any]:
