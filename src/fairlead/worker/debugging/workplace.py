@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,7 +101,8 @@ class Workplace:
         """Return the variables that a process here has beside those it inherits: the step's, and where its code is."""
         inherited = os.environ.get("PYTHONPATH", "")
         modules = [*self.project().search_path, *([inherited] if inherited else [])]
-        programs = [str(self._programs), os.environ.get("PATH", os.defpath)]
+        own = os.path.dirname(sys.executable)  # `python` is the step's, whether or not its environment is activated
+        programs = [str(self._programs), own, os.environ.get("PATH", os.defpath)]
         return {
             **environment_of(self.task()),
             FOLDER: str(self.folder),
