@@ -64,9 +64,9 @@ def test_a_gang_has_a_service_of_its_name_through_which_its_ranks_find_each_othe
 def test_what_waits_for_a_gang_is_in_no_queue_and_holds_none_of_its_storage() -> None:
     waits = job.called(QUEUED, GANG, "fit", 0)
     _, ranks = job.gang(QUEUED, GANG, "fit", 0, 1)
-    assert job.QUEUE not in waits["metadata"]["labels"]
+    assert pods.QUEUE not in waits["metadata"]["labels"]
     assert [each["name"] for each in waits["spec"]["template"]["spec"]["volumes"]] == ["fairlead-work", "tmp"]
-    assert ranks["metadata"]["labels"][job.QUEUE] == "team"
+    assert ranks["metadata"]["labels"][pods.QUEUE] == "team"
     assert "v" in [each["name"] for each in ranks["spec"]["template"]["spec"]["volumes"]]
 
 
@@ -119,5 +119,5 @@ def test_a_pod_to_debug_in_goes_by_itself_and_waits_in_the_queue_whatever_overla
     made = job.debugging(QUEUED, step, "work", "0f1e2d", 3600)
     spec, labels = made["spec"], made["spec"]["template"]["metadata"]["labels"]
     assert (spec["activeDeadlineSeconds"], spec["backoffLimit"], spec["ttlSecondsAfterFinished"]) == (3600, 0, 60)
-    assert (made["metadata"]["labels"][job.QUEUE], labels["a"]) == ("team", "b")
+    assert (made["metadata"]["labels"][pods.QUEUE], labels["a"]) == ("team", "b")
     assert naming.NODE not in labels and naming.CALL not in made["spec"]["template"]["metadata"]["annotations"]

@@ -104,6 +104,12 @@ def test_what_only_an_event_or_the_job_tells_of_a_pod_that_is_gone() -> None:
     assert cause(pod(phase="Running", deleted=True), gone=False, suspended=True).word == "Preempted"
 
 
+def test_a_pod_that_its_queue_takes_back_has_been_preempted() -> None:
+    said = "Preempted to accommodate a workload of higher priority"
+    stopped = {"type": "TerminationTarget", "status": "True", "reason": "WorkloadEvicted", "message": said}
+    assert cause(pod(phase="Running", deleted=True, conditions=[stopped]), gone=False) == ("Preempted", said)
+
+
 def test_who_is_to_blame() -> None:
     assert not cause(pod(phase="Failed", containerStatuses=ended(137, "OOMKilled")), gone=False).infrastructure
     assert cause(pod(phase="Running"), gone=True).infrastructure

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from fairlead.errors import SpecError
 from fairlead.specs.graphs import Export, Graph, Node, Output, graph_faults
-from fairlead.specs.steps import FunctionStep, Overlay, Retries
+from fairlead.specs.runtimes import Torch
+from fairlead.specs.steps import DriverStep, FunctionStep, Overlay, Retries, Step
 from fairlead.targets import naming, workflow
 from fairlead.targets.cutting import INSTANCES_MAX
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Order
+from fairlead.targets.pods import QUEUE
 from specs.strategies import graph_specs
 from targets.goldens import CONTEXT, FLOWS, REPOSITORY, golden, submission, workflow_of
 from targets.refused import STEP
@@ -208,6 +210,22 @@ def test_a_run_that_goes_on_counts_what_the_node_that_does_not_run_again_has_ret
 def test_a_step_may_bear_the_name_of_a_template_of_the_workflow_itself(name: str) -> None:
     tasks, templates = parts(workflow_of(one_step(FunctionStep(name=name, function="mod:work"))))
     assert len(templates) == 3 and tasks[0]["template"].startswith(f"{name}-")
+
+
+@pytest.mark.parametrize(
+    ("step", "queue"),
+    [
+        (STEP, "team"),
+        (FunctionStep(name="work", function="mod:work", queue="own"), "own"),
+        (FunctionStep(name="work", function="mod:work", runtime=Torch(nodes=2)), None),
+        (DriverStep(name="work", function="mod:work"), None),
+    ],
+    ids=["a step", "one with a queue of its own", "what waits for a gang", "a driver"],
+)
+def test_a_queue_admits_every_pod_of_a_step_and_none_that_only_starts_others(step: Step, queue: str | None) -> None:
+    _, templates = parts(workflow_of(one_step(step)))
+    labels = {name: (each.get("metadata") or {}).get("labels", {}) for name, each in templates.items()}
+    assert {name: each.get(QUEUE) for name, each in labels.items()} == {"flow": None, "work": queue, "finish": None}
 
 
 def test_pauses_between_tries_are_written_as_argo_reads_them() -> None:

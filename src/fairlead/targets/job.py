@@ -47,8 +47,6 @@ _TOLD_S = 60
 _DEBUG_MAX = 50
 """The longest name of such a job, less its mark."""
 
-QUEUE = "kueue.x-k8s.io/queue-name"
-
 
 def called(submission: Submission, step: Step, name: str, index: int) -> Manifest:
     """Compile a driver's call of a step.
@@ -208,8 +206,8 @@ def _job(
     queued: bool = False,
 ) -> Manifest:
     """Return a job; one that only starts others is in no queue, so that those who wait for quota hold none."""
-    queue = step.queue or submission.context.queue if queued or not pods.is_driving(step) else ""
-    labels = {**naming.run_labels(submission), **({QUEUE: queue} if queue else {})}
+    queue = pods.queue_label(submission.context, step) if queued or not pods.is_driving(step) else {}
+    labels = {**naming.run_labels(submission), **queue}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

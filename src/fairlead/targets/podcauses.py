@@ -33,6 +33,11 @@ _DISRUPTIONS = {
     "DeletionByTaintManager": "NodeLost",
     "DeletionByPodGC": "NodeLost",
 }
+_BY_QUEUE = "WorkloadEvicted"
+"""The reason of a pod that Kueue removes, because its queue takes the quota back.
+
+Source: https://kueue.sigs.k8s.io/docs/concepts/preemption/
+"""
 _REASONS = {"Evicted": "Evicted", "NodeLost": "NodeLost", "NodeShutdown": "NodeLost", "Preempting": "Preempted"}
 _EVENTS = {"Preempted": "Preempted", "Evicted": "Evicted", "TaintManagerEviction": "NodeLost"}
 
@@ -117,6 +122,9 @@ def _causes(
     disrupted = condition(status, "DisruptionTarget")
     if disrupted is not None and disrupted.get("status") == "True" and disrupted.get("reason") in _DISRUPTIONS:
         yield _DISRUPTIONS[str(disrupted["reason"])], _said(status, disrupted)
+    stopped = condition(status, "TerminationTarget")
+    if stopped is not None and stopped.get("status") == "True" and stopped.get("reason") == _BY_QUEUE:
+        yield "Preempted", _said(status, stopped)
     yield from _by_reason(status)
     yield from _by_containers(status, main)
     for event in events:

@@ -20,6 +20,8 @@ from fairlead.targets.volumes import DELIVERED, FACTS, WORK, mounts, own_mounts,
 
 MAIN = "main"
 """The container that runs the step."""
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""The label that names the LocalQueue of a pod or a job."""
 
 PodSpec = dict[str, Any]
 Container = dict[str, Any]
@@ -185,6 +187,15 @@ def _environment(context: Context, step: Step | None) -> dict[str, Any]:
     if context.store_secret:
         found["envFrom"] = [{"secretRef": {"name": context.store_secret}}]
     return found
+
+
+def queue_label(context: Context, step: Step) -> dict[str, str]:
+    """Return the label by which a queue admits a step's pod, or its job as a whole; none where there is no queue.
+
+    Source: https://kueue.sigs.k8s.io/docs/tasks/run/plain_pods/
+    """
+    queue = step.queue or context.queue
+    return {QUEUE: queue} if queue else {}
 
 
 def step_labels(step: Step) -> dict[str, str]:

@@ -25,7 +25,7 @@ def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
         "metadata": {
             "name": naming.dns_label(f"fairlead-check-{mark}"),
             "namespace": namespace,
-            "labels": {**labels, **({"kueue.x-k8s.io/queue-name": context.queue} if context.queue else {})},
+            "labels": {**labels, **({pods.QUEUE: context.queue} if context.queue else {})},
         },
         "spec": {
             "backoffLimit": 0,

@@ -40,6 +40,7 @@ def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Man
     where = ("--node={{inputs.parameters.node}}", "--item={{inputs.parameters.item}}")
     labels = {
         **pods.step_labels(step),
+        **({} if pods.is_driving(step) else pods.queue_label(submission.context, step)),
         naming.NODE: "{{inputs.parameters.node}}",
         naming.ITEM: "{{inputs.parameters.item}}",
     }

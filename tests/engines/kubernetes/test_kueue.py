@@ -1,8 +1,10 @@
-"""Gangs on a real Kueue: admitted whole or not at all, and a run that waits for quota says so."""
+"""Steps on a real Kueue: a gang is admitted whole or not at all, and what waits for quota says so."""
 
 from __future__ import annotations
 
 import uuid
+from itertools import pairwise
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from engines.local.driving import Driver, flags, wait_for
 from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
+from fairlead.specs.contexts import Context
 from fairlead.store.opened import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -24,6 +27,15 @@ from fairlead import flow, runtimes, step
 def gang(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
+
+@step(cpu="400m", memory="128Mi", cache=False)
+def alone(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+@flow
+def several(seconds: float = 5.0):
+    alone.map([seconds, seconds, seconds])
 
 @flow
 def gangs(seconds: float = 5.0):
@@ -65,13 +77,7 @@ def narrow_queue(cluster):
 
 def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, tmp_path):
     """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""
-    contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    store = Store(registered.store, home() / "host")
-    driver = Driver(home(), "run", str(project / "flow.py"), *flags({"seconds": 5}), "-o", "json", store=store)
+    driver, store = _begun(registered, narrow_queue, tmp_path, "gangs")
     try:
         said = wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
         assert narrow_queue in said and "insufficient unused quota" in said
@@ -81,6 +87,31 @@ def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, tmp_
     assert ended.report.status == "succeeded"
     first, second = sorted((each.attempts[0] for each in ended.report.steps), key=lambda each: each.started or "")
     assert (second.started or "") >= (first.finished or "")
+
+
+def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue, tmp_path):
+    """Quota for one of three items: each waits for its turn, and says so."""
+    driver, store = _begun(registered, narrow_queue, tmp_path, "several")
+    try:
+        assert "insufficient unused quota" in wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
+        ended = driver.ended(PATIENCE_S)
+    finally:
+        driver.end()
+    assert ended.report.status == "succeeded"
+    attempts = sorted((each.attempts[0] for each in ended.report.steps), key=lambda each: each.started or "")
+    assert len(attempts) == 3
+    assert all((later.started or "") >= (former.finished or "") for former, later in pairwise(attempts))
+
+
+def _begun(registered: Context, queue: str, folder: Path, flow: str) -> tuple[Driver, Store]:
+    contexts.add(msgspec.structs.replace(registered, queue=queue))
+    project = folder / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "flow.py").write_text(FLOW)
+    store = Store(registered.store, home() / "host")
+    words = (f"{project / 'flow.py'}:{flow}", *flags({"seconds": 5}))
+    return Driver(home(), "run", *words, "-o", "json", store=store), store
 
 
 def _waiting(store: Store, run: str) -> str:

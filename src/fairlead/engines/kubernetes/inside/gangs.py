@@ -23,7 +23,7 @@ from fairlead.store.backends import list_all
 from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, start_key, task_key
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
-from fairlead.targets import job
+from fairlead.targets import job, pods
 from fairlead.worker.pods.beginning import RANKS_TO_COME
 from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.pod import Pod
@@ -95,7 +95,7 @@ class _Gang:
 
     def _what_for(self, found: dict[str, Any]) -> str:
         """Return why a job is not admitted, in the words of its queue where they can be read."""
-        queue = found["metadata"].get("labels", {}).get(job.QUEUE, "")
+        queue = found["metadata"].get("labels", {}).get(pods.QUEUE, "")
         owner = {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
         with suppress(ClusterError):  # without the right to read workloads it still waits
             for workload in self._client.list(WORKLOAD, namespace=self._submission.namespace, labels=owner).items:
