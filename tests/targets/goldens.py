@@ -19,6 +19,8 @@ from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.schedules import Schedule
 from fairlead.targets import cron_workflow, job, workflow, workflow_template
 from fairlead.targets.orders import Manifest, Order
+from fairlead.targets.training import indexed_job
+from fairlead.targets.training.target import Gang
 
 REPOSITORY = Path(__file__).parents[2]
 FLOWS = sorted([*REPOSITORY.glob("examples/*/flow.py"), *REPOSITORY.glob("tests/targets/flows/*/flow.py")])
@@ -58,7 +60,7 @@ def jobs_of(graph: Graph) -> Iterator[Manifest]:
         if step.environment.locked:
             yield job.installing(submission(graph), step.environment.image or CONTEXT.image, key, 0)
         if isinstance(step.runtime, RankRuntime):
-            yield from job.gang(submission(graph), step, key, 0, 1)
+            yield from indexed_job.render(Gang(submission(graph), step, key, 0, 1))
 
 
 def launching() -> dict[str, Manifest]:

@@ -18,6 +18,8 @@ from fairlead.specs.contexts import Context, Launch
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.schedules import Schedule
 from fairlead.targets import cron_workflow, job, workflow_template
+from fairlead.targets.training.table import targets
+from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
 
@@ -46,7 +48,8 @@ def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
     found = [workflow_of(graph, context)]
     for key, step in graph.steps.items():
         found.append(job.called(place, step, key, 0))
-        found += job.gang(place, step, key, 0, 1) if isinstance(step.runtime, RankRuntime) else []
+        if isinstance(step.runtime, RankRuntime):
+            found += [each for target in targets().values() for each in target.render(Gang(place, step, key, 0, 1))]
     launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
     found += [workflow_template.render(launch, "ml"), cron_workflow.render(launch, _schedule(page, graph.flow), "ml")]
     return found
@@ -61,12 +64,12 @@ def _schedule(page: Path, flow: str) -> Schedule:
     return schedule_options.read_schedule(parser.parse_known_args(words)[0], flow)
 
 
-@pytest.mark.parametrize("name", ["workflow", "job", "workflow_template", "cron_workflow"])
+@pytest.mark.parametrize("name", ["workflow", "job", "workflow_template", "cron_workflow", "training"])
 def test_what_a_page_shows_is_what_its_flow_compiles_to(name: str, tmp_path: Path) -> None:
     page = FOLDER / f"targets/{name}.md"
     objects = _objects(page, tmp_path)
     shown = [part for text in _SHOWN.findall(page.read_text("utf-8")) for part in yaml.safe_load_all(text)]
-    assert len(shown) >= 2
+    assert shown
     for part in shown:
         assert any(_holds(each, part) for each in objects), yaml.safe_dump(part)
 
@@ -79,3 +82,16 @@ def test_every_field_that_an_overlay_can_change_is_named() -> None:
     for field in job.OPENED:
         if field.startswith("spec.") and "template" not in field:
             assert f"`{field}`" in text, field
+
+
+def test_every_target_of_steps_with_ranks_stands_in_the_table_with_what_it_needs_and_drivers_may_do() -> None:
+    text = (FOLDER / "targets/training.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
+    assert rows == [
+        [f"`{name}`", ", ".join(sorted(target.runtimes)), target.component, "; ".join(map(_right, target.resources))]
+        for name, target in targets().items()
+    ]
+
+
+def _right(resource: Resource) -> str:
+    return f"`{resource.plural}`" + (f" of `{resource.group}`" if resource.group else "")

@@ -14,6 +14,8 @@ from fairlead.specs.steps import DriverStep, FunctionStep, Overlay, SweepStep, V
 from fairlead.targets import job, naming, pods
 from fairlead.targets.refusals import step_refusals
 from fairlead.targets.restricted import pod_faults
+from fairlead.targets.training import indexed_job
+from fairlead.targets.training.target import Gang
 from targets.refused import PLACE, STEP
 from targets.strategies import NAMES, STEPS
 
@@ -54,7 +56,7 @@ def test_every_step_compiles_to_the_same_job_every_time(step: Any, index: int) -
 
 
 def test_a_gang_has_a_service_of_its_name_through_which_its_ranks_find_each_other() -> None:
-    service, ranks = job.gang(PLACE, GANG, "fit", 0, 2)
+    service, ranks = indexed_job.render(Gang(PLACE, GANG, "fit", 0, 2))
     name = service["metadata"]["name"]
     assert name == ranks["metadata"]["name"] == ranks["spec"]["template"]["spec"]["subdomain"]
     assert service["spec"]["selector"] == {"batch.kubernetes.io/job-name": name}
@@ -63,7 +65,7 @@ def test_a_gang_has_a_service_of_its_name_through_which_its_ranks_find_each_othe
 
 def test_what_waits_for_a_gang_is_in_no_queue_and_holds_none_of_its_storage() -> None:
     waits = job.called(QUEUED, GANG, "fit", 0)
-    _, ranks = job.gang(QUEUED, GANG, "fit", 0, 1)
+    _, ranks = indexed_job.render(Gang(QUEUED, GANG, "fit", 0, 1))
     assert pods.QUEUE not in waits["metadata"]["labels"]
     assert [each["name"] for each in waits["spec"]["template"]["spec"]["volumes"]] == ["fairlead-work", "tmp"]
     assert ranks["metadata"]["labels"][pods.QUEUE] == "team"
@@ -75,7 +77,7 @@ def test_only_what_creates_pods_has_an_account_that_can() -> None:
     place = msgspec.structs.replace(PLACE, context=context)
     driver = DriverStep(name="loop", function="mod:loop")
     accounts = {
-        "step": job.called(place, STEP, "work", 0), "rank": job.gang(place, GANG, "fit", 0, 1)[1],
+        "step": job.called(place, STEP, "work", 0), "rank": indexed_job.render(Gang(place, GANG, "fit", 0, 1))[1],
         "driver": job.called(place, driver, "loop", 0), "waits": job.called(place, GANG, "fit", 0),
     }  # fmt: skip
     found = {

@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from fairlead.cli.labels import read_labels
+from fairlead.cli.opening import read_targets
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
 
@@ -52,6 +53,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--user", type=int, metavar="UID", help="add: the user that steps run as")
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="add: label what is created")
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="[RUNTIME=]NAME",
+        help="add: what runs steps with ranks: job, jobset, …; may be repeated; the first that is there without",
+    )
     parser.add_argument("--pod", action="store_true", help="check: open the store from a pod too")
     add_output_option(parser)
 
@@ -95,7 +103,8 @@ def _add(arguments: argparse.Namespace) -> int:
         if value is not None:
             given[field.replace("-", "_")] = os.path.abspath(Path(value).expanduser())
     found = {name: value for name, value in {**given, "user": arguments.user}.items() if value is not None}
-    contexts.add(Context(name=arguments.name, labels=read_labels(arguments.label), **found))
+    targets = read_targets(arguments.target)
+    contexts.add(Context(name=arguments.name, labels=read_labels(arguments.label), targets=targets, **found))
     print(f"added {arguments.name}: fairlead run FILE --on {arguments.name}")
     return 0
 

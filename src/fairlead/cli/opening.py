@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from fairlead.cli.display import DataDisplay, Display
 from fairlead.cli.output import add_output_option
@@ -31,32 +33,74 @@ def add_driving_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(parser)
 
 
-def add_unschedulable_option(parser: argparse.ArgumentParser) -> None:
-    """Give a verb the option that says what becomes of a step which a cluster can't schedule."""
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Give a verb the options by which a run on a cluster differs from what its context says."""
     parser.add_argument(
         "--unschedulable",
         metavar="POLICY",
         help="on a cluster, of steps that can't be scheduled: warn, 'fail-after 10m' or fail-if-never-fits; "
         "what the context says where it is not given",
     )
+    add_target_option(parser)
 
 
-def read_unschedulable(given: str | None, on: str) -> str | None:
-    """Check what was given for it.
+def add_target_option(parser: argparse.ArgumentParser) -> None:
+    """Give a verb the option that says what runs steps with ranks."""
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="[RUNTIME=]NAME",
+        help="on a cluster, what runs steps with ranks: job, jobset, …; may be repeated; what the context says, or "
+        "else the first that the cluster has, where it is not given",
+    )
+
+
+class ClusterOptions(NamedTuple):
+    """What was given for them."""
+
+    unschedulable: str | None
+    targets: dict[str, str]
+
+
+def read_cluster_options(arguments: argparse.Namespace, on: str) -> ClusterOptions:
+    """Check what was given for them.
 
     Raises:
-        UsageError: It is no policy, or the run is on this machine.
+        UsageError: It is no policy or no target, or the run is on this machine.
     """
-    if given is None:
-        return None
-    if on == LOCAL:
-        raise UsageError(
-            "--unschedulable needs a cluster",
-            why="nothing is scheduled on this machine",
-            next="leave it away, or name a cluster: --on CONTEXT",
-        )
-    try:
-        parse_unschedulable(given)
-    except ValueError as error:
-        raise UsageError(f"--unschedulable: {error}") from None
-    return given
+    given = {"--unschedulable": arguments.unschedulable, "--target": arguments.target}
+    for name, value in given.items():
+        if value and on == LOCAL:
+            raise UsageError(
+                f"{name} needs a cluster",
+                why="the run is on this machine",
+                next="leave it away, or name a cluster: --on CONTEXT",
+            )
+    if arguments.unschedulable is not None:
+        try:
+            parse_unschedulable(arguments.unschedulable)
+        except ValueError as error:
+            raise UsageError(f"--unschedulable: {error}") from None
+    return ClusterOptions(arguments.unschedulable, read_targets(arguments.target))
+
+
+def read_targets(given: Sequence[str]) -> dict[str, str]:
+    """Read targets by the kind of runtime; one without is for every kind that it runs.
+
+    Raises:
+        UsageError: There is none of such a name, or it does not run what it is given for.
+    """
+    if not given:
+        return {}
+    from fairlead.targets.training.table import asked_faults, runtimes, targets  # lazy: entry points, 10 ms
+
+    found: dict[str, str] = {}
+    for each in given:
+        kind, _, name = each.rpartition("=")
+        kinds = [kind] if kind else sorted(targets()[name].runtimes) if name in targets() else runtimes()
+        asked = dict.fromkeys(kinds, name)
+        for fault in asked_faults(asked):
+            raise UsageError(f"--target {each}: {fault.message}", next="fairlead targets")
+        found |= asked
+    return found

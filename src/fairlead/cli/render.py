@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from fairlead.cli import schedule_options
 from fairlead.cli.flags import split_flags, split_target
 from fairlead.cli.labels import read_labels
+from fairlead.cli.opening import add_target_option, read_targets
 from fairlead.cli.output import print_document
 from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from fairlead.packaging.project import Project
     from fairlead.targets.orders import Manifest
 
-_VALUED = {"--on", "--as", "--label", "--output", "-o", *schedule_options.VALUED}
+_VALUED = {"--on", "--as", "--label", "--output", "-o", "--target", *schedule_options.VALUED}
 _SWITCHES = {"--spec", "--diff", "--help", "-h", *schedule_options.SWITCHES}
 
 
@@ -48,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--diff", action="store_true", help="with --as: print how it differs from what the cluster has")
     parser.add_argument("--spec", action="store_true", help="print the graph as a spec")
+    add_target_option(parser)
     schedule_options.add_schedule_options(parser)
     parser.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated"
@@ -90,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from fairlead.runs.rendering import render  # lazy: urllib3, 30 ms; only for a cluster
 
-    manifests, pods = render(traced.graph, on, read_labels(arguments.label))
+    targets = read_targets(arguments.target)
+    manifests, pods = render(traced.graph, on, read_labels(arguments.label), targets)
     _print(manifests, str(pods), arguments.output)
     return 0
 

@@ -11,10 +11,10 @@ import argparse
 
 from fairlead.cli.display import finish
 from fairlead.cli.opening import (
+    add_cluster_options,
     add_driving_options,
-    add_unschedulable_option,
     open_display,
-    read_unschedulable,
+    read_cluster_options,
 )
 
 
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="the run's id, a unique part of it, or 'latest'")
     parser.add_argument("--no-cache", action="store_true", help="execute every step, whatever the cache has")
     parser.add_argument("--detach", action="store_true", help="return as soon as a cluster has the run")
-    add_unschedulable_option(parser)
+    add_cluster_options(parser)
     add_driving_options(parser)
 
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.settings import chosen_context, open_store
 
     on = chosen_context()
-    unschedulable = read_unschedulable(arguments.unschedulable, on)
+    given = read_cluster_options(arguments, on)
     run_id = find_run(open_store().backend, arguments.run)
     options = Options(
         parallel=arguments.parallel,
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         use_cache=not arguments.no_cache,
         on=on,
         detach=arguments.detach,
-        unschedulable=unschedulable,
+        **given._asdict(),
     )
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
         done = rerun(run_id, options, display)

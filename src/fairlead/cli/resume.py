@@ -9,10 +9,10 @@ import argparse
 
 from fairlead.cli.display import finish
 from fairlead.cli.opening import (
+    add_cluster_options,
     add_driving_options,
-    add_unschedulable_option,
     open_display,
-    read_unschedulable,
+    read_cluster_options,
 )
 
 
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="use the project's files as they are now, not as recorded; steps whose cache key changed run again",
     )
     parser.add_argument("--detach", action="store_true", help="return as soon as a cluster has the run")
-    add_unschedulable_option(parser)
+    add_cluster_options(parser)
     add_driving_options(parser)
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.settings import chosen_context, open_store
 
     on = chosen_context()
-    unschedulable = read_unschedulable(arguments.unschedulable, on)
+    given = read_cluster_options(arguments, on)
     run_id = find_run(open_store().backend, arguments.run)
     with open_display(quiet=arguments.quiet, form=arguments.output) as display:
         options = Options(
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             relaxed=arguments.relax,
             on=on,
             detach=arguments.detach,
-            unschedulable=unschedulable,
+            **given._asdict(),
         )
         current = traced_from_file if arguments.with_current_code else None
         done = resume(run_id, options, display, current=current)

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from fairlead.cli.display import finish
 from fairlead.cli.flags import split_flags, split_target
 from fairlead.cli.labels import read_labels
-from fairlead.cli.opening import add_unschedulable_option, open_display, read_unschedulable
+from fairlead.cli.opening import add_cluster_options, open_display, read_cluster_options
 from fairlead.cli.output import add_output_option
 from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
 
-_VALUED = {"--on", "--parallel", "--label", "--output", "-o", "--store", "--unschedulable"}
+_VALUED = {"--on", "--parallel", "--label", "--output", "-o", "--store", "--unschedulable", "--target"}
 _SWITCHES = {"--inline", "--no-cache", "--relax", "--detach", "--quiet", "-q", "--help", "-h"}
 
 
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--inline", action="store_true", help="run steps in this process, one after another, for a debugger"
     )
     parser.add_argument("--detach", action="store_true", help="return as soon as the run is submitted to a cluster")
-    add_unschedulable_option(parser)
+    add_cluster_options(parser)
     parser.add_argument("--store", metavar="URL", help="the artifact store, where it is not the configured one")
     parser.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     add_output_option(parser)
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         on=on,
         detach=arguments.detach,
         store=arguments.store,
-        unschedulable=read_unschedulable(arguments.unschedulable, on),
+        **read_cluster_options(arguments, on)._asdict(),
     )
     with display:
         if file.endswith((".yaml", ".yml", ".json")):

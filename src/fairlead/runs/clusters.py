@@ -68,6 +68,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     place = _chosen_place(options)
     engine = engine_in(place)
     render(traced.graph, options.on, options.labels)  # refuses what can't run there
+    engine.targets(traced.graph)
     packed = packed_project(project, place.store.url)
     for note in packed.notes:
         observer.noted(note)
@@ -116,12 +117,16 @@ def resume(
     claim = claims.take_claim(backend, run, now=time.time())
     try:
         if current is None:
-            check(remaining(backend, spec), options.on, spec.labels)
+            left = remaining(backend, spec)
+            check(left, options.on, spec.labels)
+            engine.targets(left)
             fresh = moved(place.store, spec, options.on)
             if fresh is not spec:
                 observer.noted(_CODE_ALONE)
         else:
-            fresh = _revised(place, spec, options, observer, *current(spec))
+            project, traced = current(spec)
+            engine.targets(traced.graph)
+            fresh = _revised(place, spec, options, observer, project, traced)
         reopen(place.store, fresh, claim, before=None if current is None else spec)
         if fresh is not spec:  # after it is known what counts with other code
             backend.create(spec_key(run, fresh.revision), encode(fresh))
@@ -152,20 +157,23 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
     """Run again in a context what a run did, with its recorded code, as a new run."""
     place = _chosen_place(options)
     old = read_spec(place.store.backend, run)
+    engine = engine_in(place)
     check(old.graph, options.on, old.labels)
+    engine.targets(old.graph)
     new, created = new_run()
     claim = claims.take_claim(place.store.backend, new, now=time.time())
     spec = repeated(travelling(place.store, old), new, created, options)
     place.store.backend.create(spec_key(new), encode(spec))
-    return _submit(place, engine_in(place), spec, claim, observer, detach=options.detach)
+    return _submit(place, engine, spec, claim, observer, detach=options.detach)
 
 
 def _chosen_place(options: Options) -> Place:
     """Open the place that a run is to go to, with what its options say in the place of the context."""
     place = open_place(options.on)
-    if options.unschedulable is None:
-        return place
-    return place._replace(context=msgspec.structs.replace(place.context, unschedulable=options.unschedulable))
+    context = place.context
+    if options.unschedulable is not None:
+        context = msgspec.structs.replace(context, unschedulable=options.unschedulable)
+    return place._replace(context=msgspec.structs.replace(context, targets={**context.targets, **options.targets}))
 
 
 def stop(name: str, run: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fairlead.engines.kubernetes import rights
+from fairlead.engines.kubernetes.engine import is_served
 from fairlead.engines.kubernetes.trying import try_store
 from fairlead.errors import FairleadError
 from fairlead.kube import access
@@ -20,6 +21,8 @@ from fairlead.runs.settings import open_store_of
 from fairlead.specs.contexts import Context
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.unschedulable import parse_unschedulable
+from fairlead.targets.training.table import choose, targets
+from fairlead.targets.training.target import Target
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 
@@ -70,6 +73,7 @@ class _Checking:
         self._context = context
         self._client = client
         self._namespace = namespace
+        self._chosen: list[Target] = []
 
     @property
     def roles(self) -> list[dict[str, Any]]:
@@ -89,7 +93,9 @@ class _Checking:
         context = self._context
         make = f"kubectl create namespace {self._namespace}"
         yield self._find(NAMESPACE, self._namespace, make)
-        yield from self._components(Discovery(self._client))
+        discovery = Discovery(self._client)
+        yield from self._components(discovery)
+        yield self._targets(discovery)
         if context.queue:
             yield self._find(LOCAL_QUEUE, context.queue, f"fairlead context add {context.name} … --queue NAME")
         if context.store_secret:
@@ -106,7 +112,8 @@ class _Checking:
         yield self._rights("your rights", "fairlead-user", asked)
         yield self._rights_to_enter()
         yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)
-        driving = (*rights.DRIVING, *(rights.TELLING_QUEUES if context.queue else ()))
+        telling = rights.TELLING_QUEUES if context.queue else ()
+        driving = (*rights.DRIVING, *rights.running_gangs(self._chosen), *telling)
         yield self._account_rights("rights of drivers", context.driver_service_account, driving)
         if pod:
             yield self._store_from_pod()
@@ -140,6 +147,20 @@ class _Checking:
             else:
                 said = f"served as {', '.join(served)} only, not {kind.version}" if served else "is not served"
                 yield ContextCheck(f"kind {kind.kind}", "failed", said, f"install {component}")
+
+    def _targets(self, discovery: Discovery) -> ContextCheck:
+        """Say what steps with ranks become."""
+        asked = self._context.targets
+        try:
+            chosen, _ = choose({}, asked, lambda target: is_served(discovery, target))
+        except FairleadError as error:
+            return _failed("targets", error)
+        self._chosen = [targets()[name] for name in dict.fromkeys(chosen.values())]
+        lacking = [targets()[name] for kind, name in asked.items() if kind not in chosen]
+        if lacking:
+            said = f"the target {lacking[0].name} is asked for, and its component is not there"
+            return ContextCheck("targets", "failed", said, f"install {lacking[0].component}")
+        return ContextCheck("targets", "ok", ", ".join(f"{kind}: {name}" for kind, name in chosen.items()))
 
     def _rights(self, title: str, role: str, rules: Sequence[Rule]) -> ContextCheck:
         """Say what whoever asks may not do."""

@@ -33,7 +33,7 @@ from fairlead.store.layout import object_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
 from fairlead.store.records import Code
-from fairlead.targets.job import MASTER_PORT
+from fairlead.targets.training.members import MASTER_PORT
 from fairlead.worker.debugging.workplace import Workplace
 from fairlead.worker.pods.children import starting
 from fairlead.worker.ranks import ranks_on

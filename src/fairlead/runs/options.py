@@ -22,6 +22,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         store: The store's URL, where it is not the settings' one.
         detach: Whether a run on a cluster is left as soon as it was submitted.
         unschedulable: What becomes there of steps that can't be scheduled, where not what the context says.
+        targets: What runs steps with ranks there, by the kind of their runtime, where not what the context says.
     """
 
     parallel: int | None = None
@@ -33,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     store: str | None = None
     detach: bool = False
     unschedulable: str | None = None
+    targets: dict[str, str] = {}
 
 
 class Silent:

@@ -7,6 +7,7 @@ named as its owner. So the same flow in the same context gives the same bytes, f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fairlead.errors import SpecError, UsageError
@@ -14,11 +15,14 @@ from fairlead.kube.connecting import connect
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
+from fairlead.specs.runtimes import kind_of
 from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
+from fairlead.targets.training.table import target_of
+from fairlead.targets.training.target import Gang
 
 RUN = "00000000-000000-00000"
 """The id that stands for a run's."""
@@ -31,24 +35,30 @@ class Rendered(NamedTuple):
     pods: PodCount
 
 
-def render(graph: Graph, on: str, labels: dict[str, str]) -> Rendered:
+def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, str] | None = None) -> Rendered:
     """Compile a graph for a context.
 
     Args:
         graph: The graph.
         on: The name of the context.
         labels: Labels of the run.
+        targets: What runs steps with ranks, by the kind of their runtime, where not what the context says. Where one is
+            said, what the first attempt of such a step becomes is rendered too.
 
     Raises:
         UsageError: There is no such context.
         SpecError: The graph can't run there; every fault is named.
     """
     context = check(graph, on, labels)
-    submission = Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels)
+    said = {**context.targets, **(targets or {})}
+    submission = Submission(
+        run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels, targets=said
+    )
     nodes = dict.fromkeys(range(len(graph.nodes)))
     manifests = workflow.render(Order(submission, graph, nodes))
-    layers = len(wanted(graph, nodes, context))
-    return Rendered(manifests, count_pods(graph, creators=workflow.creators(manifests), layers=layers))
+    pods = count_pods(graph, creators=workflow.creators(manifests), layers=len(wanted(graph, nodes, context)))
+    gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)
+    return Rendered([*manifests, *(each for gang in gangs for each in target_of(gang).render(gang))], pods)
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

@@ -38,6 +38,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         labels: Labels of everything that is created.
         user: The user id that steps run as, where an image has none that is not root.
         unschedulable: What becomes of a step that can't be scheduled; see `fairlead.specs.unschedulable`.
+        targets: What runs steps with ranks, by the kind of their runtime: ``{"torch": "jobset"}``. Where nothing is
+            said, the first target that the cluster has the component for.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     labels: dict[str, str] = {}
     user: int | None = None
     unschedulable: str = ""
+    targets: dict[str, str] = {}
 
 
 def context_faults(context: Context) -> Iterator[Fault]:
@@ -88,6 +91,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         cancels_before: How often somebody had asked to cancel the run before.
         user: Who submitted it.
         labels: The run's own labels.
+        targets: The names of the targets that were chosen for steps with ranks, by the kind of their runtime.
     """
 
     run: str
@@ -100,6 +104,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cancels_before: int = 0
     user: str = ""
     labels: dict[str, str] = {}
+    targets: dict[str, str] = {}
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""Kubernetes' ``Job``: one step that a driver calls, a gang of ranks with a name for each, a pod to debug a step in.
+"""Kubernetes' ``Job``: one step that a driver calls, packages to install for it, a pod to debug a step in.
 
 Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/
 """
@@ -10,20 +10,16 @@ from typing import Any
 
 from fairlead.errors import SpecError
 from fairlead.specs.contexts import Submission
-from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
-from fairlead.targets.overlays import object_faults, overlay
+from fairlead.targets.overlays import overlaid
 from fairlead.targets.refusals import step_refusals
-from fairlead.targets.restricted import annotation_faults, pod_faults
+from fairlead.targets.training.table import step_faults
 
 KEPT_S = 24 * 3600
 """Seconds that a finished job is kept, as a workflow is."""
-
-MASTER_PORT = 29500
-"""The port on which the ranks of a gang meet; torchrun's own default."""
 
 _INSTALLED_AGAIN = 3
 
@@ -34,13 +30,11 @@ OPENED = frozenset(
         "spec.activeDeadlineSeconds",
         "spec.backoffLimit",
         "spec.podReplacementPolicy",
-        "spec.template.metadata.annotations",
-        "spec.template.metadata.labels",
-        "spec.template.spec",
         "spec.ttlSecondsAfterFinished",
     }
 )
-"""What an overlay of the kind ``Job`` can change; the pod's spec as far as it stays restricted."""
+"""What an overlay of the kind ``Job`` can change, beside its pods."""
+_TEMPLATE = ("spec", "template")
 
 _TOLD_S = 60
 """Seconds that a pod stays in which somebody debugged a step, and that was not removed, after its time."""
@@ -60,7 +54,7 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
     Raises:
         SpecError: It can't run on a cluster: it was called while its run went on, and so not checked before.
     """
-    faults = list(step_refusals(step))
+    faults = [*step_refusals(step), *step_faults(step, submission)]
     if faults:
         raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
     instance = f"{name}.{index}"
@@ -72,7 +66,7 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
         ),
     }
     job = _job(submission, step, naming.job_name(submission, name, index), {naming.CALL: instance}, spec)
-    return naming.marked(job if pods.is_gang(step) else _overlaid(job, step))
+    return naming.marked(job if pods.is_gang(step) else overlaid(step, job, _TEMPLATE, OPENED))
 
 
 def installing(submission: Submission, image: str, name: str, index: int) -> Manifest:
@@ -121,50 +115,6 @@ def _tried(limit: int) -> dict[str, Any]:
     }
 
 
-def gang(submission: Submission, step: Step, name: str, index: int, number: int) -> list[Manifest]:
-    """Compile the ranks of one attempt: a headless Service that names them, and an Indexed Job that starts them.
-
-    Args:
-        submission: Where it runs.
-        step: The definition, whose runtime has ranks.
-        name: The name of the instance.
-        index: Its index.
-        number: The number of the attempt, which names carry.
-
-    Raises:
-        SpecError: An overlay makes it what can't be on a cluster.
-    """
-    runtime = step.runtime
-    assert isinstance(runtime, RankRuntime)
-    attempt, job_name = f"{name}.{index}.{number}", naming.job_name(submission, name, index, number)
-    pod = {**pods.rank_pod(submission, step, attempt), "subdomain": job_name}
-    spec: dict[str, Any] = {
-        "completionMode": "Indexed",
-        "completions": runtime.nodes,
-        "parallelism": runtime.nodes,
-        "backoffLimit": 0,
-        "ttlSecondsAfterFinished": KEPT_S,
-        "template": _template(submission, step, {naming.GANG: attempt}, pod),
-    }
-    job = _job(submission, step, job_name, {naming.GANG: attempt}, spec, queued=True)
-    service: Manifest = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": job_name,
-            "namespace": submission.namespace,
-            "labels": naming.run_labels(submission),
-            "annotations": {naming.GANG: attempt},
-        },
-        "spec": {
-            "clusterIP": "None",
-            "publishNotReadyAddresses": True,  # ranks find each other before any of them is ready
-            "selector": {"batch.kubernetes.io/job-name": job_name},
-        },
-    }
-    return [naming.marked(service), naming.marked(_overlaid(job, step))]
-
-
 def debugging(submission: Submission, step: Step, name: str, mark: str, lasting_s: int) -> Manifest:
     """Compile a pod as a step has it, in which nothing runs: somebody enters it. It goes by itself after a while.
 
@@ -186,8 +136,8 @@ def debugging(submission: Submission, step: Step, name: str, mark: str, lasting_
     }
     job_name = naming.dns_label(f"debug-{name}", _DEBUG_MAX - len(submission.run)) + f"-{submission.run}-{mark}"
     made = _job(submission, step, job_name, {}, spec, queued=True)
-    overlaid = _overlaid(made, step)  # which may change its template, and not how long it is there
-    return naming.marked({**overlaid, "spec": {**spec, "template": overlaid["spec"]["template"]}})
+    found = overlaid(step, made, _TEMPLATE, OPENED)  # which may change its template, and not how long it is there
+    return naming.marked({**found, "spec": {**spec, "template": found["spec"]["template"]}})
 
 
 def _template(submission: Submission, step: Step, annotations: dict[str, str], pod: Manifest) -> Manifest:
@@ -214,25 +164,6 @@ def _job(
         "metadata": {"name": name, "namespace": submission.namespace, "labels": labels, "annotations": annotations},
         "spec": spec,
     }
-
-
-def _overlaid(job: Manifest, step: Step) -> Manifest:
-    found = overlay(job, "Job", step.overlays)
-    if found is job:
-        return job
-    faults = [*object_faults(found, job, OPENED, "overlays.Job")]
-    if not faults:
-        template, path = found["spec"]["template"], "overlays.Job.spec.template"
-        faults += pod_faults(template["spec"], job["spec"]["template"]["spec"], f"{path}.spec")
-        faults += annotation_faults(template["metadata"]["annotations"], f"{path}.metadata.annotations")
-    if faults:
-        raise SpecError(
-            f"step {step.name!r}",
-            faults,
-            verdict="asks for a job that can't be on a cluster",
-            next="leave these fields out of its overlays",
-        )
-    return found
 
 
 def end_of(found: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -36,6 +36,8 @@ NAME_MAX = 63
 """The longest DNS label, and the longest value of a label."""
 _JOB_MAX = 52
 """The longest name of a job whose pods have names of their own: a host's name is the job's with an index."""
+_GANG_MAX = 43
+"""That of a gang: its pods' names are a host's, and begin with it: ``…-node-0-999-abcde``, ``…-worker-999``."""
 _MARK = 8
 
 
@@ -45,13 +47,18 @@ def run_name(submission: Submission, part: str = "") -> str:
     return dns_label(submission.flow, NAME_MAX - len(suffix)) + suffix
 
 
-def job_name(submission: Submission, step: str, *numbers: int) -> str:
-    """Return the name of a job of one instance: ``fit-20261123-141256-k3f9x-1-0``; a gang's has its attempt's number.
+def job_name(submission: Submission, step: str, *numbers: int, longest: int = _JOB_MAX) -> str:
+    """Return the name of a job of one instance: ``fit-20261123-141256-k3f9x-1-0``.
 
     It begins with a letter, as the name of a Service must.
     """
     suffix = "".join(f"-{each}" for each in (submission.run, submission.generation, *numbers))
-    return dns_label(step, _JOB_MAX - len(suffix)) + suffix
+    return dns_label(step, longest - len(suffix)) + suffix
+
+
+def gang_name(submission: Submission, step: str, index: int, number: int) -> str:
+    """Return the name of what an attempt of a step with ranks becomes: ``fit-20261123-141256-k3f9x-1-0-1``."""
+    return job_name(submission, step, index, number, longest=_GANG_MAX)
 
 
 def dns_label(name: str, length: int = NAME_MAX, *, taken: tuple[str, ...] = ()) -> str:

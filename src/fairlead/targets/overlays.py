@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fairlead.errors import Fault
-from fairlead.specs.steps import Overlay
+from fairlead.errors import Fault, SpecError
+from fairlead.specs.steps import Overlay, Step
+from fairlead.targets.restricted import annotation_faults, pod_faults
 
 KINDS = ("Pod", "Job", "Workflow")
-"""What a step's overlays can be merged into: the spec of its pods, its job where it has one, the run's workflow."""
+"""What a step's overlays can be merged into: the spec of its pods, its job where it has one, the run's workflow. Those
+of steps with ranks come to that; see `fairlead.targets.training`."""
 
 
 def overlay(made: dict[str, Any], kind: str, overlays: Iterable[Overlay]) -> dict[str, Any]:
@@ -22,6 +24,42 @@ def overlay(made: dict[str, Any], kind: str, overlays: Iterable[Overlay]) -> dic
         if each.kind == kind:
             made = merged(made, each.patch)
     return made
+
+
+def overlaid(
+    step: Step, made: dict[str, Any], template: tuple[str | int, ...], opened: frozenset[str]
+) -> dict[str, Any]:
+    """Return an object with a step's overlays of its kind merged into it, held against what pods of a run may be.
+
+    Args:
+        step: The step.
+        made: The object.
+        template: The fields that lead to the template of its pods. Overlays can change its labels, its annotations and
+            its spec as far as the pod stays restricted.
+        opened: What else they can change: ``spec.ttlSecondsAfterFinished``.
+
+    Raises:
+        SpecError: They make it what can't be on a cluster.
+    """
+    kind = made["kind"]
+    found = overlay(made, kind, step.overlays)
+    if found is made:
+        return made
+    path = ".".join(map(str, template))
+    inside = {f"{path}.{each}" for each in ("metadata.annotations", "metadata.labels", "spec")}
+    faults = list(object_faults(found, made, opened | inside, f"overlays.{kind}"))
+    if not faults:
+        pod, before = _inside(found, template), _inside(made, template)
+        faults += pod_faults(pod["spec"], before["spec"], f"overlays.{kind}.{path}.spec")
+        faults += annotation_faults(pod["metadata"]["annotations"], f"overlays.{kind}.{path}.metadata.annotations")
+    if faults:
+        raise SpecError(
+            f"step {step.name!r}",
+            faults,
+            verdict=f"asks for a {kind} that can't be on a cluster",
+            next="leave these fields out of its overlays",
+        )
+    return found
 
 
 def merged(made: Any, patch: Any) -> Any:
@@ -70,6 +108,12 @@ def _changes(found: Any, made: Any, path: tuple[str, ...] = ()) -> Iterator[tupl
             yield from _changes(found.get(name), made.get(name), (*path, name))
     elif found != made:
         yield path
+
+
+def _inside(made: Any, path: tuple[str | int, ...]) -> Any:
+    for name in path:
+        made = made[name]
+    return made
 
 
 def _at(made: Any, field: tuple[str, ...]) -> Any:

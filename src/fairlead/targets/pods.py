@@ -56,9 +56,17 @@ def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     return _user_pod(context, step, module, arguments, driving=is_driving(step))
 
 
-def rank_pod(submission: Submission, step: Step, attempt: str) -> PodSpec:
-    """Return the pod of one node of a gang. Raises as `step_pod` does."""
-    arguments = [*identity(submission), f"--task={attempt}"]
+def rank_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
+    """Return the pod of one node of a gang.
+
+    Args:
+        submission: Where it runs.
+        step: The step.
+        *where: The arguments that say which attempt it is of, and how it finds its place.
+
+    Raises as `step_pod` does.
+    """
+    arguments = [*identity(submission), *where]
     return _user_pod(submission.context, step, "fairlead.engines.kubernetes.inside.rank", arguments, driving=False)
 
 

@@ -19,6 +19,7 @@ from fairlead.specs.steps import ContainerStep, Step
 from fairlead.targets.naming import PREFIX, dns_label
 from fairlead.targets.overlays import KINDS
 from fairlead.targets.resources import devices_per_node
+from fairlead.targets.training.table import targets
 from fairlead.targets.volumes import OWN_NAMES, OWN_PATHS
 
 _OBJECT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
@@ -57,9 +58,10 @@ def step_refusals(step: Step) -> Iterator[Fault]:
     if devices_per_node(step) is None:
         yield Fault("resources.gpus", _unshared(step))
     for overlay in step.overlays:
-        if overlay.kind not in KINDS:
+        kinds = [*KINDS, *(target.awaited.kind for target in targets().values())]
+        if overlay.kind not in kinds:
             yield Fault(
-                "overlays", f"nothing that a step becomes is a {overlay.kind!r}; {nearest(overlay.kind, KINDS)}"
+                "overlays", f"nothing that a step becomes is a {overlay.kind!r}; {nearest(overlay.kind, kinds)}"
             )
         if "{{" in "".join(_texts(overlay.patch)):
             yield Fault("overlays", "hold '{{', which Argo would replace after the whole was checked")

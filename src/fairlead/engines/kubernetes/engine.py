@@ -11,10 +11,11 @@ from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.following import Follower
 from fairlead.engines.kubernetes.remaining import counts, left
 from fairlead.engines.kubernetes.submitting import create
-from fairlead.errors import Fault, NotFoundError
+from fairlead.errors import Fault, NotFoundError, SpecError
 from fairlead.kube.client import Client
+from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import NotFound
-from fairlead.kube.resources import WORKFLOW
+from fairlead.kube.resources import WORKFLOW, Kind
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.specs.status import RunStatus
@@ -28,7 +29,10 @@ from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
 from fairlead.targets import naming, workflow
 from fairlead.targets.layers import Layer, wanted
 from fairlead.targets.orders import Order
+from fairlead.targets.pods import is_driving
 from fairlead.targets.refusals import refusals
+from fairlead.targets.training.table import choose
+from fairlead.targets.training.target import Target
 from fairlead.worker.concluding import conclude
 
 
@@ -47,10 +51,34 @@ class KubernetesEngine:
         self._client = client
         self._namespace = namespace
         self._backend = backend
+        self._discovery = Discovery(client)
 
     def faults(self, graph: Graph) -> Iterable[Fault]:
         """Return what can never run there."""
         return refusals(graph, self._context)
+
+    def targets(self, graph: Graph) -> dict[str, str]:
+        """Return what runs a graph's steps with ranks, and those that its drivers call, by the kind of their runtime.
+
+        Raises:
+            SpecError: The cluster has nothing for one of them.
+            ClusterError: It does not answer.
+        """
+        if not any(map(is_driving, graph.steps.values())):
+            return {}
+        chosen, faults = choose(graph.steps, self._context.targets, self.is_served)
+        if faults:
+            raise SpecError(
+                f"flow {graph.flow!r}",
+                faults,
+                verdict=f"can't run in the context {self._context.name!r}",
+                next="choose another target: --target NAME",
+            )
+        return chosen
+
+    def is_served(self, target: Target) -> bool:
+        """Say whether the cluster has what a target creates."""
+        return is_served(self._discovery, target)
 
     def submission(self, spec: RunSpec, claim: Claim) -> Submission:
         """Return what a run is submitted with, under a claim on it."""
@@ -66,6 +94,7 @@ class KubernetesEngine:
             cancels_before=cancel_requests(self._backend, spec.run),
             user=spec.user,
             labels=spec.labels,
+            targets=self.targets(spec.graph),
         )
 
     def submit(self, spec: RunSpec, progress: Progress, claim: Claim) -> Handover:
@@ -128,6 +157,11 @@ class KubernetesEngine:
         )
         claims.hand_over(self._backend, submission.run, claim, handover)
         return handover
+
+
+def is_served(discovery: Discovery, target: Target) -> bool:
+    """Say whether a cluster has what a target creates."""
+    return all(discovery.serves(Kind(*each)) for each in target.resources)
 
 
 def known_layers(backend: Backend, graph: Graph, nodes: Iterable[int], context: Context) -> list[Layer]:

@@ -6,8 +6,11 @@ does not find.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fairlead.kube.failures import Rule
 from fairlead.kube.resources import JOB, LOCAL_QUEUE, WORKFLOW, WORKLOAD, Kind
+from fairlead.targets.training.target import Target
 
 COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Kubernetes itself"}
 """The kinds that every run may need, and what serves them."""
@@ -84,3 +87,10 @@ ENTERING: tuple[Rule, ...] = (
 
 Source: https://github.com/kubernetes/kubernetes/pull/134577
 """
+
+
+def running_gangs(targets: Iterable[Target]) -> tuple[Rule, ...]:
+    """Return what drivers may do beside that, for some targets of steps with ranks."""
+    resources = dict.fromkeys((each.group, each.plural) for target in targets for each in target.resources)
+    found = (Rule(verb, *each) for each in resources for verb in ("create", "get", "list", "delete"))
+    return tuple(rule for rule in found if rule not in DRIVING)

@@ -6,6 +6,7 @@ one's own object, made by an attempt whose answer never came; anything else is r
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from fairlead.errors import ClusterError, UsageError
@@ -14,12 +15,17 @@ from fairlead.kube.failures import AlreadyExists, NotFound, UnclearOutcome
 from fairlead.kube.resources import CONFIG_MAP, JOB, SERVICE, WORKFLOW, Kind
 from fairlead.targets.naming import ORDER
 from fairlead.targets.orders import Manifest
+from fairlead.targets.training.table import targets
 
-KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, SERVICE, WORKFLOW)}
-"""The kinds that runs are made of."""
-
+_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, SERVICE, WORKFLOW)}
 _COMPONENTS = {"Workflow": "Argo Workflows"}
 _TRIES = 3
+
+
+def kind_of(manifest: Manifest) -> Kind:
+    """Return the kind of one of the objects that runs are made of."""
+    own = _KINDS.get(manifest["kind"])
+    return own if own is not None and own.api_version == manifest["apiVersion"] else _gangs_kinds()[manifest["kind"]]
 
 
 def create(client: Client, manifest: Manifest) -> dict[str, Any]:
@@ -29,7 +35,7 @@ def create(client: Client, manifest: Manifest) -> dict[str, Any]:
         UsageError: The cluster does not serve its kind; says which component to install.
         ClusterError: The name is taken by something else, or the server refuses or can't be reached.
     """
-    kind = KINDS[manifest["kind"]]
+    kind = kind_of(manifest)
     name = manifest["metadata"]["name"]
     for attempt in range(_TRIES):
         try:
@@ -81,8 +87,15 @@ def _checked(found: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
     return found
 
 
+@cache
+def _gangs_kinds() -> dict[str, Kind]:
+    """Return the kinds that gangs are made of."""
+    return {each.kind: Kind(*each) for target in targets().values() for each in target.resources}
+
+
 def _absent(kind: Kind) -> UsageError:
-    component = _COMPONENTS.get(kind.kind, kind.group)
+    components = {target.awaited.kind: target.component for target in targets().values()}
+    component = components.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
     return UsageError(
         f"the cluster has no {kind.kind}",
         why=f"it does not serve {kind.api_version}",

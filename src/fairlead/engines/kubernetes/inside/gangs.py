@@ -17,20 +17,23 @@ from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this
 from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
-from fairlead.kube.resources import JOB, WORKLOAD
+from fairlead.kube.resources import WORKLOAD, Kind
 from fairlead.specs.contexts import Submission
 from fairlead.store.backends import list_all
 from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, start_key, task_key
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
-from fairlead.targets import job, pods
+from fairlead.targets import pods
+from fairlead.targets.orders import Manifest
+from fairlead.targets.training.table import target_of
+from fairlead.targets.training.target import Gang
 from fairlead.worker.pods.beginning import RANKS_TO_COME
 from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.pod import Pod
 from fairlead.worker.tasks import WorkerTask
 
 LOOK_S = 0.5
-"""Seconds between two looks at the job."""
+"""Seconds between two looks at the object."""
 
 
 def run_gang(pod: Pod, instance: Instance, task: WorkerTask, client: Client, submission: Submission) -> Death | None:
@@ -49,6 +52,7 @@ class _Gang:
         self._asked_to_end = False
         self._waiting = RANKS_TO_COME
         self._name = Task(instance.name, instance.index, task.number)
+        self._target = target_of(self._gang(task.number))
 
     def run(self) -> Death | None:
         previous = signal.signal(signal.SIGTERM, self._end)
@@ -65,7 +69,8 @@ class _Gang:
             signal.signal(signal.SIGTERM, previous)
 
     def _wait(self, name: str) -> str:
-        """Wait for the job's end; returns ``Complete``, ``Failed``, or why it was not waited for."""
+        """Wait for the gang's end; returns ``succeeded``, ``failed``, or why it was not waited for."""
+        kind = Kind(*self._target.awaited)
         timeout_s = self._instance.step.timeout_s
         while True:
             if self._asked_to_end:
@@ -73,18 +78,17 @@ class _Gang:
             if timeout_s is not None and time.time() - self._started > timeout_s:
                 return "timeout"
             try:
-                found = self._client.get(JOB, name, namespace=self._submission.namespace)
+                found = self._client.get(kind, name, namespace=self._submission.namespace)
             except NotFound:
                 return "deleted"
-            self._tell(found)
-            end = job.end_of(found)
-            if end is not None:
-                return str(end["type"])
+            state = self._target.state(found)
+            self._tell(self._what_for(found) if state.word == "waiting" else "")
+            if state.word in ("succeeded", "failed"):
+                return state.word
             time.sleep(LOOK_S)
 
-    def _tell(self, found: dict[str, Any]) -> None:
+    def _tell(self, waiting: str) -> None:
         """Write down what the gang waits for, and when it does no longer."""
-        waiting = self._what_for(found) if found.get("spec", {}).get("suspend") else ""
         if waiting == self._waiting:
             return
         self._waiting = waiting
@@ -94,7 +98,7 @@ class _Gang:
         self._pod.backend.put(start_key(self._pod.spec.run, self._name), encode(started))
 
     def _what_for(self, found: dict[str, Any]) -> str:
-        """Return why a job is not admitted, in the words of its queue where they can be read."""
+        """Return why a gang is not admitted, in the words of its queue where they can be read."""
         queue = found["metadata"].get("labels", {}).get(pods.QUEUE, "")
         owner = {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
         with suppress(ClusterError):  # without the right to read workloads it still waits
@@ -108,10 +112,10 @@ class _Gang:
         """Write the record of the gang as a whole from those of its ranks: rank 0's, or the first one's that failed."""
         records = self._records()
         failed = sorted((each for each in records.values() if each.status != "succeeded"), key=_finished)
-        if how == "Complete" and 0 in records and not failed:
+        if how == "succeeded" and 0 in records and not failed:
             self._write(msgspec.structs.replace(records[0], rank=None))
             return None
-        if failed and how in ("Complete", "Failed"):
+        if failed and how in ("succeeded", "failed"):
             self._write(failed[0])
         return Death(kind=_KINDS.get(how, "Lost"), message=self._message(how), started=self._started, exit_code=None,
                      signal=None, evicted=how not in ("timeout",))  # fmt: skip
@@ -122,7 +126,7 @@ class _Gang:
         if how == "evicted":
             return "the pod that waits for the gang was asked to end"
         if how == "deleted":
-            return "the gang's job was deleted"
+            return f"the gang's {self._target.awaited.kind} was deleted"
         return "a rank's pod was gone before it left a record"
 
     def _write(self, record: AttemptRecord) -> None:
@@ -140,8 +144,11 @@ class _Gang:
             found[rank] = decode(self._pod.backend.get(entry.key), AttemptRecord, key=entry.key)
         return found
 
-    def _objects(self, number: int) -> list[dict[str, Any]]:
-        return job.gang(self._submission, self._instance.step, self._instance.name, self._instance.index, number)
+    def _gang(self, number: int) -> Gang:
+        return Gang(self._submission, self._instance.step, self._instance.name, self._instance.index, number)
+
+    def _objects(self, number: int) -> list[Manifest]:
+        return self._target.render(self._gang(number))
 
     def _remove_earlier(self) -> None:
         """Remove the gangs of attempts before this one: whoever waited for them is gone."""

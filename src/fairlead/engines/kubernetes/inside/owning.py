@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
-from fairlead.engines.kubernetes.submitting import KINDS, create
+from fairlead.engines.kubernetes.submitting import create, kind_of
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
 from fairlead.targets.orders import Manifest
@@ -37,4 +37,4 @@ def remove(client: Client, manifest: Manifest) -> None:
     """Remove an object and what it has created; nothing happens where it is gone."""
     meta = manifest["metadata"]
     with suppress(NotFound):
-        client.delete(KINDS[manifest["kind"]], meta["name"], namespace=meta["namespace"], propagation="Background")
+        client.delete(kind_of(manifest), meta["name"], namespace=meta["namespace"], propagation="Background")

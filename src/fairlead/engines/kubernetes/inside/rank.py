@@ -1,6 +1,6 @@
 """One pod of a gang: ``python -m fairlead.engines.kubernetes.inside.rank --run … --task STEP.INDEX.ATTEMPT``.
 
-Its place among the ranks is the index that an Indexed Job gives its pods.
+Which node of the gang it is, a variable says that its target names; where the others are, a pattern of hosts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fairlead.store.backends import Backend
 from fairlead.store.layout import attempt_key, parse_task, spec_key, task_key
 from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
-from fairlead.targets.job import MASTER_PORT
+from fairlead.targets.training.members import MASTER_PORT
 from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.pods.children import Death, record_of_death, run_children
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
@@ -33,7 +33,7 @@ from fairlead.worker.tasks import Rank, WorkerTask
 def main() -> int:
     """Run the ranks of this pod; returns the exit code."""
     parser = argparse.ArgumentParser(prog="fairlead-rank")
-    for name in ("store", "run", "task"):
+    for name in ("store", "run", "task", "node-variable", "hosts"):
         parser.add_argument(f"--{name}", required=True)
     for name in ("revision", "generation"):
         parser.add_argument(f"--{name}", type=int, default=0)
@@ -53,7 +53,10 @@ def _run(given: argparse.Namespace) -> int:
     key = spec_key(given.run, given.revision)
     code = fetch_code(backend, decode(backend.get(key), RunSpec, key=key), given.work)
     task = msgspec.structs.replace(task, code=code)
-    tasks = [(_as_rank(task, rank), given.work / f"log-{rank.rank}") for rank in _ranks(task)]
+    tasks = [
+        (_as_rank(task, rank), given.work / f"log-{rank.rank}")
+        for rank in _ranks(task, int(os.environ[given.node_variable]), given.hosts)
+    ]
     fetch_checkpoint(backend, task)
     try:
         packages = fetch_packages(backend, given.run, given.generation, task.step, given.work)
@@ -81,13 +84,11 @@ def _record(backend: Backend, task: WorkerTask, death: Death, *, retry: bool) ->
     backend.create(attempt_key(task.run, task_name(task)), encode(record))
 
 
-def _ranks(task: WorkerTask) -> list[Rank]:
-    """Return the ranks of this pod. Its name is ``JOB-INDEX``, and the Service of its gang has the job's."""
+def _ranks(task: WorkerTask, node: int, pattern: str) -> list[Rank]:
+    """Return the ranks of this pod, which is a node of a gang whose hosts are named by a pattern."""
     runtime = task.step.runtime
     assert isinstance(runtime, RankRuntime)
-    node, each = int(os.environ["JOB_COMPLETION_INDEX"]), runtime.processes_per_node
-    job = os.environ["HOSTNAME"].rpartition("-")[0]
-    hosts = [f"{job}-{number}.{job}" for number in range(runtime.nodes)]
+    hosts, each = [pattern.format(number) for number in range(runtime.nodes)], runtime.processes_per_node
     workers = [f"{hosts[rank // each]}:{MASTER_PORT + 1 + rank % each}" for rank in range(runtime.world_size)]
     return ranks_on(runtime, [node], hosts[0], MASTER_PORT, tuple(workers) if kind_of(runtime) == "tensorflow" else ())
 

@@ -1,0 +1,59 @@
+"""What steps with ranks can become on clusters, and what of it one cluster has."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fairlead.runs.clusters import engine_in, open_place
+from fairlead.specs.contexts import LOCAL
+from fairlead.targets.training.table import choose, targets
+
+
+class TargetReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A target.
+
+    Attributes:
+        name: As ``--target`` has it.
+        runtimes: The kinds of runtimes that it runs.
+        creates: The kinds of objects that it creates.
+        component: What a cluster needs for it.
+        served: Whether the cluster that was asked has it; None where none was.
+        chosen: The kinds of runtimes for which it is what that cluster's context chooses.
+    """
+
+    name: str
+    runtimes: tuple[str, ...]
+    creates: tuple[str, ...]
+    component: str
+    served: bool | None = None
+    chosen: tuple[str, ...] = ()
+
+
+def training_targets(on: str) -> list[TargetReport]:
+    """Return every target, in order of preference.
+
+    Args:
+        on: The context whose cluster is asked; none is where that is ``local``.
+
+    Raises:
+        UsageError: There is no such context.
+        ClusterError: The cluster can't be reached, or refuses.
+    """
+    served: dict[str, bool] = {}
+    chosen: dict[str, str] = {}
+    if on != LOCAL:
+        place = open_place(on)
+        engine = engine_in(place)
+        served = {name: engine.is_served(target) for name, target in targets().items()}
+        chosen, _ = choose({}, place.context.targets, lambda target: served[target.name])
+    return [
+        TargetReport(
+            name=name,
+            runtimes=tuple(sorted(target.runtimes)),
+            creates=tuple(each.kind for each in target.resources),
+            component=target.component,
+            served=served.get(name),
+            chosen=tuple(sorted(kind for kind, each in chosen.items() if each == name)),
+        )
+        for name, target in targets().items()
+    ]

@@ -1,0 +1,45 @@
+"""What the targets of gangs share: the pod of one node, its place among the others, and labels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fairlead.targets import naming, pods
+from fairlead.targets.orders import Manifest
+from fairlead.targets.training.target import Gang
+
+MASTER_PORT = 29500
+"""The port on which the ranks of a gang meet; torchrun's own default."""
+
+INDEX = "JOB_COMPLETION_INDEX"
+"""The variable in which Kubernetes tells the pods of an Indexed Job their index."""
+
+
+class Places(NamedTuple):
+    """How a pod learns which node of its gang it is, and where the others are.
+
+    Attributes:
+        variable: The environment variable that holds its number, from 0.
+        hosts: The host of each node, with ``{}`` for its number.
+    """
+
+    variable: str
+    hosts: str
+
+
+def member(gang: Gang, places: Places) -> Manifest:
+    """Return the template of the pod of one node."""
+    submission, step = gang.submission, gang.step
+    arguments = (f"--task={gang.attempt}", f"--node-variable={places.variable}", f"--hosts={places.hosts}")
+    return {
+        "metadata": {
+            "labels": {**naming.run_labels(submission), **pods.step_labels(step)},
+            "annotations": {naming.GANG: gang.attempt},
+        },
+        "spec": pods.rank_pod(submission, step, *arguments),
+    }
+
+
+def labels(gang: Gang) -> dict[str, str]:
+    """Return the labels of the object that a queue admits as a whole."""
+    return {**naming.run_labels(gang.submission), **pods.queue_label(gang.submission.context, gang.step)}

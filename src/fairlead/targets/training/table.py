@@ -1,0 +1,128 @@
+"""Every target of steps with ranks, and which of them runs what: what is asked for, or the first that is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
+from fairlead.errors import Fault, UsageError, nearest
+from fairlead.specs.contexts import Submission
+from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.specs.steps import Step
+from fairlead.targets.training import indexed_job, job_set
+from fairlead.targets.training.target import Gang, Target
+
+GROUP = "fairlead.training"
+"""The group of entry points by which other packages add targets."""
+
+_OWN = (job_set.TARGET, indexed_job.TARGET)
+"""Those of Fairlead, the more a target does for gangs the earlier; the last one runs on every cluster."""
+
+DEFAULT = indexed_job.TARGET.name
+
+
+@cache
+def targets() -> dict[str, Target]:
+    """Return all targets by name: Fairlead's in order of preference, and those of other packages, for who asks.
+
+    Raises:
+        ValueError: Two have one name, or an entry point is no target.
+    """
+    found = {each.name: each for each in _OWN}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        target = point.load()
+        if not isinstance(target, Target) or target.name in found:
+            why = "is no Target" if not isinstance(target, Target) else f"is named {target.name!r}, as another one is"
+            raise ValueError(f"the entry point {point.name!r} of {GROUP}, {point.value}, {why}")
+        found[target.name] = target
+    return found
+
+
+def target_of(gang: Gang) -> Target:
+    """Return the target that a submission has chosen for a gang.
+
+    Raises:
+        UsageError: It is one of another package, which is not here.
+    """
+    name = gang.submission.targets.get(kind_of(gang.runtime), DEFAULT)
+    found = targets().get(name)
+    if found is None:
+        raise UsageError(
+            f"there is no target {name!r} for step {gang.step.name!r}",
+            where="the worker image",
+            why="the package that adds it is not in there",
+            next="build a worker image with it: fairlead context add NAME --worker-image IMAGE",
+        )
+    return found
+
+
+def asked_faults(asked: Mapping[str, str]) -> Iterator[Fault]:
+    """Yield what is wrong with the targets that are asked for, by the kind of runtime."""
+    kinds = runtimes()
+    for kind, name in asked.items():
+        if kind not in kinds:
+            yield Fault(f"targets.{kind}", f"no target runs such a runtime; {nearest(kind, kinds)}")
+        elif name not in targets():
+            yield Fault(f"targets.{kind}", f"there is no target {name!r}; {nearest(name, list(targets()))}")
+        elif kind not in targets()[name].runtimes:
+            known = ", ".join(each.name for each in targets().values() if kind in each.runtimes)
+            yield Fault(f"targets.{kind}", f"{name!r} does not run it; these do: {known}")
+
+
+def runtimes() -> list[str]:
+    """Return the kinds of runtimes that targets run."""
+    return sorted(set().union(*(each.runtimes for each in targets().values())))
+
+
+def choose(
+    steps: Mapping[str, Step], asked: Mapping[str, str], is_served: Callable[[Target], bool]
+) -> tuple[dict[str, str], list[Fault]]:
+    """Choose the target of each kind of runtime.
+
+    Args:
+        steps: The definitions that are known, by key; a driver may call others.
+        asked: The names of those that a run or its context asks for, by the kind of runtime.
+        is_served: Says whether a cluster serves what a target creates.
+
+    Returns:
+        Their names by the kind of runtime, and why some steps can't be run by any, with paths.
+    """
+    chosen: dict[str, str] = {}
+    faults: list[Fault] = []
+    for kind in runtimes():
+        ranked = {key: step for key, step in steps.items() if kind_of(step.runtime) == kind}
+        known = [each for each in targets().values() if kind in each.runtimes]
+        wanted = [each for each in known if (each.name == asked[kind] if kind in asked else each in _OWN)]
+        served = [each for each in wanted if is_served(each)]
+        able = [each for each in served if not any(_faults(each, ranked))]
+        if able:
+            chosen[kind] = able[0].name
+        elif ranked:
+            could = [each.name for each in known if is_served(each) and not any(_faults(each, ranked))]
+            instead = f"; these targets can run it: {', '.join(could)}" if could else "; no target here can run it"
+            why = _why(served[0], ranked) if served else _absence(wanted[0], ranked)
+            faults += [Fault(each.path, each.message + instead) for each in why]
+    return chosen, faults
+
+
+def step_faults(step: Step, submission: Submission) -> Iterator[Fault]:
+    """Yield what of a step its target can't express, with paths below it; for a step that a driver calls."""
+    if isinstance(step.runtime, RankRuntime):
+        yield from target_of(Gang(submission, step, step.name, 0, 1)).faults(step)
+
+
+def _faults(target: Target, steps: Mapping[str, Step]) -> Iterator[Fault]:
+    for key, step in steps.items():
+        for fault in target.faults(step):
+            yield Fault(f"steps.{key}.{fault.path}", fault.message)
+
+
+def _why(target: Target, steps: Mapping[str, Step]) -> Iterator[Fault]:
+    for fault in _faults(target, steps):
+        yield Fault(fault.path, f"{fault.message}: the target {target.name!r} has no field for it")
+
+
+def _absence(target: Target, steps: Mapping[str, Step]) -> Iterator[Fault]:
+    why = f"the target {target.name!r} needs {target.component}, which the cluster does not have"
+    yield Fault(f"steps.{min(steps)}.runtime", why)

@@ -1,0 +1,43 @@
+"""Ranks of every runtime, and what their pods are given: the goldens beside it are one file for each target."""
+
+from __future__ import annotations
+
+from fairlead import flow, runtimes, step
+from fairlead.specs.steps import Overlay, Secret, Volume
+
+
+@step(
+    runtime=runtimes.torch(nodes=2, processes_per_node=4),
+    gpus="H100:4",
+    cpu=16,
+    memory="64Gi",
+    shared_memory="8Gi",
+    queue="gpus",
+    priority="high",
+    labels={"model": "small"},
+    secrets=[Secret(name="hub", key="token", variable="HUB_TOKEN")],
+    volumes=[Volume(name="data", path="/data", claim="images", read_only=True)],
+    overlays=[Overlay(kind="Pod", patch={"terminationGracePeriodSeconds": 120})],
+)
+def torch() -> int:
+    return 1
+
+
+@step(runtime=runtimes.jax(nodes=3), image="registry.example/jax:1")
+def jax() -> int:
+    return 1
+
+
+@step(runtime=runtimes.tensorflow(nodes=2))
+def tensorflow() -> int:
+    return 1
+
+
+@step(runtime=runtimes.mpi(nodes=2, processes_per_node=2))
+def mpi() -> int:
+    return 1
+
+
+@flow
+def training():
+    return [torch(), jax(), tensorflow(), mpi()]

@@ -1,0 +1,30 @@
+"""Gangs to compile, and the golden file of each target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fairlead.specs.runtimes import kind_of
+from fairlead.targets.orders import Manifest
+from fairlead.targets.training.target import Gang, Target
+from targets.goldens import REPOSITORY, golden, submission, traced
+
+FLOW = REPOSITORY / "tests/targets/flows/training/flow.py"
+
+
+def gangs(target: Target) -> Iterator[Gang]:
+    """Return a gang of each runtime that a target runs."""
+    graph = traced(FLOW)
+    for key, step in graph.steps.items():
+        if kind_of(step.runtime) in target.runtimes:
+            yield Gang(submission(graph), step, key, 0, 1)
+
+
+def compiled(target: Target) -> list[Manifest]:
+    """Compile them."""
+    return [each for gang in gangs(target) for each in target.render(gang)]
+
+
+def golden_of(target: Target) -> Path:
+    return golden(FLOW, target.name)

@@ -1,0 +1,211 @@
+"""What every target of steps with ranks holds to, whatever it creates."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fairlead.targets.training.table as table
+from fairlead.errors import SpecError, UsageError
+from fairlead.specs.runtimes import Jax, Mpi, TensorFlow, Torch
+from fairlead.specs.steps import FunctionStep
+from fairlead.targets import naming, pods
+from fairlead.targets.refusals import step_refusals
+from fairlead.targets.restricted import pod_faults
+from fairlead.targets.training import conditions
+from fairlead.targets.training.target import Gang, State, Target
+from targets.goldens import compare
+from targets.refused import PLACE
+from targets.strategies import NAMES, STEPS
+from targets.training.gangs import compiled, gangs, golden_of
+
+TARGETS = list(table.targets().values())
+BYTES_MAX = 256 << 10
+HOST = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def templates(found: Any) -> list[dict[str, Any]]:
+    """Return every pod template in an object."""
+    if isinstance(found, list):
+        return [each for item in found for each in templates(item)]
+    if not isinstance(found, dict):
+        return []
+    own = [found] if isinstance(found.get("spec"), dict) and "containers" in found["spec"] else []
+    return own + [each for value in found.values() for each in templates(value)]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_gangs_compile_to_the_objects_beside_their_flow(target: Target) -> None:
+    compare(golden_of(target), compiled(target))
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_the_last_object_is_the_one_that_is_waited_for_and_all_are_of_the_kinds_it_names(target: Target) -> None:
+    kinds = {(each.api_version, each.kind) for each in target.resources}
+    for gang in gangs(target):
+        made = target.render(gang)
+        assert made[-1]["kind"] == target.awaited.kind
+        assert {(each["apiVersion"], each["kind"]) for each in made} <= kinds
+        assert all(each["metadata"]["annotations"][naming.GANG] == gang.attempt for each in made)
+        assert all(each["metadata"]["namespace"] == gang.submission.namespace for each in made)
+
+
+RANKS = st.one_of(
+    st.builds(kind, nodes=st.integers(1, 500), processes_per_node=st.integers(1, 8))
+    for kind in (Torch, Jax, TensorFlow, Mpi)
+)
+
+
+@st.composite
+def gangs_of_any_step(draw: st.DrawFn) -> Gang:
+    step = msgspec.structs.replace(draw(STEPS.filter(lambda each: isinstance(each, FunctionStep))), runtime=draw(RANKS))
+    return Gang(PLACE, step, draw(NAMES), draw(st.integers(0, 9_999)), 1)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@settings(max_examples=60, deadline=None)
+@given(gang=gangs_of_any_step())
+def test_nothing_declared_is_dropped_and_every_pod_stays_restricted(target: Target, gang: Gang) -> None:
+    """Each field of the spec stands in a pod, or the target, or every cluster, refuses it."""
+    step = gang.step
+    if table.kind_of(step.runtime) not in target.runtimes or [*step_refusals(step), *target.faults(step)]:
+        return
+    try:
+        made = target.render(gang)
+    except SpecError:  # an overlay, which names its field
+        return
+    text = naming.as_json(made)
+    assert len(text) <= BYTES_MAX and target.render(gang) == made
+    found = [each for manifest in made for each in templates(manifest)]
+    assert sum(_pods(manifest) for manifest in made) >= gang.runtime.nodes
+    like = pods.rank_pod(gang.submission, step, f"--task={gang.attempt}")
+    for template in found:
+        spec = template["spec"]
+        assert list(pod_faults(spec, spec, "spec")) == []
+        main = next(each for each in spec["containers"] if each["name"] in (pods.MAIN, *_FRAMEWORKS))
+        theirs = next(each for each in like["containers"] if each["name"] == pods.MAIN)
+        for field in ("image", "resources", "volumeMounts", "securityContext", "envFrom"):
+            assert main.get(field) == theirs.get(field), field
+        assert {_named(each) for each in theirs["env"]} <= {_named(each) for each in main["env"]}
+        for field in like.keys() - {"containers", "subdomain"}:
+            assert spec[field] == like[field], field
+        assert template["metadata"]["labels"].items() >= pods.step_labels(step).items()
+        assert template["metadata"]["annotations"][naming.GANG] == gang.attempt
+
+
+_FRAMEWORKS = ("node", "pytorch", "tensorflow", "jax", "mpi")
+"""The names that components want the container of the framework to have."""
+
+
+def _named(variable: dict[str, Any]) -> str:
+    return str(variable["name"])
+
+
+def _pods(found: Any) -> int:
+    """Return how many pods an object has, by the counts that stand beside its templates."""
+    text = naming.as_json(found).decode()
+    return max(map(int, re.findall(r'"(?:completions|replicas|numNodes)":(\d+)', text)), default=0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(NAMES, st.integers(0, 9_999), st.integers(1, 99), st.integers(1, 99))
+def test_names_leave_room_for_those_of_their_pods(name: str, index: int, number: int, generation: int) -> None:
+    place = msgspec.structs.replace(PLACE, run="20261123-141256-k3f9x", generation=generation)
+    gang = Gang(place, FunctionStep(name="s", function="m:f", runtime=Torch(nodes=2)), name, index, number)
+    for suffix in ("-node-0-999-abcde", "-worker-999", "-launcher-abcde", "-999"):
+        assert HOST.fullmatch(gang.object_name + suffix)
+
+
+# Conditions ----------------------------------------------------------------------------------
+
+ONE = {"type": "Running", "status": "True", "reason": "R", "message": "m"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        ("Complete", "succeeded"), ("Completed", "succeeded"), ("Succeeded", "succeeded"), ("Failed", "failed"),
+        ("Created", "running"), ("Running", "running"), ("Restarting", "running"), ("FailureTarget", "running"),
+        ("SuccessCriteriaMet", "running"), ("Suspended", "running"), ("StartupPolicyInProgress", "running"),
+        ("StartupPolicyCompleted", "running"), ("Whatever", "running"),
+    ],
+)  # fmt: skip
+def test_every_condition_of_every_kind_has_its_word_and_an_unknown_one_is_no_end(kind: str, word: str) -> None:
+    known = {"status": {"conditions": [ONE | {"type": kind}]}}
+    note = "Whatever: R: m" if kind == "Whatever" else "R: m" if word in ("succeeded", "failed") else ""
+    assert conditions.state(known) == State(word, note)  # type: ignore[arg-type]
+    assert conditions.state({"status": {"conditions": [ONE | {"type": kind, "status": "False"}]}}) == ("running", "")
+
+
+@pytest.mark.parametrize("spec", [{"suspend": True}, {"runPolicy": {"suspend": True}}])
+def test_what_is_held_back_waits_until_it_ends(spec: dict[str, Any]) -> None:
+    assert conditions.state({"spec": spec}).word == "waiting"
+    ended = {"conditions": [ONE | {"type": "Failed"}]}
+    assert conditions.state({"spec": spec, "status": ended}).word == "failed"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+WORDS = st.sampled_from(["True", "False", "Unknown", "Complete", "Failed", "x"]) | st.none()
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "spec": st.none() | st.dictionaries(st.sampled_from(["suspend", "runPolicy"]), st.none() | st.just({})),
+            "status": st.none() | st.fixed_dictionaries(
+                {}, optional={"conditions": st.none() | st.lists(st.dictionaries(st.sampled_from(["type", "status", "reason", "message"]), WORDS))}
+            ),
+        },
+    )
+)  # fmt: skip
+def test_whatever_an_object_says_there_is_a_word_for_it(found: dict[str, Any]) -> None:
+    assert conditions.state(found).word in ("waiting", "running", "succeeded", "failed")
+
+
+# Choosing ------------------------------------------------------------------------------------
+
+STEP = {"fit": FunctionStep(name="fit", function="mod:fit", runtime=Torch(nodes=2))}
+
+
+def test_what_is_chosen_is_the_first_that_a_cluster_has_or_what_is_asked_for() -> None:
+    everything, _ = table.choose(STEP, {}, lambda _: True)
+    assert everything["torch"] == TARGETS[0].name
+    assert set(everything) == set(table.runtimes())
+    plain, faults = table.choose(STEP, {}, lambda target: target.name == "job")
+    assert (set(plain.values()), faults) == ({"job"}, [])
+    asked, faults = table.choose(STEP, {"torch": "job"}, lambda _: True)
+    assert (asked["torch"], asked["jax"], faults) == ("job", everything["jax"], [])
+
+
+def test_a_target_whose_component_is_absent_is_refused_with_those_that_are_there() -> None:
+    chosen, faults = table.choose(STEP, {"torch": "jobset"}, lambda target: target.name == "job")
+    assert "torch" not in chosen
+    (fault,) = faults
+    assert fault.path == "steps.fit.runtime"
+    assert fault.message == (
+        "the target 'jobset' needs JobSet, which the cluster does not have; these targets can run it: job"
+    )
+    assert table.choose({}, {"torch": "jobset"}, lambda target: target.name == "job")[1] == []
+
+
+def test_what_is_asked_for_is_checked_by_name_and_runtime() -> None:
+    faults = {each.path: each.message for each in table.asked_faults({"torhc": "job", "jax": "jobst", "torch": "job"})}
+    assert "did you mean 'torch'" in faults["targets.torhc"]
+    assert "did you mean 'jobset'" in faults["targets.jax"]
+    assert "targets.torch" not in faults
+
+
+def test_a_target_of_another_package_that_is_not_in_the_worker_image_is_named() -> None:
+    place = msgspec.structs.replace(PLACE, targets={"jax": "theirs"})
+    gang = Gang(place, FunctionStep(name="fit", function="mod:fit", runtime=Jax(nodes=2)), "fit", 0, 1)
+    with pytest.raises(UsageError, match="there is no target 'theirs' for step 'fit'"):
+        table.target_of(gang)
