@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.kubernetes.fates import PATIENCE_S, causes, evict, pod_of, remove, runs, status_of
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
-from fairlead.kube.connecting import connect
-from fairlead.kube.resources import DEPLOYMENT, POD, WORKFLOW
+from fairlead.kube.resources import DEPLOYMENT, POD
 from fairlead.runs.home import home
 from fairlead.runs.recording import render
 from fairlead.runs.reporting import read_report
 from fairlead.runs.timeline import read_timeline
 from fairlead.specs.contexts import Context
-from fairlead.specs.reports import RunReport
 from fairlead.store.history import read_compacted
 from fairlead.store.opened import Store
 from fairlead.store.records import Evidence
-from fairlead.targets import naming
 from servers.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
-PATIENCE_S = 300.0
 FLOW = '''
 import os
 import time
@@ -100,16 +96,6 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(registered: Context) -> Store:
-    return Store(registered.store, home() / "host")
-
-
-@pytest.fixture
-def client(registered: Context) -> Client:
-    return Client(connect(registered.kube_context, kubeconfig=registered.kubeconfig, namespace=registered.namespace))
-
-
-@pytest.fixture
 def recorder(cluster: Cluster, registered: Context, client: Client) -> Iterator[Callable[[], str]]:
     """Run a recorder of the context in the cluster; gives what reads its log."""
     manifests = render(registered.name, everywhere=False, ends=True, nodes=True, replicas=1)
@@ -121,36 +107,6 @@ def recorder(cluster: Cluster, registered: Context, client: Client) -> Iterator[
     finally:
         for manifest in reversed(manifests):
             cluster.kubectl("delete", manifest["kind"].lower(), manifest["metadata"]["name"], "--ignore-not-found")
-
-
-def pod_of(client: Client, run: str, step: str, *, phase: str = "Running") -> dict[str, Any]:
-    """Wait for the pod of a step."""
-
-    def found() -> Any:
-        pods = client.list(POD, labels={naming.RUN: run, naming.STEP: step}).items
-        return next((pod for pod in pods if pod["status"].get("phase") == phase), None)
-
-    return wait_for(found, patience_s=PATIENCE_S)  # type: ignore[no-any-return]  # a pod
-
-
-def evict(client: Client, pod: dict[str, Any]) -> None:
-    metadata = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    client.request("POST", POD.path(metadata["namespace"], metadata["name"], "eviction"), body=body)
-
-
-def runs(store: Store, run: str, step: str) -> bool:
-    return status_of(read_report(store.backend, run), step) == "running"
-
-
-def status_of(report: RunReport, step: str) -> str:
-    return next(each.status for each in report.steps if each.name == step)
-
-
-def causes(report: RunReport) -> dict[str, tuple[str, str]]:
-    """Return the error of each step's last attempt."""
-    errors = {each.name: each.attempts[-1].error for each in report.steps if each.attempts}
-    return {name: (error.type, error.message) for name, error in errors.items() if error}
 
 
 def _have_failed(store: Store, run: str) -> bool:
@@ -223,13 +179,3 @@ def _waiting(store: Store, run: str) -> str:
     """Return the reason for which a step is said to wait for a place."""
     steps = read_report(store.backend, run).steps
     return next((each.reason or "" for each in steps if each.status == "waiting-placement"), "")
-
-
-def remove(client: Client, run: str) -> None:
-    """Delete the workflows of a run, as somebody may do by hand."""
-    until = time.monotonic() + 30
-    while not (listed := client.list(WORKFLOW, labels={naming.RUN: run}, metadata_only=True).items):
-        if time.monotonic() > until:
-            return
-    for each in listed:
-        client.delete(WORKFLOW, each["metadata"]["name"])

@@ -7,7 +7,6 @@ scheduled meanwhile has another resource version, and is left alone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -43,7 +42,7 @@ class Placing:
         client: The cluster.
         runs: The runs whose pods are watched.
         noted: Is told what can't be done.
-        clock: Seconds since 1970.
+        clock: Seconds since 1970; by default of the cluster's clock, which dates conditions.
     """
 
     def __init__(
@@ -52,12 +51,12 @@ class Placing:
         runs: KnownRuns,
         *,
         noted: Callable[[str], object] = lambda _: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
         self._runs = runs
         self._noted = noted
-        self._clock = clock
+        self._clock = clock or client.now
         self._nodes: tuple[list[dict[str, Any]], float] = ([], 0.0)
         self._refused: set[str] = set()
         self._done: set[str] = set()

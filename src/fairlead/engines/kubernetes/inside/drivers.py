@@ -80,7 +80,7 @@ class _Conversation:
         self._submission = submission
         self._framing: Framing[Any] = driver_framing()
         self._recorded = Recorded()
-        records = counting(pod.backend, pod.spec.run, pod.place.since)
+        records = counting(pod.backend, pod.spec.run, pod.before)
         self._progress = Progress(pod.spec.graph, lambda ref: 0, constants=pod.spec.items, records=records)
         self._calls = Calls(pod.spec, self._progress, self, self)
         self._calls.begin(driver, 0)
@@ -171,7 +171,7 @@ class _Conversation:
         if not self._jobs:
             return
         for record in recorded_since(self._pod.backend, self._pod.spec.run, self._recorded):
-            if not isinstance(record, Called) and not is_outdated(record, self._pod.place.since):
+            if not isinstance(record, Called) and not is_outdated(record, self._pod.before):
                 instance = self._progress.apply(record)
                 if instance is not None and instance.ended and instance.call is not None:
                     self._end(instance)

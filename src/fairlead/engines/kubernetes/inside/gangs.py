@@ -47,6 +47,8 @@ class _Gang:
         self._submission = submission
         self._started = time.time()
         self._asked_to_end = False
+        self._was_admitted = False
+        self._why = ""
         self._waiting = RANKS_TO_COME
         self._name = Task(instance.name, instance.index, task.number)
 
@@ -65,7 +67,11 @@ class _Gang:
             signal.signal(signal.SIGTERM, previous)
 
     def _wait(self, name: str) -> str:
-        """Wait for the job's end; returns ``Complete``, ``Failed``, or why it was not waited for."""
+        """Wait for the job's end; returns ``Complete``, ``Failed``, or why it is not waited for any longer.
+
+        A queue that takes its quota back suspends the job, and would start it anew later, under the number of this
+        attempt. It is another attempt that waits for quota then, and goes on from the checkpoint.
+        """
         timeout_s = self._instance.step.timeout_s
         while True:
             if self._asked_to_end:
@@ -76,6 +82,9 @@ class _Gang:
                 found = self._client.get(JOB, name, namespace=self._submission.namespace)
             except NotFound:
                 return "deleted"
+            if self._was_admitted and _is_suspended(found):
+                self._why = self._what_for(found)
+                return "preempted"
             self._tell(found)
             end = job.end_of(found)
             if end is not None:
@@ -84,7 +93,8 @@ class _Gang:
 
     def _tell(self, found: dict[str, Any]) -> None:
         """Write down what the gang waits for, and when it does no longer."""
-        waiting = self._what_for(found) if found.get("spec", {}).get("suspend") else ""
+        self._was_admitted = not _is_suspended(found)
+        waiting = "" if self._was_admitted else self._what_for(found)
         if waiting == self._waiting:
             return
         self._waiting = waiting
@@ -113,14 +123,16 @@ class _Gang:
             return None
         if failed and how in ("Complete", "Failed"):
             self._write(failed[0])
-        return Death(kind=_KINDS.get(how, "Lost"), message=self._message(how), started=self._started, exit_code=None,
-                     signal=None, evicted=how not in ("timeout",))  # fmt: skip
+        return Death(kind=_KINDS.get(how, "Lost"), message=self._said(how), started=self._started, exit_code=None,
+                     signal=None, infrastructure=how != "timeout")  # fmt: skip
 
-    def _message(self, how: str) -> str:
+    def _said(self, how: str) -> str:
         if how == "timeout":
             return f"took longer than its timeout of {self._instance.step.timeout}"
         if how == "evicted":
             return "the pod that waits for the gang was asked to end"
+        if how == "preempted":
+            return self._why
         if how == "deleted":
             return "the gang's job was deleted"
         return "a rank's pod was gone before it left a record"
@@ -153,7 +165,11 @@ class _Gang:
         self._asked_to_end = True
 
 
-_KINDS = {"timeout": "Timeout", "evicted": "Evicted"}
+_KINDS = {"timeout": "Timeout", "evicted": "Evicted", "preempted": "Preempted"}
+
+
+def _is_suspended(found: dict[str, Any]) -> bool:
+    return bool(found.get("spec", {}).get("suspend"))
 
 
 def _finished(record: AttemptRecord) -> float:
