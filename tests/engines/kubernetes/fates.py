@@ -10,7 +10,9 @@ from fairlead.kube.client import Client
 from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.runs.reporting import read_report
 from fairlead.specs.reports import RunReport
+from fairlead.store.backends import list_all
 from fairlead.store.history import read_observations
+from fairlead.store.layout import run_prefix
 from fairlead.store.opened import Store
 from fairlead.store.records import AttemptRecord, Ended
 from fairlead.targets import naming
@@ -53,6 +55,12 @@ def attempts(store: Store, run: str, step: str, index: int = 0) -> list[AttemptR
     found = [each.record for each in read_observations(store.backend, run) if isinstance(each, Ended)]
     known = {each.number: each for each in found if (each.step, each.index) == (step, index)}
     return [known[number] for number in sorted(known)]
+
+
+def checkpoints(store: Store, run: str, *, at: int) -> int:
+    """Return how many steps of a run have left a checkpoint of some number in their first attempt."""
+    keys = (entry.key for entry in list_all(store.backend, f"{run_prefix(run)}checkpoints/"))
+    return sum(key.endswith(f"/{at:012}-0001.complete") for key in keys)
 
 
 def remove(client: Client, run: str) -> None:

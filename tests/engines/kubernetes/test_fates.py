@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engines.kubernetes.fates import PATIENCE_S, causes, evict, pod_of, remove, runs, status_of
+from engines.kubernetes.fates import PATIENCE_S, attempts, causes, checkpoints, evict, pod_of, remove, runs, status_of
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
@@ -22,16 +22,19 @@ from fairlead.specs.contexts import Context
 from fairlead.store.history import read_compacted
 from fairlead.store.opened import Store
 from fairlead.store.records import Evidence
+from fairlead.targets import naming
+from fairlead.targets.podcauses import is_unplaced
 from servers.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 FLOW = '''
+import json
 import os
 import time
 from pathlib import Path
 
-from fairlead import Retries, flow, step
+from fairlead import Retries, checkpoint, flow, step
 
 ONCE = Retries(user=0, infrastructure=0)
 
@@ -83,6 +86,33 @@ def fates():
 def two_fates():
     deleted()
     after(nowhere())
+
+
+@step(cpu="50m", memory="128Mi", retries=Retries(user=0, infrastructure=2), cache=False)
+def trained(seed: int) -> list[int]:
+    """Say at which epochs it began: at the one after its last checkpoint, each time."""
+    folder = checkpoint()
+    newest = folder.latest()
+    begun = json.loads((newest / "begun").read_text()) if newest else []
+    first = int(newest.name) + 1 if newest else 0
+    begun.append(first)
+    for epoch in range(first, 10):
+        if epoch == 3 and len(begun) == 1:
+            time.sleep(600)
+        with folder.save(at=epoch) as unfinished:
+            (unfinished / "begun").write_text(json.dumps(begun))
+    return begun
+
+
+@flow(dynamic=True)
+def driving() -> list[int]:
+    return trained(2)
+
+
+@flow
+def drained():
+    trained.map([0, 1])
+    driving()
 '''
 
 
@@ -170,6 +200,38 @@ def test_a_client_that_follows_sees_the_same(registered: Context, client: Client
         found = causes(report)
         assert {name: error for name, (error, _) in found.items()} == {"deleted": "Deleted", "nowhere": "Unschedulable"}
         assert "asks for 500" in found["nowhere"][1]
+    finally:
+        driver.end()
+        remove(client, driver.run)
+
+
+def test_a_drained_node_costs_no_retry_of_a_step(
+    cluster: Cluster, registered: Context, client: Client, store: Store, file: Path
+) -> None:
+    """What ``kubectl drain`` does: no pod may come any more, and all that are there are evicted at once."""
+    driver = Driver(home(), "run", f"{file}:drained", "-o", "json", store=store)
+    try:
+        run = driver.run
+        wait_for(lambda: checkpoints(store, run, at=2) == 3, patience_s=PATIENCE_S)
+        pods = client.list(POD, labels={naming.RUN: run}).items
+        node = pods[0]["spec"]["nodeName"]
+        cluster.kubectl("cordon", node)
+        try:
+            for pod in pods:
+                if pod["status"]["phase"] == "Running":
+                    evict(client, pod)
+            wait_for(lambda: any(map(is_unplaced, client.list(POD, labels={naming.RUN: run}).items)), patience_s=15)
+        finally:
+            cluster.kubectl("uncordon", node)
+        ended = driver.ended(PATIENCE_S)
+        assert (ended.code, ended.report.status) == (0, "succeeded")
+        assert len(ended.report.steps) == 4
+        for step in ended.report.steps:
+            found = attempts(store, run, step.name, step.index)
+            assert [(each.status, each.infrastructure) for each in found] == [("failed", True), ("succeeded", False)]
+            error = found[0].error
+            assert error is not None and error.type == "Evicted" and "Eviction API" in error.message, (step, error)
+            assert store.values.load(step.artifacts[0]) == [0, 3]
     finally:
         driver.end()
         remove(client, driver.run)
