@@ -13,6 +13,7 @@ import pytest
 
 from fairlead.errors import StoreError
 from fairlead.runs.cancelling import cancel
+from fairlead.runs.times import seconds_between
 from fairlead.specs.graphs import Graph
 from fairlead.store import claims, clocks
 from fairlead.store.backends import Folder
@@ -80,6 +81,11 @@ def test_a_run_whose_driver_is_gone_is_cancelled_by_a_machine_whose_clock_is_beh
     journal.flush()
     monkeypatch.setattr(time, "time", _shifted(time.time, -600.0))
     assert cancel(backend, RUN, patience_s=1).status == "cancelled"
+
+
+def test_no_run_takes_less_than_no_time() -> None:
+    assert seconds_between("2026-11-24T08:10:00Z", "2026-11-24T08:00:00Z") == 0.0
+    assert seconds_between("2026-11-24T08:00:00Z", "2026-11-24T08:00:01Z") == 1.0
 
 
 def _shifted(clock: Callable[[], float], by_s: float) -> Callable[[], float]:
