@@ -144,7 +144,7 @@ def test_a_gang_whose_place_is_taken_goes_on_from_its_checkpoint(registered, urg
         found = attempts(store, run, "trained")
         assert [(each.status, each.infrastructure) for each in found] == [("failed", True), ("succeeded", False)]
         error = found[0].error
-        assert error is not None and error.type == "Preempted" and "reempt" in error.message, error
+        assert error is not None and error.type == "Preempted" and "Preempted to accommodate" in error.message, error
         assert store.values.load(ended.report.steps[0].artifacts[0]) == [0, 3]
         assert (ended.report.steps[0].attempts[1].started or "") >= (first.report.steps[0].attempts[0].finished or "")
     finally:

@@ -83,7 +83,7 @@ class _Gang:
             except NotFound:
                 return "deleted"
             if self._was_admitted and _is_suspended(found):
-                self._why = self._what_for(found)
+                self._why = self._why_suspended(found)
                 return "preempted"
             self._tell(found)
             end = job.end_of(found)
@@ -106,13 +106,24 @@ class _Gang:
     def _what_for(self, found: dict[str, Any]) -> str:
         """Return why a job is not admitted, in the words of its queue where they can be read."""
         queue = found["metadata"].get("labels", {}).get(job.QUEUE, "")
+        said = self._said_by_queue(found, "QuotaReserved", "False")
+        return f"queue {queue}: {said}" if said else f"waits to be admitted by the queue {queue}"
+
+    def _why_suspended(self, found: dict[str, Any]) -> str:
+        """Return why a job is not admitted any more, in the words of its queue where they can be read."""
+        queue = found["metadata"].get("labels", {}).get(job.QUEUE, "")
+        said = self._said_by_queue(found, "Evicted", "True")
+        return f"queue {queue}: {said}" if said else f"its job was suspended: the queue {queue} took its quota back"
+
+    def _said_by_queue(self, found: dict[str, Any], kind: str, status: str) -> str:
+        """Return the message of a condition of a job's workload; empty where there is none, or it can't be read."""
         owner = {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
         with suppress(ClusterError):  # without the right to read workloads it still waits
             for workload in self._client.list(WORKLOAD, namespace=self._submission.namespace, labels=owner).items:
                 for condition in workload.get("status", {}).get("conditions", ()):
-                    if condition["type"] == "QuotaReserved" and condition["status"] == "False":
-                        return f"queue {queue}: {condition['message']}"
-        return f"waits to be admitted by the queue {queue}"
+                    if (condition["type"], condition["status"]) == (kind, status):
+                        return str(condition["message"])
+        return ""
 
     def _outcome(self, how: str) -> Death | None:
         """Write the record of the gang as a whole from those of its ranks: rank 0's, or the first one's that failed."""
