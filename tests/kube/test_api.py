@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -297,3 +299,15 @@ def test_logs_are_read_as_they_come() -> None:
         "/api/v1/namespaces/ml/pods/a/log",
         "/api/v1/namespaces/ml/pods/a/log?follow=true&limitBytes=9",
     ]
+
+
+def test_the_time_is_the_server_s_as_it_dates_its_answers() -> None:
+    with scripted(Answer(headers={"Date": "Fri, 01 Jan 2027 00:00:00 GMT"})) as server:
+        asking = client(server)
+        assert abs(asking.now() - time.time()) < 5  # it has said nothing yet
+        asking.get(POD, "a")
+        assert 0 <= asking.now() - datetime(2027, 1, 1, tzinfo=UTC).timestamp() < 5
+    with scripted(Answer()) as server:
+        asking = client(server)
+        asking.get(POD, "a")
+        assert abs(asking.now() - time.time()) < 5

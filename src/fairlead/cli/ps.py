@@ -116,8 +116,8 @@ def _row(each: RunSummary) -> tuple[str, ...]:
         each.run,
         each.flow,
         each.status,
-        "" if age is None else f"{human_duration(max(age, 0))} ago",
-        "" if took is None else human_duration(max(took, 0)),
+        "" if age is None else f"{human_duration(age)} ago",
+        "" if took is None else human_duration(took),
         _pairs(each.params),
         "  ".join(f"{name} {human_number(value)}" for name, value in each.metrics.items()),
     )

@@ -173,6 +173,10 @@ class Api:
         other._patience, other._opened = ONCE, opened
         return other
 
+    def now(self) -> float:
+        """Return the time by the server's clock, to a second, in seconds since 1970: its objects are dated by it."""
+        return self._transport.now()
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._transport.close()

@@ -11,7 +11,9 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -123,6 +125,7 @@ class Transport:
         self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
         self._identity = Identity()
+        self._dated = "", 0.0
 
     def send(
         self,
@@ -165,7 +168,16 @@ class Transport:
                 preload_content=False,
                 decode_content=True,
             )
+        self._dated = answer.headers.get("Date", ""), time.monotonic()
         return Stream(answer, self.connection.where)
+
+    def now(self) -> float:
+        """Return the time by the server's clock, as its last answer was dated; this machine's where none was."""
+        said, at = self._dated
+        try:
+            return parsedate_to_datetime(said).timestamp() + time.monotonic() - at
+        except ValueError:
+            return time.time()
 
     def _pool_for(self, identity: Identity) -> urllib3.PoolManager:
         """Return the pool; a new one where the client's certificate is another."""

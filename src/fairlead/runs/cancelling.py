@@ -89,12 +89,13 @@ def _cancel_lost(backend: Backend, report: RunReport) -> bool:
         claim = claims.take_claim(backend, report.run, now=time.time())
     except ClaimedError:
         return False
-    now = utc_now()
+    known = [each.time for each in read_observations(backend, report.run) if isinstance(each, RunStatusChanged)]
     journal = Journal(backend, report.run, claim)
-    journal.add(RunStatusChanged(status="cancelled", time=now.timestamp(), reason="its driver was gone"))
+    moment = max((time.time(), *known))  # clocks of machines differ
+    journal.add(RunStatusChanged(status="cancelled", time=moment, reason="its driver was gone"))
     journal.flush()
     compact(backend, report.run, claim, read_observations(backend, report.run))
-    note_transition(backend, report.run, report.flow, "cancelled", now=now)
+    note_transition(backend, report.run, report.flow, "cancelled", now=utc_now())
     claims.release(backend, report.run, claim)
     return True
 

@@ -9,10 +9,13 @@ from fairlead.quantities import parse_duration
 
 
 def seconds_between(started: str | None, finished: str | None) -> float | None:
-    """Return the seconds between two ISO 8601 times, or None where one is missing."""
+    """Return the seconds between two ISO 8601 times, or None where one is missing.
+
+    It is 0 where the clocks of two machines put the end before the beginning.
+    """
     if started is None or finished is None:
         return None
-    return (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds()
+    return max(0.0, (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
 
 
 def parse_moment(text: str, now: datetime, *, option: str) -> datetime:

@@ -87,7 +87,6 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         namespace: The namespace, known by now.
         generation: The number of the claim it is submitted under: names carry it.
         revision: Which of the run's specs counts.
-        since: When it was made, in seconds since 1970: attempts before count towards no budget.
         cancels_before: How often somebody had asked to cancel the run before.
         user: Who submitted it.
         labels: The run's own labels.
@@ -100,7 +99,6 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     namespace: str
     generation: int = 1
     revision: int = 0
-    since: float = 0.0
     cancels_before: int = 0
     user: str = ""
     labels: dict[str, str] = {}

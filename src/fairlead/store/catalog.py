@@ -46,9 +46,12 @@ def transitions(backend: Backend, *, until: str | None = None) -> Iterator[Trans
 def latest_by_run(backend: Backend) -> dict[str, Transition]:
     """Return the newest transition of each run, newest first, without the removed runs."""
     found: dict[str, Transition] = {}
+    removed = set()
     for each in transitions(backend):
         found.setdefault(each.run, each)
-    return {run: each for run, each in found.items() if each.status != "removed"}
+        if each.status == "removed":  # for good, wherever the clock of who did so puts it
+            removed.add(each.run)
+    return {run: each for run, each in found.items() if run not in removed}
 
 
 def runs_by_start(backend: Backend) -> dict[str, str]:
@@ -59,7 +62,7 @@ def runs_by_start(backend: Backend) -> dict[str, str]:
     oldest: dict[str, Transition] = {}
     removed = set()
     for each in transitions(backend):
-        if each.run not in oldest and each.status == "removed":
+        if each.status == "removed":
             removed.add(each.run)
         oldest.pop(each.run, None)
         oldest[each.run] = each

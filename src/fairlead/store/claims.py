@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from functools import cache
 from pathlib import Path
 
 from fairlead.errors import ClaimedError, NotFoundError, StoreError
 from fairlead.naming import iso_time
 from fairlead.store.backends import Backend, Entry, list_all
+from fairlead.store.clocks import store_time
 from fairlead.store.layout import run_prefix
 from fairlead.store.records import Claim, Handover, decode, encode
 
@@ -94,7 +94,7 @@ def holder_lives(backend: Backend, run: str, claim: Claim) -> bool:
         return False
     if any(entry.key.endswith(".cluster") for entry in beats):  # what runs there ends the claim itself
         return True
-    return maker_lives(claim, max((entry.modified for entry in beats), default=claim.time))
+    return maker_lives(backend, claim, max((entry.modified for entry in beats), default=claim.time))
 
 
 def has_ended(backend: Backend, run: str, claim: Claim) -> bool:
@@ -102,16 +102,17 @@ def has_ended(backend: Backend, run: str, claim: Claim) -> bool:
     return any(entry.key.endswith(".end") for entry in _signs(backend, run, claim))
 
 
-def maker_lives(claim: Claim, latest: float) -> bool:
+def maker_lives(backend: Backend, claim: Claim, latest: float) -> bool:
     """Say whether the process that made a claim is alive.
 
     Args:
+        backend: The store.
         claim: The claim.
-        latest: When it gave its last sign of life: what counts where it is on another machine.
+        latest: When it gave its last sign of life, by the clock of the store: what counts where it is elsewhere.
     """
     if claim.host == host_name():
         return claim.boot == boot_id() and process_started(claim.pid) == claim.process_started
-    return time.time() - latest < SILENCE_S
+    return store_time(backend) - latest < SILENCE_S
 
 
 def beat(backend: Backend, run: str, claim: Claim) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, TypeGuard
 
+from fairlead.store.layout import Task
 from fairlead.store.records import Cached, Ended, Evidence, Observation, Started, Superseded
 
 Key = tuple[str, int]
@@ -60,3 +62,9 @@ def is_success(observation: Observation) -> TypeGuard[Cached | Ended]:
 def is_attempt(observation: Observation, *, succeeded: bool) -> TypeGuard[Ended]:
     """Say whether a record is of an attempt that succeeded, or of one that did not."""
     return isinstance(observation, Ended) and (observation.record.status == "succeeded") is succeeded
+
+
+def known_attempts(observations: Iterable[Observation]) -> frozenset[Task]:
+    """Return the attempts that records are about: what is known when a run goes on was before, whatever clocks say."""
+    ended = (each.record for each in observations if isinstance(each, Ended))
+    return frozenset(Task(each.step, each.index, each.number) for each in ended)

@@ -28,6 +28,7 @@ published/<flow>/<digest>                     what a flow is before it runs, nam
 gc/active                                     the lease of whoever collects garbage
 gc/lock                                       locked by who uses or removes objects, in a folder
 damaged/<digest>                              damaged objects that a check has moved aside
+.fairlead/clock                               written to see the store's own time
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ PUBLISHED = "published/"
 COLLECTOR = "gc/active"
 COLLECTOR_LOCK = "gc/lock"
 DAMAGED = "damaged/"
+CLOCK = ".fairlead/clock"
 
 
 class Task(NamedTuple):

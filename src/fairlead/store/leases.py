@@ -75,7 +75,7 @@ def collector(backend: Backend) -> Claim | None:
         lease = decode(backend.get(COLLECTOR), Claim, key=COLLECTOR)
     except NotFoundError:
         return None
-    return lease if claims.maker_lives(lease, _renewed(backend)) else None
+    return lease if claims.maker_lives(backend, lease, _renewed(backend)) else None
 
 
 @contextmanager

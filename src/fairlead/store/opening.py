@@ -12,14 +12,18 @@ from fairlead.store.backends import Backend, Folder
 REMOTE_SCHEMES = ("s3", "gs", "az")
 """Amazon's S3 and what speaks its protocol, Google Cloud Storage, Azure Blob Storage."""
 
+PATIENCE_S = 60.0
+"""How long one call goes on repeating a request that met an overloaded or absent server: as long as its restart."""
 
-def open_backend(url: str) -> Backend:
+
+def open_backend(url: str, *, patience_s: float = PATIENCE_S) -> Backend:
     """Open a store, and make sure that a remote one has exclusive create.
 
     Args:
         url: A path, ``file:///path``, ``s3://bucket/prefix``, ``gs://bucket/prefix`` or
             ``az://container/prefix``; the rest (endpoint, credentials, account) comes from the
             environment variables that each provider's own tools read.
+        patience_s: For how long a request to a remote store is repeated that is away or overloaded.
 
     Raises:
         UsageError: The URL names no store.
@@ -31,7 +35,7 @@ def open_backend(url: str) -> Backend:
     if scheme == "file" and rest.startswith("/"):
         return Folder(_local_path(url))
     if scheme in REMOTE_SCHEMES and rest.startswith("//"):
-        return _open_remote(f"{scheme}:{rest}")
+        return _open_remote(f"{scheme}:{rest}", patience_s)
     if not url or scheme in (*REMOTE_SCHEMES, "file") or rest.startswith("//"):
         raise UsageError(
             f"cannot open the store {_shown(url)!r}",
@@ -52,12 +56,12 @@ def _local_path(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _open_remote(url: str) -> Backend:
+def _open_remote(url: str, patience_s: float) -> Backend:
     if find_spec("obstore") is None:
         raise MissingExtra("obstore", "remote", f"the store {_shown(url)}")
     from fairlead.store.remote import Remote  # lazy: obstore, 20 ms
 
-    backend = Remote(url)
+    backend = Remote(url, patience_s=patience_s)
     backend.refuse_without_exclusive_create()
     return backend
 

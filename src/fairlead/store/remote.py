@@ -26,14 +26,14 @@ from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from fairlead.errors import StoreError, UsageError
 from fairlead.store.backends import PAGE, Entry, check_key, check_prefix
+from fairlead.store.opening import PATIENCE_S
 from fairlead.store.refusals import explain, is_past_the_end
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-PATIENCE_S = 60.0
-"""How long one call goes on repeating a request that met an overloaded or absent server. As long as a
-server's restart, and well below the five minutes after which a signature is too old."""
+SILENCE_S = 60.0
+"""The longest time that a request goes unanswered."""
 
 PROBE = ".fairlead/exclusive-create"
 """The object whose second creation must be refused. It stays, so that later openings need one request."""
@@ -52,8 +52,9 @@ class Remote:
     Args:
         url: ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``, or ``memory://``
             for a store that ends with the process.
-        patience_s: For how long requests are repeated on server errors and lost connections, and how
-            long one may go unanswered; a call on a silent server ends within about twice that.
+        patience_s: For how long requests are repeated on server errors and lost connections, less than the five
+            minutes after which a signature is too old, and how long one may go unanswered, up to a minute; a call on
+            a silent server ends within about twice that.
     """
 
     def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
@@ -199,7 +200,7 @@ def _client(provider: str, patience_s: float) -> ClientConfig:
     options: ClientConfig = {
         "connect_timeout": timedelta(seconds=5),
         # The longest silence, and by a quirk of the client all the time to send one part: 4.5 Mbit/s for four.
-        "read_timeout": timedelta(seconds=patience_s),
+        "read_timeout": timedelta(seconds=min(patience_s, SILENCE_S)),
         "timeout": timedelta(hours=1),  # one whole object, however large
         "allow_http": os.environ.get(f"{provider}_ALLOW_HTTP", "").lower() in ("1", "true", "yes", "on"),
     }

@@ -218,7 +218,6 @@ def identity(submission: Submission) -> list[str]:
         f"--run={submission.run}",
         f"--revision={submission.revision}",
         f"--generation={submission.generation}",
-        f"--since={submission.since:.6f}",
         f"--cancels-before={submission.cancels_before}",
         f"--work={WORK}",
     ]

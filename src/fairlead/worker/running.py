@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fairlead.authoring.annotations import accepts, output_annotations, show
-from fairlead.errors import DamagedError, FairleadError
+from fairlead.errors import ClaimedError, DamagedError, FairleadError, StoreError
 from fairlead.naming import digest_bytes
 from fairlead.specs import steps as specs
 from fairlead.specs.graphs import Export
@@ -59,14 +59,14 @@ def run_task(
     context.set_current(attempt)
     started = time.time()
     error = damaged = None
-    code = 0
+    code, store_failed = 0, False
     outcome = Outcome()
     try:
         outcome = perform(task, function, values)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
         damaged = caught.value if isinstance(caught, DamagedError) else None
-        code = exit_code(caught)
+        code, store_failed = exit_code(caught), is_of_the_store(caught)
         sys.stderr.write(error.traceback)
     finally:
         context.set_current(None)
@@ -83,8 +83,8 @@ def run_task(
         step=task.step.name, index=task.index, number=task.number,
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
         started=started, finished=time.time(), unstable=unstable, damaged=damaged, host=host_name(),
-        retry=bool(error) and task.retry, rank=task.rank.rank if task.rank else None,
-        pod_uid=pod_uid(),
+        retry=error is not None and (task.retry_lost if store_failed else task.retry), infrastructure=store_failed,
+        rank=task.rank.rank if task.rank else None, pod_uid=pod_uid(),
     )))  # fmt: skip
     return error is None
 
@@ -93,7 +93,18 @@ def perform(task: WorkerTask, function: Callable[..., Any], values: Values) -> O
     """Load a task's inputs, call its function, and store what that returns, unless another rank's counts."""
     inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
     returned = function(**inputs)
-    return _keep(task, function, values, returned) if task.rank is None or task.rank.rank == 0 else Outcome()
+    if task.rank is not None and task.rank.rank != 0:
+        return Outcome()
+    try:
+        return _keep(task, function, values, returned)
+    except StoreError as error:
+        what, why = f"the result of step {task.step.name!r} can't be stored", f"{error.what}: {error.why}"
+        raise StoreError(what, where=error.where, why=why, next=error.next) from error
+
+
+def is_of_the_store(error: BaseException) -> bool:
+    """Say whether it is the store that failed a step, by not giving or not taking a value: the step is not to blame."""
+    return isinstance(error, StoreError) and not isinstance(error, ClaimedError)
 
 
 def exit_code(error: BaseException) -> int:

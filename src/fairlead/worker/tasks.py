@@ -102,6 +102,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         scratch: The folder for temporary files, made for this task and removed after it; None for the system's.
         cache_key: Where the outcome is entered in the cache, or None.
         retry: Whether another attempt follows where this one fails, if that is known beforehand.
+        retry_lost: Likewise where it is not the step that is to blame.
         threads: How many threads numeric libraries may use.
         memory_group: The control group that limits the memory, which the process joins first.
         definitions: For a sweep: the definitions it may call, by key.
@@ -126,6 +127,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: str
     cache_key: str | None = None
     retry: bool = False
+    retry_lost: bool = False
     threads: int = 1
     variables: dict[str, str] = {}
     rank: Rank | None = None

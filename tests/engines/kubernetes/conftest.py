@@ -8,8 +8,12 @@ import uuid
 import msgspec
 import pytest
 
+from fairlead.kube.client import Client
+from fairlead.kube.connecting import connect
 from fairlead.runs import contexts
+from fairlead.runs.home import home
 from fairlead.specs.contexts import Context
+from fairlead.store.opened import Store
 from servers.cluster import Cluster
 from testbed import images, worker
 
@@ -46,3 +50,15 @@ def registered(tmp_path, monkeypatch, cluster_context) -> Context:
         monkeypatch.setenv(name, value)
     contexts.add(context)
     return context
+
+
+@pytest.fixture
+def store(registered: Context) -> Store:
+    """Open the store of the registered context."""
+    return Store(registered.store, home() / "host")
+
+
+@pytest.fixture
+def client(registered: Context) -> Client:
+    """Connect to the cluster of the registered context."""
+    return Client(connect(registered.kube_context, kubeconfig=registered.kubeconfig, namespace=registered.namespace))

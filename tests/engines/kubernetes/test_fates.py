@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.kubernetes.fates import PATIENCE_S, attempts, causes, checkpoints, evict, pod_of, remove, runs, status_of
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
-from fairlead.kube.connecting import connect
-from fairlead.kube.resources import DEPLOYMENT, POD, WORKFLOW
+from fairlead.kube.resources import DEPLOYMENT, POD
 from fairlead.runs.home import home
 from fairlead.runs.recording import render
 from fairlead.runs.reporting import read_report
 from fairlead.runs.timeline import read_timeline
 from fairlead.specs.contexts import Context
-from fairlead.specs.reports import RunReport
 from fairlead.store.history import read_compacted
 from fairlead.store.opened import Store
 from fairlead.store.records import Evidence
 from fairlead.targets import naming
+from fairlead.targets.podcauses import is_unplaced
 from servers.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
-PATIENCE_S = 300.0
 FLOW = '''
+import json
 import os
 import time
 from pathlib import Path
 
-from fairlead import Retries, flow, step
+from fairlead import Retries, checkpoint, flow, step
 
 ONCE = Retries(user=0, infrastructure=0)
 
@@ -87,6 +86,33 @@ def fates():
 def two_fates():
     deleted()
     after(nowhere())
+
+
+@step(cpu="50m", memory="128Mi", retries=Retries(user=0, infrastructure=2), cache=False)
+def trained(seed: int) -> list[int]:
+    """Say at which epochs it began: at the one after its last checkpoint, each time."""
+    folder = checkpoint()
+    newest = folder.latest()
+    begun = json.loads((newest / "begun").read_text()) if newest else []
+    first = int(newest.name) + 1 if newest else 0
+    begun.append(first)
+    for epoch in range(first, 10):
+        if epoch == 3 and len(begun) == 1:
+            time.sleep(600)
+        with folder.save(at=epoch) as unfinished:
+            (unfinished / "begun").write_text(json.dumps(begun))
+    return begun
+
+
+@flow(dynamic=True)
+def driving() -> list[int]:
+    return trained(2)
+
+
+@flow
+def drained():
+    trained.map([0, 1])
+    driving()
 '''
 
 
@@ -97,16 +123,6 @@ def file(tmp_path: Path) -> Path:
     (project / "pyproject.toml").touch()
     (project / "flow.py").write_text(FLOW)
     return project / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context) -> Store:
-    return Store(registered.store, home() / "host")
-
-
-@pytest.fixture
-def client(registered: Context) -> Client:
-    return Client(connect(registered.kube_context, kubeconfig=registered.kubeconfig, namespace=registered.namespace))
 
 
 @pytest.fixture
@@ -121,36 +137,6 @@ def recorder(cluster: Cluster, registered: Context, client: Client) -> Iterator[
     finally:
         for manifest in reversed(manifests):
             cluster.kubectl("delete", manifest["kind"].lower(), manifest["metadata"]["name"], "--ignore-not-found")
-
-
-def pod_of(client: Client, run: str, step: str, *, phase: str = "Running") -> dict[str, Any]:
-    """Wait for the pod of a step."""
-
-    def found() -> Any:
-        pods = client.list(POD, labels={naming.RUN: run, naming.STEP: step}).items
-        return next((pod for pod in pods if pod["status"].get("phase") == phase), None)
-
-    return wait_for(found, patience_s=PATIENCE_S)  # type: ignore[no-any-return]  # a pod
-
-
-def evict(client: Client, pod: dict[str, Any]) -> None:
-    metadata = {"name": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"]}
-    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    client.request("POST", POD.path(metadata["namespace"], metadata["name"], "eviction"), body=body)
-
-
-def runs(store: Store, run: str, step: str) -> bool:
-    return status_of(read_report(store.backend, run), step) == "running"
-
-
-def status_of(report: RunReport, step: str) -> str:
-    return next(each.status for each in report.steps if each.name == step)
-
-
-def causes(report: RunReport) -> dict[str, tuple[str, str]]:
-    """Return the error of each step's last attempt."""
-    errors = {each.name: each.attempts[-1].error for each in report.steps if each.attempts}
-    return {name: (error.type, error.message) for name, error in errors.items() if error}
 
 
 def _have_failed(store: Store, run: str) -> bool:
@@ -219,17 +205,39 @@ def test_a_client_that_follows_sees_the_same(registered: Context, client: Client
         remove(client, driver.run)
 
 
+def test_a_drained_node_costs_no_retry_of_a_step(
+    cluster: Cluster, registered: Context, client: Client, store: Store, file: Path
+) -> None:
+    """What ``kubectl drain`` does: no pod may come any more, and all that are there are evicted at once."""
+    driver = Driver(home(), "run", f"{file}:drained", "-o", "json", store=store)
+    try:
+        run = driver.run
+        wait_for(lambda: checkpoints(store, run, at=2) == 3, patience_s=PATIENCE_S)
+        pods = client.list(POD, labels={naming.RUN: run}).items
+        node = pods[0]["spec"]["nodeName"]
+        cluster.kubectl("cordon", node)
+        try:
+            for pod in pods:
+                if pod["status"]["phase"] == "Running":
+                    evict(client, pod)
+            wait_for(lambda: any(map(is_unplaced, client.list(POD, labels={naming.RUN: run}).items)), patience_s=15)
+        finally:
+            cluster.kubectl("uncordon", node)
+        ended = driver.ended(PATIENCE_S)
+        assert (ended.code, ended.report.status) == (0, "succeeded")
+        assert len(ended.report.steps) == 4
+        for step in ended.report.steps:
+            found = attempts(store, run, step.name, step.index)
+            assert [(each.status, each.infrastructure) for each in found] == [("failed", True), ("succeeded", False)]
+            error = found[0].error
+            assert error is not None and error.type == "Evicted" and "Eviction API" in error.message, (step, error)
+            assert store.values.load(step.artifacts[0]) == [0, 3]
+    finally:
+        driver.end()
+        remove(client, driver.run)
+
+
 def _waiting(store: Store, run: str) -> str:
     """Return the reason for which a step is said to wait for a place."""
     steps = read_report(store.backend, run).steps
     return next((each.reason or "" for each in steps if each.status == "waiting-placement"), "")
-
-
-def remove(client: Client, run: str) -> None:
-    """Delete the workflows of a run, as somebody may do by hand."""
-    until = time.monotonic() + 30
-    while not (listed := client.list(WORKFLOW, labels={naming.RUN: run}, metadata_only=True).items):
-        if time.monotonic() > until:
-            return
-    for each in listed:
-        client.delete(WORKFLOW, each["metadata"]["name"])

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import uuid
 from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 import pytest
 
+from engines.kubernetes.fates import attempts, checkpoints, remove
 from engines.local.driving import Driver, flags, wait_for
 from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
-from fairlead.specs.contexts import Context
 from fairlead.store.opened import Store
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 PATIENCE_S = 300.0
 FLOW = """
+import json
 import time
-from fairlead import flow, runtimes, step
+from fairlead import Retries, checkpoint, flow, runtimes, step
 
 @step(runtime=runtimes.torch(nodes=2), cpu="200m", memory="128Mi", cache=False)
 def gang(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
+
+@step(runtime=runtimes.torch(nodes=2), cpu="200m", memory="128Mi", cache=False,
+      retries=Retries(user=0, infrastructure=1))
+def trained() -> list[int]:
+    # At which epochs it began; it waits in the first attempt until its place is taken away.
+    folder = checkpoint()
+    newest = folder.latest()
+    begun = json.loads((newest / "begun").read_text()) if newest else []
+    first = int(newest.name) + 1 if newest else 0
+    begun.append(first)
+    for epoch in range(first, 6):
+        if epoch == 3 and len(begun) == 1:
+            time.sleep(600)
+        with folder.save(at=epoch) as unfinished:
+            (unfinished / "begun").write_text(json.dumps(begun))
+    return begun
 
 @step(cpu="400m", memory="128Mi", cache=False)
 def alone(seconds: float) -> float:
@@ -36,6 +52,14 @@ def alone(seconds: float) -> float:
 @flow
 def several(seconds: float = 5.0):
     alone.map([seconds, seconds, seconds])
+
+@flow
+def training():
+    trained()
+
+@flow
+def urgent(seconds: float = 10.0):
+    gang(seconds)
 
 @flow
 def gangs(seconds: float = 5.0):
@@ -61,7 +85,11 @@ def narrow_queue(cluster):
             "apiVersion": "kueue.x-k8s.io/v1beta2",
             "kind": "ClusterQueue",
             "metadata": {"name": name},
-            "spec": {"namespaceSelector": {}, "resourceGroups": [group]},
+            "spec": {
+                "namespaceSelector": {},
+                "preemption": {"withinClusterQueue": "LowerPriority"},
+                "resourceGroups": [group],
+            },
         },
         {
             "apiVersion": "kueue.x-k8s.io/v1beta2",
@@ -75,9 +103,19 @@ def narrow_queue(cluster):
     cluster.kubectl("delete", "clusterqueue", name)
 
 
-def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, tmp_path):
+@pytest.fixture
+def file(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "flow.py").write_text(FLOW)
+    return project / "flow.py"
+
+
+def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, store, file):
     """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""
-    driver, store = _begun(registered, narrow_queue, tmp_path, "gangs")
+    contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
+    driver = Driver(home(), "run", f"{file}:gangs", *flags({"seconds": 5}), "-o", "json", store=store)
     try:
         said = wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
         assert narrow_queue in said and "insufficient unused quota" in said
@@ -89,29 +127,56 @@ def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, tmp_
     assert (second.started or "") >= (first.finished or "")
 
 
-def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue, tmp_path):
+def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue, store, file):
     """Quota for one of three items: each waits for its turn, and says so."""
-    driver, store = _begun(registered, narrow_queue, tmp_path, "several")
+    contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
+    driver = Driver(home(), "run", f"{file}:several", *flags({"seconds": 5}), "-o", "json", store=store)
     try:
         assert "insufficient unused quota" in wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
         ended = driver.ended(PATIENCE_S)
     finally:
         driver.end()
     assert ended.report.status == "succeeded"
-    attempts = sorted((each.attempts[0] for each in ended.report.steps), key=lambda each: each.started or "")
-    assert len(attempts) == 3
-    assert all((later.started or "") >= (former.finished or "") for former, later in pairwise(attempts))
+    found = sorted((each.attempts[0] for each in ended.report.steps), key=lambda each: each.started or "")
+    assert len(found) == 3
+    assert all((later.started or "") >= (former.finished or "") for former, later in pairwise(found))
 
 
-def _begun(registered: Context, queue: str, folder: Path, flow: str) -> tuple[Driver, Store]:
-    contexts.add(msgspec.structs.replace(registered, queue=queue))
-    project = folder / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    store = Store(registered.store, home() / "host")
-    words = (f"{project / 'flow.py'}:{flow}", *flags({"seconds": 5}))
-    return Driver(home(), "run", *words, "-o", "json", store=store), store
+@pytest.fixture
+def urgent(cluster, registered, narrow_queue):
+    """A context of the same queue whose runs have precedence over those of the registered one."""
+    form = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "WorkloadPriorityClass"}
+    cluster.apply({**form, "metadata": {"name": narrow_queue}, "value": 1000})
+    labels = {**registered.labels, "kueue.x-k8s.io/priority-class": narrow_queue}
+    contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
+    contexts.add(msgspec.structs.replace(registered, name="urgent", queue=narrow_queue, labels=labels))
+    yield "urgent"
+    cluster.kubectl("delete", "workloadpriorityclass", narrow_queue)
+
+
+@pytest.mark.slow
+def test_a_gang_whose_place_is_taken_goes_on_from_its_checkpoint(registered, urgent, store, client, file):
+    """A queue suspends the gang's job; that costs the step nothing, and it waits for another place."""
+    driver = Driver(home(), "run", f"{file}:training", "-o", "json", store=store)
+    other = None
+    try:
+        run = driver.run
+        wait_for(lambda: checkpoints(store, run, at=2), patience_s=PATIENCE_S)
+        other = Driver(home(), "run", f"{file}:urgent", "--on", urgent, "-o", "json", store=store)
+        first = other.ended(PATIENCE_S)
+        ended = driver.ended(PATIENCE_S)
+        assert (first.report.status, ended.report.status) == ("succeeded", "succeeded")
+        found = attempts(store, run, "trained")
+        assert [(each.status, each.infrastructure) for each in found] == [("failed", True), ("succeeded", False)]
+        error = found[0].error
+        assert error is not None and error.type == "Preempted" and "Preempted to accommodate" in error.message, error
+        assert store.values.load(ended.report.steps[0].artifacts[0]) == [0, 3]
+        assert (ended.report.steps[0].attempts[1].started or "") >= (first.report.steps[0].attempts[0].finished or "")
+    finally:
+        for each in (driver, other):
+            if each is not None:
+                each.end()
+                remove(client, each.run)
 
 
 def _waiting(store: Store, run: str) -> str:

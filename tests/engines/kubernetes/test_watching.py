@@ -245,6 +245,18 @@ def test_a_step_fails_when_it_could_not_be_scheduled_for_so_long(client: Client,
     assert pod["metadata"]["uid"] in site.backend.get(f"runs/{site.run}/attempts/a.0.1").decode()
 
 
+def test_how_long_a_pod_has_waited_is_said_by_the_cluster_s_clock(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = policed(client, tmp_path, "fail-after 10m")
+    site.pod("p")
+    seen = slim(site.nowhere("p", since=time.time()))
+    own = time.time
+    monkeypatch.setattr(time, "time", lambda: own() + 700)
+    Placing(client, KnownRuns(site.backend)).enforce([seen])
+    assert client.get(POD, "p")["status"]["phase"] == "Pending"
+
+
 def test_a_pod_that_was_scheduled_meanwhile_is_left_alone(client: Client, tmp_path: Path) -> None:
     site = policed(client, tmp_path, "fail-after 1s")
     site.pod("p")

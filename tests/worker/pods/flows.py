@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -167,3 +168,26 @@ def read(path: Path) -> str:
 @flow
 def contained(text: str = "loud") -> Any:
     return read(boxed(text=text))
+
+
+@step(retries=Retries(user=0, infrastructure=1, backoff="10ms"))
+def break_store(place: str, mends: bool) -> int:
+    """Make a folder of the store a file in the first attempt, below which nothing can be written.
+
+    That of values; or, with `mends`, that of records, and only until this process has ended and before the pod's own
+    goes on: that waits for whoever has its output.
+    """
+    if attempt() == 1:
+        folder = Path(place) / (f"runs/{os.environ['FAIRLEAD_RUN']}/attempts" if mends else "objects")
+        if folder.exists():
+            folder.rename(f"{folder}.away")
+        folder.touch()
+        if mends:
+            script = f"while kill -0 {os.getpid()}; do sleep 0.05; done 2>/dev/null; rm {folder}"
+            subprocess.Popen(["sh", "-c", script], start_new_session=True)
+    return attempt()
+
+
+@flow
+def unstored(place: str, mends: bool = False) -> Any:
+    return break_store(place, mends)

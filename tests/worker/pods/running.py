@@ -118,8 +118,7 @@ class PodRun:
         """Return the arguments that say which run a pod is of."""
         return [
             f"--store={self.store.url}", f"--run={self.spec.run}", f"--revision={self.spec.revision}",
-            f"--generation={self.claim.number}",
-            f"--since={self.claim.time:.6f}", f"--cancels-before={self._cancels}",
+            f"--generation={self.claim.number}", f"--cancels-before={self._cancels}",
         ]  # fmt: skip
 
     def pod(self, node: int = 0, item: int = 0) -> Pod:

@@ -171,6 +171,34 @@ def test_a_pod_that_is_asked_to_end_before_its_step_begins_ends(launch: PodLaunc
     assert run.pod().attempt() == 0
 
 
+def test_a_result_that_the_store_does_not_take_is_charged_to_the_infrastructure(launch: PodLaunch, file: Path) -> None:
+    run = launch.submit(file, "unstored", {"place": str(launch.home)})
+    assert run.pod().attempt() == 1
+    record = record_of(run, "break_store")
+    assert record is not None and record.error is not None
+    assert (record.status, record.infrastructure, record.retry) == ("failed", True, True)
+    assert record.error.type == "StoreError"
+    assert "the result of step 'break_store' can't be stored" in record.error.message
+    assert f"where  store {launch.home}" in record.error.message
+    objects = launch.home / "objects"
+    objects.unlink()
+    objects.with_name("objects.away").rename(objects)
+    assert run.pod().attempt() == 0
+
+
+def test_a_record_that_the_store_does_not_take_is_made_by_the_pod_itself(launch: PodLaunch, file: Path) -> None:
+    run = launch.submit(file, "unstored", {"place": str(launch.home), "mends": True})
+    assert run.pod().attempt() == 1
+    record = record_of(run, "break_store")
+    assert record is not None and record.error is not None
+    assert (record.status, record.infrastructure, record.retry) == ("failed", True, True)
+    assert record.error.type == "StoreError"
+    assert "cannot write" in record.error.message and "attempts/break_store.0.1" in record.error.message
+    assert run.pod().attempt() == 0
+    run.finish()
+    assert run.ended().report.status == "succeeded"
+
+
 # What outlives a pod ---------------------------------------------------------------------------
 
 

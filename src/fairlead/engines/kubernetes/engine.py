@@ -90,7 +90,6 @@ class KubernetesEngine:
             namespace=self._namespace,
             generation=claim.number,
             revision=spec.revision,
-            since=claim.time,
             cancels_before=cancel_requests(self._backend, spec.run),
             user=spec.user,
             labels=spec.labels,

@@ -13,6 +13,7 @@ from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes.known import KnownRuns, slim
 from fairlead.engines.kubernetes.placing import Placing
 from fairlead.engines.kubernetes.witness import Witness
+from fairlead.errors import StoreError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.kube.watching import Watch
@@ -27,6 +28,8 @@ from fairlead.targets.workflow import is_completed
 LOOK_S = 0.5
 """Seconds between two looks at the store, at least; it is looked at when a pod has changed."""
 _SYNC_S = 60.0
+AWAY_S = 300.0
+"""For how long a store may be away before nobody waits for it any more. The run goes on meanwhile."""
 
 
 class Follower:
@@ -57,6 +60,7 @@ class Follower:
         self._progress = progress
         self._observer = observer
         self._recorded = Recorded()
+        self._read_at = time.monotonic()
         self._news = threading.Event()
 
     def follow(self, workflow: str) -> bool:
@@ -78,8 +82,7 @@ class Follower:
                 found = workflows.get(workflow, self._namespace)
                 self._look_at(pods.objects().values())
                 placing.enforce(pods.objects().values())
-                self._read_records()
-                if found is None or is_completed(found):
+                if self._read_records() and (found is None or is_completed(found)):
                     return found is not None
                 self._wait()
 
@@ -100,8 +103,17 @@ class Follower:
                 instance.status, instance.reason = status, reason or None
                 self._observer.changed(instance)
 
-    def _read_records(self) -> None:
-        for record in recorded_since(self._backend, self._spec.run, self._recorded):
-            instance = self._progress.apply(record)
-            if instance is not None:
-                self._observer.changed(instance)
+    def _read_records(self) -> bool:
+        """Take in what was recorded; False where the store is away, for a while."""
+        try:
+            for record in recorded_since(self._backend, self._spec.run, self._recorded):
+                instance = self._progress.apply(record)
+                if instance is not None:
+                    self._observer.changed(instance)
+        except StoreError as failure:
+            if time.monotonic() - self._read_at >= AWAY_S:
+                raise
+            self._observer.noted(f"{failure.what}: {failure.why}; it is tried again, and the run goes on")
+            return False
+        self._read_at = time.monotonic()
+        return True

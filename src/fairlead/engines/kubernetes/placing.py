@@ -7,7 +7,6 @@ scheduled meanwhile has another resource version, and is left alone.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -15,7 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from fairlead.engines.kubernetes.known import KnownRun, KnownRuns, attempt_of, generation_of, read_records
-from fairlead.errors import ClusterError
+from fairlead.errors import ClusterError, StoreError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Conflict, Forbidden, NotFound
 from fairlead.kube.resources import NODE, POD
@@ -43,7 +42,7 @@ class Placing:
         client: The cluster.
         runs: The runs whose pods are watched.
         noted: Is told what can't be done.
-        clock: Seconds since 1970.
+        clock: Seconds since 1970; by default of the cluster's clock, which dates conditions.
     """
 
     def __init__(
@@ -52,12 +51,12 @@ class Placing:
         runs: KnownRuns,
         *,
         noted: Callable[[str], object] = lambda _: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._client = client
         self._runs = runs
         self._noted = noted
-        self._clock = clock
+        self._clock = clock or client.now
         self._nodes: tuple[list[dict[str, Any]], float] = ([], 0.0)
         self._refused: set[str] = set()
         self._done: set[str] = set()
@@ -68,10 +67,10 @@ class Placing:
         self._done &= found.keys()
         for uid, pod in found.items():
             if uid not in self._done and (is_unplaced(pod) or _was_ended(pod)):
-                known = self._runs.of(pod)
-                task = attempt_of(pod, known) if known is not None else None
-                if known is not None and task is not None:
-                    with suppress(ClusterError):  # it is looked at again
+                with suppress(ClusterError, StoreError):  # away, or refuses: it is looked at again
+                    known = self._runs.of(pod)
+                    task = attempt_of(pod, known) if known is not None else None
+                    if known is not None and task is not None:
                         self._look_at(pod, known, task)
 
     def _look_at(self, pod: dict[str, Any], known: KnownRun, task: Task) -> None:
@@ -81,9 +80,9 @@ class Placing:
             message = self._verdict(pod, known)
             if not message or not self._end(pod, message):
                 return
-        self._done.add(pod["metadata"]["uid"])
         if not self._runs.is_over(known.spec.run, generation_of(pod)):
             self._record(pod, known, task, message)
+        self._done.add(pod["metadata"]["uid"])
 
     def _verdict(self, pod: dict[str, Any], known: KnownRun) -> str:
         """Return why a pod is not to wait any longer; empty where it is to."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 
 from fairlead.specs.branching import counted_by
 from fairlead.store.backends import Backend
 from fairlead.store.history import read_observations
+from fairlead.store.layout import Task
 from fairlead.store.progress import Progress
 from fairlead.store.records import Ended, Observation, Started
 
@@ -53,19 +54,21 @@ def counts(progress: Progress, nodes: Mapping[int, tuple[int, ...] | None]) -> d
     return found
 
 
-def counting(backend: Backend, run: str, since: float) -> list[Observation]:
+def counting(backend: Backend, run: str, before: Container[Task]) -> list[Observation]:
     """Return what is known of a run, less what was begun before it was submitted and gave nothing: that is tried again.
 
     Args:
         backend: The store.
         run: The run's id.
-        since: When it was submitted, in seconds since 1970.
+        before: The attempts that were known when it was submitted.
     """
-    return [each for each in read_observations(backend, run) if not is_outdated(each, since)]
+    return [each for each in read_observations(backend, run) if not is_outdated(each, before)]
 
 
-def is_outdated(each: Observation, since: float) -> bool:
-    """Say whether a record counts no more: of an attempt that began before the run was submitted, and gave nothing."""
+def is_outdated(each: Observation, before: Container[Task]) -> bool:
+    """Say whether a record counts no more: of an attempt from before the run was submitted, that gave nothing."""
     if isinstance(each, Started):
-        return each.time < since
-    return isinstance(each, Ended) and each.record.status != "succeeded" and each.record.started < since
+        return Task(each.step, each.index, each.number) in before
+    if not isinstance(each, Ended) or each.record.status == "succeeded":
+        return False
+    return Task(each.record.step, each.record.index, each.record.number) in before

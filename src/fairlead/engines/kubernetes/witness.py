@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from fairlead.engines.kubernetes.evidence import LOG_BYTES, LOG_LINES, evidence_of
 from fairlead.engines.kubernetes.known import KnownRun, KnownRuns, attempt_of, generation_of, read_records
-from fairlead.errors import ClusterError, FairleadError
+from fairlead.errors import ClusterError, FairleadError, StoreError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Forbidden
 from fairlead.kube.mirror import Event
@@ -31,7 +31,8 @@ _MOST = 1000
 """Sightings of one run."""
 _MOST_WAITS = 200
 """Sightings of one run after which those are left out that only say that a pod waits."""
-_TRIES = 3
+PATIENCE_S = 180.0
+"""For how long it is tried again to keep a sighting while the store or the cluster is away."""
 _PAUSE_S = 1.0
 LAST_WORDS_S = 5.0
 """How long the end of watching waits for what was seen last to be in the store."""
@@ -51,12 +52,21 @@ class Witness:
         client: The cluster.
         runs: The runs whose pods are watched.
         noted: Is told what could not be kept.
+        patience_s: For how long it is tried, in seconds.
     """
 
-    def __init__(self, client: Client, runs: KnownRuns, *, noted: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        runs: KnownRuns,
+        *,
+        noted: Callable[[str], object] = lambda _: None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._client = client
         self._runs = runs
         self._noted = noted
+        self._patience_s = patience_s
         self._sightings: queue.SimpleQueue[_Sighting | None] = queue.SimpleQueue()
         self._seen: dict[str, set[str]] = {}
         self._kept: dict[str, set[str]] = {}
@@ -80,23 +90,23 @@ class Witness:
             word = "eased"
         if word and word not in seen and not (word == "gone" and seen & {"ending", "ended"}):
             seen.add(word)
-            self._sightings.put(_Sighting(pod, word, gone, time.time()))
+            self._sightings.put(_Sighting(pod, word, gone, self._client.now()))
         if gone or not seen:
             del self._seen[uid]
 
     def _run(self) -> None:
         while (sighting := self._sightings.get()) is not None:
-            for attempt in range(_TRIES):
+            until = time.monotonic() + self._patience_s
+            while True:
                 try:
                     self._keep(sighting)
                     break
                 except FairleadError as failure:
-                    if attempt == _TRIES - 1:
-                        self._noted(
-                            f"what became of pod {sighting.pod['metadata']['name']} is not kept: {failure.what}"
-                        )
-                    else:
-                        time.sleep(_PAUSE_S)
+                    if time.monotonic() >= until or not isinstance(failure, StoreError | ClusterError):
+                        name = sighting.pod["metadata"]["name"]
+                        self._noted(f"what became of pod {name} is not kept: {failure.what}")
+                        break
+                time.sleep(_PAUSE_S)
 
     def _keep(self, sighting: _Sighting) -> None:
         pod = sighting.pod

@@ -32,6 +32,7 @@ from fairlead.store import claims
 from fairlead.store.cached import cached_entry
 from fairlead.store.history import cancel_requests
 from fairlead.store.journal import Journal, sync
+from fairlead.store.known import known_attempts, time_of
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance, Progress
@@ -133,6 +134,7 @@ class _Drive:
         self._progress = progress
         self._observer = observer
         self._claim = claim
+        self._before = known_attempts(progress.records)
         self._capacity = capacity
         self._journal = Journal(store.backend, spec.run, claim)
         self._processes = InlineProcesses(code, self._turn) if inline else Processes(code)
@@ -346,8 +348,9 @@ class _Drive:
 
     def _still_counts(self, instance: Instance) -> bool:
         """Say whether what a step produced with other code counts: if its cache key is the same."""
-        if self._settled.get(instance.key) != self._keys.of(instance):
-            self._note(Superseded(step=instance.name, index=instance.index, time=time.time()))
+        assert instance.held is not None
+        if self._settled.get(instance.key) != self._keys.of(instance):  # by its own time: clocks of machines differ
+            self._note(Superseded(step=instance.name, index=instance.index, time=time_of(instance.held)))
             return False
         self._progress.accept(instance)
         self._observer.changed(instance)
@@ -436,7 +439,8 @@ class _Drive:
         """Let results whose values are damaged not count any more, so that their steps are executed again."""
         for each in makers:
             self._observer.noted(f"a value of step {each.name}/{each.index} is damaged; it is made again")
-            self._note(Superseded(step=each.name, index=each.index, time=time.time(), damaged=damaged))
+            made = each.finished or 0.0  # by its own time: clocks of machines differ
+            self._note(Superseded(step=each.name, index=each.index, time=made, damaged=damaged))
         self._queue.clear()  # what may start is told again
         self._held_back.clear()
         self._resolver.forget()
@@ -460,7 +464,7 @@ class _Drive:
         if record.status != "failed" or record.damaged is not None or self._cancelled:
             return None
         own = (each for each in instance.attempts.values() if each.damaged is None)
-        recent = [each for each in own if each.started >= self._claim.time]
+        recent = [each for each in own if Task(each.step, each.index, each.number) not in self._before]
         same = sum(each.infrastructure == record.infrastructure for each in recent)
         retries = instance.step.retries
         budget = retries.infrastructure if record.infrastructure else retries.user

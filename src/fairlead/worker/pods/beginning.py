@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Container
 
 import msgspec
 
@@ -25,18 +26,20 @@ class Budget:
 
     Args:
         instance: The instance, with the attempts that have records.
-        since: When the run was submitted, in seconds since 1970: attempts before count towards nothing.
+        before: The attempts that were known when the run was submitted; they count towards nothing.
     """
 
-    def __init__(self, instance: Instance, since: float) -> None:
-        self._retries = instance.step.retries
-        self._attempts = instance.attempts
-        self._since = since
+    def __init__(self, instance: Instance, before: Container[Task] = ()) -> None:
+        self._instance = instance
+        self._before = before
 
     def allows(self, *, infrastructure: bool) -> bool:
         """Say whether another attempt may follow one that fails now, by a fault of the step or not."""
-        recent = [each for each in self._attempts.values() if each.started >= self._since]
-        allowed = self._retries.infrastructure if infrastructure else self._retries.user
+        name, index, retries = self._instance.name, self._instance.index, self._instance.step.retries
+        recent = (
+            each for number, each in self._instance.attempts.items() if Task(name, index, number) not in self._before
+        )
+        allowed = retries.infrastructure if infrastructure else retries.user
         return sum(each.infrastructure == infrastructure for each in recent) < allowed
 
 

@@ -54,8 +54,8 @@ class Death(NamedTuple):
     """How a child ended that did not end well.
 
     Attributes:
-        kind: One word, as in other records: ``Exit``, ``Signal``, ``Memory``, ``Timeout``, ``Evicted``.
-        evicted: Whether the pod was asked to end, and the child with it.
+        kind: One word, as in other records: ``Exit``, ``Signal``, ``Memory``, ``Timeout``, ``Evicted``, ``StoreError``.
+        infrastructure: Whether the step is not to blame: the pod was asked to end, and the child with it, for instance.
         lines: The last lines it wrote.
         metrics: What it logged.
     """
@@ -65,7 +65,7 @@ class Death(NamedTuple):
     started: float
     exit_code: int | None
     signal: int | None
-    evicted: bool
+    infrastructure: bool
     lines: tuple[str, ...] = ()
     metrics: Mapping[str, Summary] = MappingProxyType({})
     peak_memory_bytes: int = 0
@@ -101,12 +101,17 @@ def record_of_death(name: Task, death: Death, *, cancelled: bool, retry: bool) -
             traceback="\n".join(death.lines[-TAIL_LINES:]),
         ),
         retry=retry and not cancelled,
-        infrastructure=death.evicted,
+        infrastructure=death.infrastructure,
         peak_memory_bytes=death.peak_memory_bytes or None,
         cpu_s=death.cpu_s,
         host=host_name(),
         pod_uid=pod_uid(),
     )
+
+
+def unkept(description: Path) -> Path:
+    """Return the file in which a child says why its record could not be stored, by that of its description."""
+    return description.with_name(f"{description.name}.unkept")
 
 
 def starting(module: str) -> list[str]:
@@ -175,6 +180,7 @@ def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]
 class _Child:
     def __init__(self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None) -> None:
         self._description = description
+        self._unkept = unkept(description)
         description.write_bytes(msgspec.msgpack.encode(task))
         self.status: int | None = None
         self._timeout = task.step.timeout
@@ -258,7 +264,7 @@ class _Child:
             started=self._started,
             exit_code=None if status < 0 else status,
             signal=number,
-            evicted=self._stopped_for == "evicted",
+            infrastructure=kind in ("Evicted", "StoreError"),
             lines=tuple(last_lines(self._path)),
             metrics=summarized(_read_metrics(self._metrics)),
             peak_memory_bytes=usage.ru_maxrss * 1024,
@@ -272,6 +278,8 @@ class _Child:
             return "Gang", "another rank of its node died"
         if self._stopped_for == "evicted":
             return "Evicted", "the pod was asked to end: it was evicted, preempted or deleted"
+        if self._unkept.exists():
+            return "StoreError", self._unkept.read_text()
         if number == signal.SIGKILL and memory_kills() > self._kills:
             return "Memory", "used more than the memory limit of its container"
         if number is not None:

@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from fairlead.errors import FairleadError
 from fairlead.store import claims
 from fairlead.store.layout import spec_key
-from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode
 from fairlead.worker.concluding import conclude
-from fairlead.worker.pods.place import identity_parser
+from fairlead.worker.pods.place import identity_parser, open_store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Conclude the run that the arguments name, unless it was taken over; returns the exit code."""
     given = identity_parser("fairlead-finish").parse_args(arguments)
     try:
-        backend = open_backend(given.store)
+        backend = open_store(given.store)
         key = spec_key(given.run, given.revision)
         spec = decode(backend.get(key), RunSpec, key=key)
         claim = claims.newest_claim(backend, given.run)

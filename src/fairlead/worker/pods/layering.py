@@ -29,9 +29,9 @@ from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.layers import Layer, enter_layer, held_layer, layer_key, note_platform, platform
 from fairlead.store.layout import call_key, layer_fault_key, object_key, spec_key
-from fairlead.store.opening import open_backend
 from fairlead.store.records import Called, RunSpec, decode, encode
 from fairlead.worker.pods.children import START
+from fairlead.worker.pods.place import open_store
 
 BYTES_MAX = 1 << 30
 """What a layer holds at most, unpacked: every pod of a step fetches it before the step begins."""
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True)
     given, _ = parser.parse_known_args(arguments)  # what other pods are told is of no use here
     try:
-        backend = open_backend(given.store)
+        backend = open_store(given.store)
         return _make(backend, given)
     except FairleadError as error:  # the edge of the process
         print(f"fairlead: {error}", file=sys.stderr)

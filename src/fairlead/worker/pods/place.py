@@ -7,6 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fairlead.store.backends import Backend
+from fairlead.store.opening import open_backend
+
+PATIENCE_S = 240.0
+"""How long a pod goes on with a request to a store that is away: nobody waits at a keyboard, and what it has computed
+would be lost. Signatures of requests are good for five minutes."""
+
 
 class Place(NamedTuple):
     """Where a pod stands: its run, its instance, and the folders it may write to.
@@ -14,7 +21,6 @@ class Place(NamedTuple):
     Attributes:
         revision: Which of the run's specs counts.
         generation: The number of the claim that the run was submitted under.
-        since: When it was, in seconds since 1970: attempts before count towards no budget.
         cancels_before: How often somebody had asked to cancel the run before.
         node: The number of the node; -1 for a driver's call.
         item: Which of its items.
@@ -27,7 +33,6 @@ class Place(NamedTuple):
     run: str
     revision: int
     generation: int
-    since: float
     cancels_before: int
     node: int
     item: int
@@ -53,6 +58,14 @@ def identity_parser(program: str) -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", required=True)
     for name in ("revision", "generation", "cancels-before"):
         parser.add_argument(f"--{name}", type=int, default=0)
-    parser.add_argument("--since", type=float, default=0.0)
     parser.add_argument("--work", type=Path, default=Path())
     return parser
+
+
+def open_store(url: str) -> Backend:
+    """Open the store of a run in one of its pods, with the patience that a pod has.
+
+    Raises:
+        StoreError: It can't be reached, refuses, or has no exclusive create.
+    """
+    return open_backend(url, patience_s=PATIENCE_S)

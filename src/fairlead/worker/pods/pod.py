@@ -25,8 +25,8 @@ from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
 from fairlead.store.cached import cached_entry
 from fairlead.store.history import cancel_requests, count_items, read_compacted
+from fairlead.store.known import known_attempts
 from fairlead.store.layout import Task, attempt_key, call_key, held_key, spec_key
-from fairlead.store.opening import open_backend
 from fairlead.store.progress import Instance
 from fairlead.store.records import (
     AttemptRecord,
@@ -48,7 +48,7 @@ from fairlead.worker.pods.children import Death, record_of_death, run_child
 from fairlead.worker.pods.facts import facts, write_facts
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
-from fairlead.worker.pods.place import Place, read_place
+from fairlead.worker.pods.place import Place, open_store, read_place
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Input, WorkerTask
 from fairlead.worker.upstream import Upstream
@@ -64,11 +64,12 @@ class Pod:
 
     def __init__(self, place: Place, execute: Execute) -> None:
         self.place = place
-        self.backend: Backend = open_backend(place.store)
+        self.backend: Backend = open_store(place.store)
         key = spec_key(place.run, place.revision)
         self.spec = decode(self.backend.get(key), RunSpec, key=key)
         self._execute = execute
         compacted = read_compacted(self.backend, place.run) if place.generation > 1 else ()
+        self.before = known_attempts(compacted)
         self._upstream = Upstream(self.backend, self.spec, compacted)
         self._values = Values(self.backend, place.work / "host")
         self._resolver = resolver_of(self.backend, self.spec, self._upstream)
@@ -147,13 +148,17 @@ class Pod:
     # An attempt --------------------------------------------------------------------------------
 
     def _attempt(self, instance: Instance, inputs: dict[str, Input], key: str | None) -> int:
-        budget = Budget(instance, self.place.since)
+        budget = Budget(instance, self.before)
         number = begin(self.backend, self.spec.run, instance, budget)
         if number is None:
             return SPENT if instance.outcome is None else self._done(instance.outcome)
         name = Task(instance.name, instance.index, number)
-        retry = budget.allows(infrastructure=False)
-        task = msgspec.structs.replace(self._task(instance, inputs, number), cache_key=key, retry=retry)
+        task = msgspec.structs.replace(
+            self._task(instance, inputs, number),
+            cache_key=key,
+            retry=budget.allows(infrastructure=False),
+            retry_lost=budget.allows(infrastructure=True),
+        )
         if not isinstance(task.step.runtime, RankRuntime):  # a gang's ranks do so themselves
             fetch_checkpoint(self.backend, task)
         log = self.place.work / "log"
@@ -180,12 +185,12 @@ class Pod:
                 task = msgspec.structs.replace(task, packages=packages)
             return self._execute(self, instance, task, log)
         except PackagesError as error:
-            return Death("Packages", str(error), started, None, None, evicted=False)
+            return Death("Packages", str(error), started, None, None, infrastructure=False)
         except Exception as error:  # the edge of the process: nobody else could tell of it
             said = traceback.format_exc()
             print(said, file=sys.stderr)
             message = f"{type(error).__name__}: {error}"
-            return Death("Worker", message, started, None, None, evicted=True, lines=tuple(said.splitlines()))
+            return Death("Worker", message, started, None, None, infrastructure=True, lines=tuple(said.splitlines()))
 
     def _task(self, instance: Instance, inputs: dict[str, Input], number: int) -> WorkerTask:
         node = None if instance.call is not None else self.spec.graph.nodes[instance.node]
@@ -224,8 +229,8 @@ class Pod:
 
     def _write_death(self, name: Task, death: Death, budget: Budget) -> AttemptRecord:
         """Record an attempt whose process ended without doing so, unless others have held it for lost."""
-        cancelled = death.evicted and cancel_requests(self.backend, self.spec.run) > self.place.cancels_before
-        retry = budget.allows(infrastructure=death.evicted)
+        cancelled = death.infrastructure and cancel_requests(self.backend, self.spec.run) > self.place.cancels_before
+        retry = budget.allows(infrastructure=death.infrastructure)
         record = record_of_death(name, death, cancelled=cancelled, retry=retry)
         self.backend.create(attempt_key(self.spec.run, name), encode(record))
         return self._recorded(name) or record

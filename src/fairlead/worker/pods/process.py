@@ -12,14 +12,16 @@ from typing import Any
 
 import msgspec
 
+from fairlead.errors import StoreError
 from fairlead.packaging.arriving import open_project
 from fairlead.packaging.loading import import_project
 from fairlead.specs.steps import ContainerStep
-from fairlead.store.opening import open_backend
 from fairlead.worker.channel import CHANNEL, Connection
 from fairlead.worker.checkpoints import keeping
 from fairlead.worker.containers import commanded
 from fairlead.worker.functions import Modules, function_of
+from fairlead.worker.pods.children import unkept
+from fairlead.worker.pods.place import open_store
 from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
 from fairlead.worker.tasks import WorkerTask
 from fairlead.worker.template import leave
@@ -32,8 +34,12 @@ def main(path: str) -> int:
     write_lines_at_once()
     faulthandler.enable()
     function, root = _function_of(task)
-    backend = open_backend(task.store)
-    done = run_task(task, function, backend, _ignore, root, keeping(backend, task))
+    try:
+        backend = open_store(task.store)
+        done = run_task(task, function, backend, _ignore, root, keeping(backend, task))
+    except StoreError as error:  # there is no record: the pod's own process tries to write one, which says so
+        unkept(Path(path)).write_text(str(error))
+        raise
     os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
     return int(not done)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engines.local.driving import wait_for
@@ -22,8 +23,9 @@ from fairlead.naming import digest_bytes
 from fairlead.specs.contexts import Submission
 from fairlead.specs.graphs import Export, Graph, Node, Output
 from fairlead.specs.values import Ref
+from fairlead.store import claims
 from fairlead.store.backends import Folder
-from fairlead.store.history import write_event
+from fairlead.store.history import compact, read_observations, write_event
 from fairlead.store.layout import Task, attempt_key, object_key
 from fairlead.store.records import AttemptRecord, Event, Items, Outcome, RunSpec, encode
 from fairlead.targets import naming
@@ -50,9 +52,7 @@ class Site:
         self.backend = Folder(folder)
         self.graph = graph
         self.spec = RunSpec(run=RUN, created=0.0, graph=graph)
-        self.submission = Submission(
-            run=RUN, flow="f", context=CONTEXT, namespace=client.connection.namespace, since=1000.0
-        )
+        self.submission = Submission(run=RUN, flow="f", context=CONTEXT, namespace=client.connection.namespace)
         form = {"apiVersion": WORKFLOW.api_version, "kind": WORKFLOW.kind, "spec": {}}
         root = client.create(WORKFLOW, {**form, "metadata": {"name": naming.run_name(self.submission)}})
         self.owner = Owner(WORKFLOW.api_version, WORKFLOW.kind, root["metadata"]["name"], root["metadata"]["uid"])
@@ -66,7 +66,7 @@ class Site:
         listed = self.client.list(WORKFLOW, labels=naming.PART).items
         return {each["metadata"]["labels"][naming.PART]: each for each in listed}
 
-    def record(self, number: int, item: int, status: str, started: float = 2000.0) -> None:
+    def record(self, number: int, item: int, status: str) -> None:
         node = self.graph.nodes[number]
         items = ()
         if node.split:
@@ -75,7 +75,7 @@ class Site:
             items = (Ref(digest=digest_bytes(data), format="items", size_bytes=len(data)),)
         record = AttemptRecord(
             step=node.title, index=node.index + item, number=1, status=status,
-            outcome=Outcome(items=items), started=started, finished=started + 1,
+            outcome=Outcome(items=items), started=1.0, finished=2.0,
         )  # fmt: skip
         self.backend.create(attempt_key(RUN, Task(record.step, record.index, 1)), encode(record))
 
@@ -154,7 +154,9 @@ def test_what_has_succeeded_before_does_not_run_again_and_what_has_failed_before
 ) -> None:
     here = site(chain(450))
     for number in range(210):
-        here.record(number, 0, "succeeded" if number < 209 else "failed", started=1.0)
+        here.record(number, 0, "succeeded" if number < 209 else "failed")
+    compact(here.backend, RUN, claims.new_claim(1, now=0.0), read_observations(here.backend, RUN))
+    here.submission = msgspec.structs.replace(here.submission, generation=2)
     with here.played(lambda number, item: "succeeded"):
         assert here.parts().run()
     assert list(here.seen) == ["p1", "p2"]

@@ -6,7 +6,9 @@ is answered at once. So nothing is lost with a driver, and nothing is executed t
 
 from __future__ import annotations
 
+import os
 import select
+import signal
 import socket
 import threading
 import time
@@ -19,7 +21,7 @@ from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
 from fairlead.engines.kubernetes.inside.packages import Packages
 from fairlead.engines.kubernetes.remaining import counting, is_outdated
-from fairlead.errors import SpecError
+from fairlead.errors import FairleadError, SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB
 from fairlead.specs.contexts import Submission
@@ -52,7 +54,10 @@ def run_driver(
     thread = threading.Thread(target=conversation.hold, name="fairlead-calls", daemon=True)
     thread.start()
     try:
-        return run_child(task, log, pod.place.work, timeout_s=instance.step.timeout_s, channel=given)
+        death = run_child(task, log, pod.place.work, timeout_s=instance.step.timeout_s, channel=given)
+        if conversation.failure is not None:
+            raise conversation.failure
+        return death
     finally:
         own.close()
         thread.join(2 * LOOK_S)
@@ -80,7 +85,7 @@ class _Conversation:
         self._submission = submission
         self._framing: Framing[Any] = driver_framing()
         self._recorded = Recorded()
-        records = counting(pod.backend, pod.spec.run, pod.place.since)
+        records = counting(pod.backend, pod.spec.run, pod.before)
         self._progress = Progress(pod.spec.graph, lambda ref: 0, constants=pod.spec.items, records=records)
         self._calls = Calls(pod.spec, self._progress, self, self)
         self._calls.begin(driver, 0)
@@ -90,13 +95,21 @@ class _Conversation:
         self._packages = Packages(client, pod.backend, submission)
         self._held: list[tuple[Instance, dict[str, Any]]] = []
         self._looked = time.monotonic()
+        self.failure: FairleadError | None = None
 
     def past(self) -> Any:
         """Return what a sweep has called before."""
         return self._calls.past(self._driver) if isinstance(self._driver.step, SweepStep) else ()
 
     def hold(self) -> None:
-        """Talk until the driver's process has ended."""
+        """Talk until the driver's process has ended; it is ended where the store or the cluster stays away."""
+        try:
+            self._talk()
+        except FairleadError as failure:
+            self.failure = failure
+            os.kill(os.getpid(), signal.SIGTERM)  # as if this pod were to end: nobody would answer the process any more
+
+    def _talk(self) -> None:
         while True:
             try:
                 readable, _, _ = select.select([self._socket], [], [], LOOK_S)
@@ -171,7 +184,7 @@ class _Conversation:
         if not self._jobs:
             return
         for record in recorded_since(self._pod.backend, self._pod.spec.run, self._recorded):
-            if not isinstance(record, Called) and not is_outdated(record, self._pod.place.since):
+            if not isinstance(record, Called) and not is_outdated(record, self._pod.before):
                 instance = self._progress.apply(record)
                 if instance is not None and instance.ended and instance.call is not None:
                     self._end(instance)

@@ -50,6 +50,8 @@ class _Gang:
         self._submission = submission
         self._started = time.time()
         self._asked_to_end = False
+        self._was_admitted = False
+        self._why = ""
         self._waiting = RANKS_TO_COME
         self._name = Task(instance.name, instance.index, task.number)
         self._target = target_of(self._gang(task.number))
@@ -69,7 +71,11 @@ class _Gang:
             signal.signal(signal.SIGTERM, previous)
 
     def _wait(self, name: str) -> str:
-        """Wait for the gang's end; returns ``succeeded``, ``failed``, or why it was not waited for."""
+        """Wait for the gang's end; returns ``succeeded``, ``failed``, or why it is not waited for any longer.
+
+        A queue that takes its quota back suspends the object, and would start it anew later, under the number of this
+        attempt. It is another attempt that waits for quota then, and goes on from the checkpoint.
+        """
         kind = Kind(*self._target.awaited)
         timeout_s = self._instance.step.timeout_s
         while True:
@@ -82,7 +88,11 @@ class _Gang:
             except NotFound:
                 return "deleted"
             state = self._target.state(found)
-            self._tell(self._what_for(found) if state.word == "waiting" else "")
+            if state.word == "waiting" and self._was_admitted:
+                self._why = self._why_suspended(found)
+                return "preempted"
+            self._was_admitted = state.word != "waiting"
+            self._tell("" if self._was_admitted else self._what_for(found))
             if state.word in ("succeeded", "failed"):
                 return state.word
             time.sleep(LOOK_S)
@@ -100,13 +110,24 @@ class _Gang:
     def _what_for(self, found: dict[str, Any]) -> str:
         """Return why a gang is not admitted, in the words of its queue where they can be read."""
         queue = found["metadata"].get("labels", {}).get(pods.QUEUE, "")
+        said = self._said_by_queue(found, "QuotaReserved", "False")
+        return f"queue {queue}: {said}" if said else f"waits to be admitted by the queue {queue}"
+
+    def _why_suspended(self, found: dict[str, Any]) -> str:
+        """Return why a gang is not admitted any more, in the words of its queue where they can be read."""
+        queue = found["metadata"].get("labels", {}).get(pods.QUEUE, "")
+        said = self._said_by_queue(found, "Evicted", "True")
+        return f"queue {queue}: {said}" if said else f"it was suspended: the queue {queue} took its quota back"
+
+    def _said_by_queue(self, found: dict[str, Any], kind: str, status: str) -> str:
+        """Return the message of a condition of a gang's workload; empty where there is none, or it can't be read."""
         owner = {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
         with suppress(ClusterError):  # without the right to read workloads it still waits
             for workload in self._client.list(WORKLOAD, namespace=self._submission.namespace, labels=owner).items:
                 for condition in workload.get("status", {}).get("conditions", ()):
-                    if condition["type"] == "QuotaReserved" and condition["status"] == "False":
-                        return f"queue {queue}: {condition['message']}"
-        return f"waits to be admitted by the queue {queue}"
+                    if (condition["type"], condition["status"]) == (kind, status):
+                        return str(condition["message"])
+        return ""
 
     def _outcome(self, how: str) -> Death | None:
         """Write the record of the gang as a whole from those of its ranks: rank 0's, or the first one's that failed."""
@@ -117,14 +138,16 @@ class _Gang:
             return None
         if failed and how in ("succeeded", "failed"):
             self._write(failed[0])
-        return Death(kind=_KINDS.get(how, "Lost"), message=self._message(how), started=self._started, exit_code=None,
-                     signal=None, evicted=how not in ("timeout",))  # fmt: skip
+        return Death(kind=_KINDS.get(how, "Lost"), message=self._said(how), started=self._started, exit_code=None,
+                     signal=None, infrastructure=how != "timeout")  # fmt: skip
 
-    def _message(self, how: str) -> str:
+    def _said(self, how: str) -> str:
         if how == "timeout":
             return f"took longer than its timeout of {self._instance.step.timeout}"
         if how == "evicted":
             return "the pod that waits for the gang was asked to end"
+        if how == "preempted":
+            return self._why
         if how == "deleted":
             return f"the gang's {self._target.awaited.kind} was deleted"
         return "a rank's pod was gone before it left a record"
@@ -160,7 +183,7 @@ class _Gang:
         self._asked_to_end = True
 
 
-_KINDS = {"timeout": "Timeout", "evicted": "Evicted"}
+_KINDS = {"timeout": "Timeout", "evicted": "Evicted", "preempted": "Preempted"}
 
 
 def _finished(record: AttemptRecord) -> float:

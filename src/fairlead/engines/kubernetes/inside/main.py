@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fairlead.engines.kubernetes.inside.drivers import run_driver
 from fairlead.engines.kubernetes.inside.gangs import run_gang
+from fairlead.kube.api import Patience
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import in_pod
 from fairlead.specs.contexts import Submission
@@ -18,12 +19,15 @@ from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.pod import Pod, run_pod
 from fairlead.worker.tasks import WorkerTask
 
+PATIENCE = Patience(attempts=60)
+"""An API server may be away for minutes, as while its only node starts anew; what runs meanwhile goes on."""
+
 
 def execute(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
     """Do the work of an attempt in pods of its own."""
     key = submission_key(pod.spec.run, pod.place.generation)
     submission = decode(pod.backend.get(key), Submission, key=key)
-    client = Client(in_pod())
+    client = Client(in_pod(), patience=PATIENCE)
     if isinstance(instance.step, DriverStep | SweepStep):
         return run_driver(pod, instance, task, log, client, submission)
     return run_gang(pod, instance, task, client, submission)

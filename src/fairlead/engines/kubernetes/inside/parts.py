@@ -25,15 +25,15 @@ from fairlead.specs import graphs
 from fairlead.specs.contexts import Submission
 from fairlead.specs.status import ENDED
 from fairlead.store.backends import Backend
-from fairlead.store.history import Recorded, cancel_requests, progress_of, recorded_since
+from fairlead.store.history import Recorded, cancel_requests, progress_of, read_compacted, recorded_since
+from fairlead.store.known import known_attempts
 from fairlead.store.layout import spec_key, submission_key
-from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode
 from fairlead.targets import naming, workflow
 from fairlead.targets.cutting import Part, cut_items, depth_first
 from fairlead.targets.orders import Order
 from fairlead.targets.tasks import WHOLE
-from fairlead.worker.pods.place import identity_parser
+from fairlead.worker.pods.place import identity_parser, open_store
 
 LOOK_S = 1.0
 """Seconds between two looks at the workflows."""
@@ -63,7 +63,9 @@ class Parts:
         self._client = client
         self._submission = submission
         self._owner = owner
-        self._progress = progress_of(backend, spec, counting(backend, spec.run, submission.since))
+        compacted = read_compacted(backend, spec.run) if submission.generation > 1 else ()
+        self._known = known_attempts(compacted)
+        self._progress = progress_of(backend, spec, counting(backend, spec.run, self._known))
         self._recorded = Recorded()
         self._read_s = 0.0
         self._read_at = time.monotonic()
@@ -120,7 +122,7 @@ class Parts:
     def _read(self) -> None:
         began = time.monotonic()
         for record in recorded_since(self._backend, self._spec.run, self._recorded):
-            if not is_outdated(record, self._submission.since):
+            if not is_outdated(record, self._known):
                 self._progress.apply(record)
         self._read_at = time.monotonic()
         self._read_s = self._read_at - began
@@ -204,7 +206,7 @@ def main() -> int:
         parser.add_argument(f"--{name}", required=True)
     given = parser.parse_args()
     try:
-        backend = open_backend(given.store)
+        backend = open_store(given.store)
         key, submitted = spec_key(given.run, given.revision), submission_key(given.run, given.generation)
         spec = decode(backend.get(key), RunSpec, key=key)
         submission = decode(backend.get(submitted), Submission, key=submitted)

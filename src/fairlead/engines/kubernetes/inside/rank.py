@@ -18,13 +18,13 @@ from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.store.backends import Backend
 from fairlead.store.layout import attempt_key, parse_task, spec_key, task_key
-from fairlead.store.opening import open_backend
 from fairlead.store.records import RunSpec, decode, encode
 from fairlead.targets.training.members import MASTER_PORT
 from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.pods.children import Death, record_of_death, run_children
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
+from fairlead.worker.pods.place import open_store
 from fairlead.worker.ranks import ranks_on
 from fairlead.worker.running import task_name
 from fairlead.worker.tasks import Rank, WorkerTask
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    backend = open_backend(given.store)
+    backend = open_store(given.store)
     name = parse_task(given.task)
     task = msgspec.msgpack.decode(backend.get(task_key(given.run, name)), type=WorkerTask)
     key = spec_key(given.run, given.revision)
@@ -61,7 +61,7 @@ def _run(given: argparse.Namespace) -> int:
     try:
         packages = fetch_packages(backend, given.run, given.generation, task.step, given.work)
     except PackagesError as error:
-        without = Death("Packages", str(error), time.time(), None, None, evicted=False)
+        without = Death("Packages", str(error), time.time(), None, None, infrastructure=False)
         for each, _ in tasks:
             _record(backend, each, without, retry=task.retry)
         return 1
@@ -75,7 +75,7 @@ def _run(given: argparse.Namespace) -> int:
     for (each, _), keeper, death in zip(tasks, keepers, deaths, strict=True):
         keeper.finish()
         if death is not None:
-            _record(backend, each, death, retry=task.retry or death.evicted)
+            _record(backend, each, death, retry=task.retry or death.infrastructure)
     return int(any(deaths))
 
 
