@@ -101,6 +101,12 @@ UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are
         ({}, "pending", ""),
         (pod("", conditions=[UNPLACED]), "waiting-placement", "0/1 nodes are available"),
         (pod("", conditions=[UNPLACED | {"reason": "SchedulingGated"}]), "waiting-quota", "0/1 nodes are available"),
+        (
+            pod("", conditions=[UNPLACED | {"reason": "SchedulingGated"}])
+            | {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "team"}}},
+            "waiting-quota",
+            "waits to be admitted by the queue team",
+        ),
         (pod(containerStatuses=waiting("ImagePullBackOff", "no such image")), "waiting-image", "ImagePullBackOff: no such image"),
         (pod(containerStatuses=waiting("CreateContainerConfigError", "no secret")), "starting", "CreateContainerConfigError: no secret"),
         (pod(containerStatuses=waiting("PodInitializing")), "starting", ""),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from fairlead.specs.status import StepStatus
+from fairlead.targets.pods import QUEUE
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
@@ -71,8 +72,11 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
         return PodStatus(None, str(status.get("message") or status.get("reason") or ""))
     unplaced = condition(status, "PodScheduled")
     if unplaced is not None and unplaced.get("status") == "False":
-        gated = unplaced.get("reason") == "SchedulingGated"
-        return PodStatus("waiting-quota" if gated else "waiting-placement", str(unplaced.get("message") or ""))
+        if unplaced.get("reason") != "SchedulingGated":
+            return PodStatus("waiting-placement", str(unplaced.get("message") or ""))
+        queue = ((pod.get("metadata") or {}).get("labels") or {}).get(QUEUE)
+        said = f"waits to be admitted by the queue {queue}" if queue else str(unplaced.get("message") or "")
+        return PodStatus("waiting-quota", said)
     if not (pod.get("spec") or {}).get("nodeName"):
         return PodStatus("pending")
     waiting = first_waiting(status)

@@ -12,6 +12,8 @@ from engines.kubernetes.fates import attempts, checkpoints, remove
 from engines.local.driving import Driver, flags, wait_for
 from fairlead.runs import contexts
 from fairlead.runs.home import home
+from fairlead.runs.launching import launch, load_flow
+from fairlead.runs.options import Options, Silent
 from fairlead.runs.reporting import read_report
 from fairlead.store.opened import Store
 
@@ -127,19 +129,26 @@ def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, stor
     assert (second.started or "") >= (first.finished or "")
 
 
-def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue, store, file):
+def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue, file):
     """Quota for one of three items: each waits for its turn, and says so."""
     contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
-    driver = Driver(home(), "run", f"{file}:several", *flags({"seconds": 5}), "-o", "json", store=store)
-    try:
-        assert "insufficient unused quota" in wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
-        ended = driver.ended(PATIENCE_S)
-    finally:
-        driver.end()
-    assert ended.report.status == "succeeded"
-    found = sorted((each.attempts[0] for each in ended.report.steps), key=lambda each: each.started or "")
+    said = _Said()
+    run = launch(*load_flow(str(file), "several"), {"seconds": 5.0}, Options(on=registered.name), said)
+    assert run.status == "succeeded"
+    assert ("waiting-quota", f"waits to be admitted by the queue {narrow_queue}") in said.heard
+    found = sorted((each.attempts[0] for each in run.report.steps), key=lambda each: each.started or "")
     assert len(found) == 3
     assert all((later.started or "") >= (former.finished or "") for former, later in pairwise(found))
+
+
+class _Said(Silent):
+    """An observer that keeps what it is told of steps."""
+
+    def __init__(self):
+        self.heard = set()
+
+    def changed(self, instance):
+        self.heard.add((instance.status, instance.reason))
 
 
 @pytest.fixture
