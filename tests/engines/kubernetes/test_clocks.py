@@ -111,7 +111,7 @@ def test_a_clock_that_is_off_changes_nothing(client: Client, store: Store, file:
     found = ended(store, skewed, "run", f"{file}:failing")
     run = found.report.run
     try:
-        assert (found.code, found.report.status) == (1, "failed")
+        assert (found.exit_code, found.report.status) == (1, "failed")
         assert _ends(store, run, "fails") == [("failed", False)] * 2
         assert ended(store, skewed, "resume", run).report.status == "failed"
         assert _ends(store, run, "fails") == [("failed", False)] * 4  # another two, whatever the clock says

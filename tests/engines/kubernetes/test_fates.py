@@ -224,7 +224,7 @@ def test_a_drained_node_costs_no_retry_of_a_step(
         finally:
             cluster.kubectl("uncordon", node)
         ended = driver.ended(PATIENCE_S)
-        assert (ended.code, ended.report.status) == (0, "succeeded")
+        assert (ended.exit_code, ended.report.status) == (0, "succeeded")
         assert len(ended.report.steps) == 4
         for step in ended.report.steps:
             found = attempts(store, run, step.name, step.index)
