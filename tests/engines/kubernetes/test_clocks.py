@@ -18,7 +18,7 @@ from fairlead.specs.reports import RunReport
 from fairlead.store.opened import Store
 from fairlead.testing.engines import Ended
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 OFF_S = 600
 SKEWED = """

@@ -26,7 +26,7 @@ from fairlead.targets import naming
 from fairlead.targets.podcauses import is_unplaced
 from servers.cluster import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 FLOW = '''
 import json

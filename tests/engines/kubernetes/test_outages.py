@@ -27,7 +27,7 @@ from fairlead.store.opened import Store
 from servers.cluster import Cluster
 from servers.relay import Relay
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 STORE_AWAY_S = 60.0
 SERVER_AWAY_S = 25.0
