@@ -17,7 +17,7 @@ from fairlead.store.opened import Store
 from fairlead.store.records import AttemptRecord, Ended
 from fairlead.targets import naming
 
-PATIENCE_S = 300.0
+PATIENCE_S = 600.0
 
 
 def pod_of(client: Client, run: str, step: str, *, phase: str = "Running") -> dict[str, Any]:

@@ -26,7 +26,7 @@ from fairlead.targets import naming
 from fairlead.targets.podcauses import is_unplaced
 from servers.cluster import Cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 FLOW = '''
 import json
@@ -224,7 +224,7 @@ def test_a_drained_node_costs_no_retry_of_a_step(
         finally:
             cluster.kubectl("uncordon", node)
         ended = driver.ended(PATIENCE_S)
-        assert (ended.code, ended.report.status) == (0, "succeeded")
+        assert (ended.exit_code, ended.report.status) == (0, "succeeded")
         assert len(ended.report.steps) == 4
         for step in ended.report.steps:
             found = attempts(store, run, step.name, step.index)

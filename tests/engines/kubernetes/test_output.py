@@ -18,7 +18,7 @@ from fairlead.runs.home import home
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 LINES = 1_000_000
 FLOW = f'''
