@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from engines.kubernetes.test_training import COMPONENTS
 from engines.local.driving import Driver, flags, wait_for
 from fairlead.runs import contexts
 from fairlead.runs.home import home
@@ -75,12 +76,18 @@ def narrow_queue(cluster):
     cluster.kubectl("delete", "clusterqueue", name)
 
 
-def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, tmp_path):
+@pytest.mark.parametrize("target", ["job", pytest.param("jobset", marks=pytest.mark.slow), "trainjob"])
+def test_a_gang_waits_whole_for_quota_and_says_so(cluster, registered, narrow_queue, tmp_path, target):
     """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""
-    driver, store = _begun(registered, narrow_queue, tmp_path, "gangs")
+    component = COMPONENTS[target]
+    if component in cluster.absent:
+        pytest.fail(cluster.absent[component])
+    driver, store = _begun(registered, narrow_queue, tmp_path, "gangs", "--target", target)
     try:
         said = wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
         assert narrow_queue in said and "insufficient unused quota" in said
+        queued = [each for each in cluster.get("workloads")["items"] if each["spec"].get("queueName") == narrow_queue]
+        assert len(queued) == 2  # what a gang's object makes of itself is not queued beside it
         ended = driver.ended(PATIENCE_S)
     finally:
         driver.end()
@@ -103,14 +110,14 @@ def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue,
     assert all((later.started or "") >= (former.finished or "") for former, later in pairwise(attempts))
 
 
-def _begun(registered: Context, queue: str, folder: Path, flow: str) -> tuple[Driver, Store]:
+def _begun(registered: Context, queue: str, folder: Path, flow: str, *options: str) -> tuple[Driver, Store]:
     contexts.add(msgspec.structs.replace(registered, queue=queue))
     project = folder / "project"
     project.mkdir()
     (project / "pyproject.toml").touch()
     (project / "flow.py").write_text(FLOW)
     store = Store(registered.store, home() / "host")
-    words = (f"{project / 'flow.py'}:{flow}", *flags({"seconds": 5}))
+    words = (f"{project / 'flow.py'}:{flow}", *flags({"seconds": 5}), *options)
     return Driver(home(), "run", *words, "-o", "json", store=store), store
 
 

@@ -77,7 +77,8 @@ def test_nothing_declared_is_dropped_and_every_pod_stays_restricted(target: Targ
     for template in found:
         spec = template["spec"]
         assert list(pod_faults(spec, spec, "spec")) == []
-        main = next(each for each in spec["containers"] if each["name"] in (pods.MAIN, *_FRAMEWORKS))
+        name = template["metadata"]["annotations"].get(pods.CONTAINER, pods.MAIN)
+        main = next(each for each in spec["containers"] if each["name"] == name)
         theirs = next(each for each in like["containers"] if each["name"] == pods.MAIN)
         for field in ("image", "resources", "volumeMounts", "securityContext", "envFrom"):
             assert main.get(field) == theirs.get(field), field
@@ -86,10 +87,6 @@ def test_nothing_declared_is_dropped_and_every_pod_stays_restricted(target: Targ
             assert spec[field] == like[field], field
         assert template["metadata"]["labels"].items() >= pods.step_labels(step).items()
         assert template["metadata"]["annotations"][naming.GANG] == gang.attempt
-
-
-_FRAMEWORKS = ("node", "pytorch", "tensorflow", "jax", "mpi")
-"""The names that components want the container of the framework to have."""
 
 
 def _named(variable: dict[str, Any]) -> str:
