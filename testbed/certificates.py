@@ -58,6 +58,21 @@ def _openssl(folder: Path, *arguments: str) -> None:
     run("openssl", *arguments, where=folder)
 
 
+def pair(state: State, name: str, folder: Path | None = None) -> Path:
+    """Put a certificate where a controller's webhooks look for it, under the names that they have there.
+
+    Args:
+        state: Whose certificates.
+        name: The certificate, and the folder in the state folder where none is given.
+        folder: The folder.
+    """
+    found = folder or state.folder / name
+    found.mkdir(parents=True, exist_ok=True)
+    for suffix in ("crt", "key"):
+        shutil.copy(state.certificates / f"{name}.{suffix}", found / f"tls.{suffix}")
+    return found
+
+
 def kubeconfig(state: State, path: Path, certificate: str, server: str) -> None:
     """Write a kubeconfig that holds its certificates, so that it works wherever it is copied to."""
     client = {"client-certificate-data": f"{certificate}.crt", "client-key-data": f"{certificate}.key"}

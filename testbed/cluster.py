@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import building, certificates, images, kubectl, machine, network, worker
-from .components import argo, control_plane, dns, kueue, node, store
+from .components import argo, control_plane, dns, jobset, kueue, node, store, trainer
 from .faults import TestbedError
 from .groups import Group
 from .processes import Process, boot, records, start, stop, wait_until
 from .state import State, current, ours, write
 
 REQUIRED = ("etcd", "kubernetes", "coredns", "minio")
-OPTIONAL = ("argo", "kueue")
-PORTS = control_plane.PORTS | node.PORTS | store.PORTS | argo.PORTS | kueue.PORTS
+OPTIONAL = ("argo", "jobset", "trainer", "kueue")
+NEEDED = {"trainer": "jobset"}  # what one of these can't do without
+PORTS = control_plane.PORTS | node.PORTS | store.PORTS | argo.PORTS | jobset.PORTS | trainer.PORTS | kueue.PORTS
 KEPT = ("lock", "logs", "minio", "owner.json", "store.env")  # of the state folder, from one start to the next
 
 
@@ -118,8 +119,9 @@ def _without(missing: dict[str, str], name: str) -> Iterator[None]:
 
 def _start(state: State, missing: dict[str, str]) -> None:
     address, group = machine.address(), Group(state.mark)
-    wanted = [*control_plane.certificates(address), *node.certificates(address), *kueue.certificates()]
-    certificates.make(state, wanted)
+    wanted = [*control_plane.certificates(address), *node.certificates(address)]
+    webhooks = [*jobset.certificates(), *trainer.certificates(), *kueue.certificates()]
+    certificates.make(state, [*wanted, *webhooks])
     certificates.kubeconfig(state, state.kubeconfig, "admin", control_plane.server(address))
     group.make()
     network.lay(state)
@@ -139,9 +141,11 @@ def _start(state: State, missing: dict[str, str]) -> None:
         run(node.kubelet(state, address, group))
         run(node.kube_proxy(state, address))  # after the node's object is there: it waits half a minute otherwise
         kubectl.apply(state, "fairlead.yaml", **store.environment(state))
-        for name, begin in {"argo": _start_argo, "kueue": _start_kueue}.items():
+        for name, begin in _BEGINNINGS.items():
             if name not in missing:
                 with _without(missing, name):
+                    if NEEDED.get(name) in missing:
+                        raise TestbedError(f"it needs {NEEDED[name]}, which is absent")
                     begin(state, run)
     for name, reason in missing.items():
         write(state.absent / name, reason)
@@ -154,12 +158,27 @@ def _start_argo(state: State, run: Callable[[Process], None]) -> None:
     run(argo.workflow_controller(state))
 
 
+def _start_jobset(state: State, run: Callable[[Process], None]) -> None:
+    kubectl.apply_definitions(state, "jobset")
+    run(jobset.controller(state))
+    kubectl.apply(state, "jobset-webhooks.yaml", CA=certificates.encoded(state, "ca.crt"))
+
+
+def _start_trainer(state: State, run: Callable[[Process], None]) -> None:
+    kubectl.apply_definitions(state, "trainer")
+    run(trainer.controller_manager(state))
+    kubectl.apply(state, "trainer-webhooks.yaml", CA=certificates.encoded(state, "ca.crt"))
+
+
 def _start_kueue(state: State, run: Callable[[Process], None]) -> None:
     kubectl.apply_definitions(state, "kueue")
     kubectl.run(state, "create", "namespace", kueue.NAMESPACE)
     run(kueue.kueue(state))
     kubectl.apply(state, "kueue-webhooks.yaml", CA=certificates.encoded(state, "ca.crt"))
     kubectl.apply(state, "kueue.yaml")
+
+
+_BEGINNINGS = {"argo": _start_argo, "jobset": _start_jobset, "trainer": _start_trainer, "kueue": _start_kueue}
 
 
 @contextlib.contextmanager

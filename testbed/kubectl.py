@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import string
+from pathlib import Path
 
 from . import commands, versions
 from .building import build
+from .faults import TestbedError
+from .processes import wait_until
 from .state import State
 
 MANIFESTS = versions.HERE / "manifests"
@@ -27,7 +31,15 @@ def apply_definitions(state: State, component: str) -> None:
     """Apply a component's custom resource definitions, and wait until the API server serves them."""
     folder = build(component) / "crds"
     run(state, "apply", "--server-side", "--force-conflicts", f"--filename={folder}")
-    run(state, "wait", "--for=condition=Established", "--timeout=30s", f"--filename={folder}")
+    if not wait_until(lambda: _are_established(state, folder), timeout_s=30):
+        raise TestbedError(f"the API server does not come to serve what {folder} defines")
+
+
+def _are_established(state: State, folder: Path) -> bool:
+    """Say whether definitions are served; ``kubectl wait`` fails on one that has no conditions yet."""
+    found = json.loads(run(state, "get", f"--filename={folder}", "--output=json"))
+    conditions = [each.get("status", {}).get("conditions") or () for each in found.get("items", [found])]
+    return all(any((each["type"], each["status"]) == ("Established", "True") for each in own) for own in conditions)
 
 
 def run(state: State, *arguments: str, given: str = "") -> str:

@@ -1,19 +1,19 @@
-"""Kueue: its controllers and webhooks as a process of the host, for jobs and pods that name a queue."""
+"""Kueue: its controllers and webhooks as a process of the host, for pods, jobs and their like that name a queue."""
 
 from __future__ import annotations
 
 import json
-import shutil
 
 from .. import asking
 from ..building import build
-from ..certificates import Certificate
+from ..certificates import Certificate, pair
 from ..processes import Process
 from ..state import State, write
 
 WEBHOOK_PORT, HEALTH_PORT = 9443, 9445
 PORTS = {WEBHOOK_PORT: "kueue", HEALTH_PORT: "kueue"}
 NAMESPACE = "kueue-system"
+FRAMEWORKS = ["batch/job", "pod", "jobset.x-k8s.io/jobset", "trainer.kubeflow.org/trainjob"]
 
 
 def certificates() -> list[Certificate]:
@@ -23,22 +23,19 @@ def certificates() -> list[Certificate]:
 
 def kueue(state: State) -> Process:
     """Return Kueue without certificates of its own making, metrics, or its API of pending workloads."""
-    pair = state.folder / "kueue"  # also its /etc/kueue/metrics/certs, without which it does not start
-    pair.mkdir(exist_ok=True)
-    shutil.copy(state.certificates / "kueue.crt", pair / "tls.crt")
-    shutil.copy(state.certificates / "kueue.key", pair / "tls.key")
+    certificates = pair(state, "kueue")  # also its /etc/kueue/metrics/certs, without which it does not start
     configuration = {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
         "namespace": NAMESPACE,
         "health": {"healthProbeBindAddress": f"127.0.0.1:{HEALTH_PORT}"},
         "metrics": {"bindAddress": "0"},
-        "webhook": {"host": "127.0.0.1", "port": WEBHOOK_PORT, "certDir": str(pair)},
+        "webhook": {"host": "127.0.0.1", "port": WEBHOOK_PORT, "certDir": str(certificates)},
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "manageJobsWithoutQueueName": False,
         "clientConnection": {"qps": 200, "burst": 400},
-        "integrations": {"frameworks": ["batch/job", "pod"]},
+        "integrations": {"frameworks": FRAMEWORKS},
     }
     write(state.folder / "kueue.json", json.dumps(configuration, indent=1))
     return Process(

@@ -22,16 +22,24 @@ from fairlead.kube.resources import (
     SECRET,
     SERVICE_ACCOUNT,
     WORKFLOW,
+    Kind,
 )
 from fairlead.kube.watching import Watch
 from fairlead.runs.context_checking import check_cluster
 from fairlead.specs.contexts import Context
-from fairlead.specs.reports import ContextReport
+from fairlead.specs.graphs import Graph, Node
+from fairlead.specs.reports import ContextCheck, ContextReport
+from fairlead.specs.runtimes import Torch
+from fairlead.specs.steps import FunctionStep
 from fairlead.store.backends import Folder
 from fairlead.targets import naming
-from kube.cluster import new_namespace, serving_workflows, user_of
+from fairlead.targets.training.table import targets
+from kube.cluster import new_namespace, serving, serving_workflows, some, user_of
 from servers.apiserver import ApiServer
 
+GRAPH = Graph(
+    flow="f", steps={"fit": FunctionStep(name="fit", function="m:f", runtime=Torch(nodes=2))}, nodes=(Node(step="fit"),)
+)
 LATE: dict[str, dict[str, Any]] = {
     "Workflow": {"apiVersion": WORKFLOW.api_version, "kind": WORKFLOW.kind, "spec": {}},
     "Pod": {"spec": {"containers": [{"name": "c", "image": "i"}], "automountServiceAccountToken": False}},
@@ -68,7 +76,7 @@ def test_everything_that_is_missing_is_named_with_what_to_do(client: Client, con
         "API server": "ok", f"Namespace {namespace_of(client)}": "ok", "kind Workflow": "failed", "kind Job": "ok",
         "kind LocalQueue": "failed", "kind Workload": "failed", "LocalQueue team": "failed", "Secret store": "failed",
         "ServiceAccount worker": "failed", "ServiceAccount driver": "failed", "your rights": "ok",
-        "your rights in pods": "ok",
+        "your rights in pods": "ok", "targets": "ok",
         "rights of steps": "failed", "rights of drivers": "failed", "store, from here": "failed",
     }  # fmt: skip
     assert all(each.said and each.next for each in report.checks if each.state == "failed")
@@ -149,6 +157,28 @@ def test_the_listed_rights_are_enough_for_the_engine(api_server: ApiServer, clie
                 watch.wait_synced(10)
                 client.create(kind, {**LATE[kind.kind], "metadata": {"name": "late"}})
                 wait_for(lambda watch=watch: watch.get("late", namespace_of(client)))
+
+
+@pytest.mark.apiserver
+def test_what_gangs_become_is_what_the_cluster_serves_best(client: Client, context: Context) -> None:
+    def chosen(context: Context) -> tuple[dict[str, str], ContextCheck]:
+        engine = KubernetesEngine(context, client, namespace_of(client), Folder(Path("/nowhere")))
+        checks = check_cluster(context, client, namespace_of(client)).checks
+        return engine.targets(GRAPH), next(each for each in checks if each.name == "targets")
+
+    found, check = chosen(context)
+    assert (set(found.values()), check.state) == ({"job"}, "ok")
+    kinds = {name: [Kind(*each) for each in targets()[name].resources] for name in ("jobset", "trainjob")}
+    wanted = msgspec.structs.replace(context, targets={"torch": "trainjob"})
+    with serving(client, {kind: some(kind) for kind in kinds["jobset"]}):
+        assert set(chosen(context)[0].values()) == {"jobset"}
+        lacking = {each.name: each for each in check_cluster(wanted, client, namespace_of(client)).checks}["targets"]
+        assert (lacking.state, lacking.next) == ("failed", "install Kubeflow Trainer 2.3 or newer")
+        with serving(client, {kind: some(kind) for kind in kinds["trainjob"]}):
+            found, check = chosen(context)
+            assert set(found.values()) == {"trainjob"}
+            assert "torch: trainjob" in check.said
+            assert chosen(msgspec.structs.replace(context, targets={"torch": "jobset"}))[0]["torch"] == "jobset"
 
 
 @pytest.mark.apiserver

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fairlead.specs.causes import CAUSES
 from fairlead.specs.status import SPENT
 from fairlead.targets.podcauses import UNSCHEDULABLE, cause, is_unplaced, transition
+from fairlead.targets.pods import CONTAINER
 from targets.test_podstatus import PODS, UNPLACED, WORDS, waiting
 
 EVENTS = st.lists(
@@ -92,6 +93,14 @@ def test_what_befell_a_pod(document: dict[str, Any], gone: bool, word: str, foun
 )
 def test_what_is_well_or_has_said_so_itself_is_not_kept(document: dict[str, Any]) -> None:
     assert transition(document, gone=False) == ""
+
+
+def test_a_pod_may_name_the_container_that_runs_its_step() -> None:
+    named = {"metadata": {"name": "p", "annotations": {CONTAINER: "node"}}}
+    killed = pod(phase="Failed", containerStatuses=ended(137, "OOMKilled", "node")) | named
+    assert cause(killed, gone=False).word == "Memory"
+    assert transition(pod(phase="Failed", containerStatuses=ended(SPENT, name="node")) | named, gone=False) == ""
+    assert transition(pod(phase="Failed", containerStatuses=ended(SPENT)) | named, gone=False) == "ended"
 
 
 def test_a_pod_that_a_queue_holds_back_was_not_refused_a_place() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fairlead.specs.status import StepStatus
 from fairlead.targets import naming
+from fairlead.targets.pods import CONTAINER
 from fairlead.targets.podstatus import WatchedPod, has_begun, pod_status
 
 WORDS = st.sampled_from(
@@ -117,3 +118,10 @@ UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are
 )  # fmt: skip
 def test_a_pod_says(document: dict[str, Any], status: str | None, reason: str) -> None:
     assert pod_status(document) == (status, reason)
+
+
+def test_a_pod_may_name_the_container_that_runs_its_step() -> None:
+    document = pod(phase="Running", containerStatuses=[{"name": "node", "state": {"running": {}}}])
+    named = {"metadata": {"annotations": {CONTAINER: "node"}}}
+    assert (pod_status(document).status, has_begun(document)) == ("starting", False)
+    assert (pod_status(document | named).status, has_begun(document | named)) == ("running", True)

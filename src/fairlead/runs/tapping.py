@@ -23,7 +23,7 @@ from fairlead.store.history import read_spec
 from fairlead.store.layout import Task, parse_task, run_prefix
 from fairlead.store.opened import Store
 from fairlead.targets import naming
-from fairlead.targets.podstatus import WatchedPod, has_begun
+from fairlead.targets.podstatus import WatchedPod, has_begun, main_container
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _BLOCK = 64 << 10
@@ -71,10 +71,10 @@ class _Tap:
             return
         path = self._store.log_path(self._run, task)
         path.parent.mkdir(parents=True, exist_ok=True)
-        name = pod["metadata"]["name"]
+        name, container = pod["metadata"]["name"], main_container(pod)
         with (
             suppress(ClusterError, FileNotFoundError),  # the store has it later
-            self._client.logs(name, namespace=self._namespace, container="main", follow=True) as stream,
+            self._client.logs(name, namespace=self._namespace, container=container, follow=True) as stream,
             open(path, "wb", buffering=0) as file,
         ):
             for chunk in stream.chunks():

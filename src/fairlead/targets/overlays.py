@@ -27,15 +27,15 @@ def overlay(made: dict[str, Any], kind: str, overlays: Iterable[Overlay]) -> dic
 
 
 def overlaid(
-    step: Step, made: dict[str, Any], template: tuple[str | int, ...], opened: frozenset[str]
+    step: Step, made: dict[str, Any], template: tuple[str | int, ...] | None, opened: frozenset[str]
 ) -> dict[str, Any]:
     """Return an object with a step's overlays of its kind merged into it, held against what pods of a run may be.
 
     Args:
         step: The step.
         made: The object.
-        template: The fields that lead to the template of its pods. Overlays can change its labels, its annotations and
-            its spec as far as the pod stays restricted.
+        template: The fields that lead to the template of its pods; None where it has none. Overlays can change its
+            labels, its annotations and its spec as far as the pod stays restricted.
         opened: What else they can change: ``spec.ttlSecondsAfterFinished``.
 
     Raises:
@@ -45,10 +45,10 @@ def overlaid(
     found = overlay(made, kind, step.overlays)
     if found is made:
         return made
-    path = ".".join(map(str, template))
-    inside = {f"{path}.{each}" for each in ("metadata.annotations", "metadata.labels", "spec")}
+    path = ".".join(map(str, template or ()))
+    inside = {f"{path}.{each}" for each in ("metadata.annotations", "metadata.labels", "spec")} if template else set()
     faults = list(object_faults(found, made, opened | inside, f"overlays.{kind}"))
-    if not faults:
+    if template and not faults:
         pod, before = _inside(found, template), _inside(made, template)
         faults += pod_faults(pod["spec"], before["spec"], f"overlays.{kind}.{path}.spec")
         faults += annotation_faults(pod["metadata"]["annotations"], f"overlays.{kind}.{path}.metadata.annotations")

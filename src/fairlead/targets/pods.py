@@ -19,7 +19,12 @@ from fairlead.targets.scheduling import scheduling
 from fairlead.targets.volumes import DELIVERED, FACTS, WORK, mounts, own_mounts, own_volumes, volumes
 
 MAIN = "main"
-"""The container that runs the step."""
+"""The container that runs the step, unless the pod names another one."""
+CONTAINER = "kubectl.kubernetes.io/default-container"
+"""The annotation by which it does: a component may insist on a name. kubectl goes by it too.
+
+Source: https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container
+"""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """The label that names the LocalQueue of a pod or a job."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from fairlead.specs.status import StepStatus
-from fairlead.targets.pods import QUEUE
+from fairlead.targets.pods import CONTAINER, MAIN, QUEUE
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
@@ -59,12 +59,16 @@ class PodStatus(NamedTuple):
     reason: str = ""
 
 
-def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
+def main_container(pod: Mapping[str, Any]) -> str:
+    """Return the name of the container that runs the step."""
+    return str(((pod.get("metadata") or {}).get("annotations") or {}).get(CONTAINER) or MAIN)
+
+
+def pod_status(pod: dict[str, Any]) -> PodStatus:
     """Return how the step that a pod runs is doing.
 
     Args:
         pod: The pod, as JSON.
-        container: The container that runs the step.
     """
     status = pod.get("status") or {}
     phase = status.get("phase")
@@ -82,13 +86,14 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
     waiting = first_waiting(status)
     if waiting is not None and waiting[0] in IMAGE_REASONS:
         return PodStatus("waiting-image", waiting[1])
-    if _is_running(status, container):
+    if _is_running(status, main_container(pod)):
         return PodStatus("running")
     return PodStatus("starting", waiting[1] if waiting else "")
 
 
-def has_begun(pod: dict[str, Any], container: str = "main") -> bool:
+def has_begun(pod: dict[str, Any]) -> bool:
     """Say whether a pod's step has begun, so that there is a log of it."""
+    container = main_container(pod)
     for each in listed(pod.get("status") or {}, "containerStatuses"):
         if each.get("name") == container:
             return bool({"running", "terminated"} & (each.get("state") or {}).keys())

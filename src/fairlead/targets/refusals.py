@@ -58,7 +58,7 @@ def step_refusals(step: Step) -> Iterator[Fault]:
     if devices_per_node(step) is None:
         yield Fault("resources.gpus", _unshared(step))
     for overlay in step.overlays:
-        kinds = [*KINDS, *(target.awaited.kind for target in targets().values())]
+        kinds = [*KINDS, *(kind for each in targets().values() for kind in (*each.overlays, each.awaited.kind))]
         if overlay.kind not in kinds:
             yield Fault(
                 "overlays", f"nothing that a step becomes is a {overlay.kind!r}; {nearest(overlay.kind, kinds)}"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from engines.kubernetes.fates import attempts, checkpoints, remove
+from engines.kubernetes.test_training import COMPONENTS
 from engines.local.driving import Driver, flags, wait_for
 from fairlead.runs import contexts
 from fairlead.runs.home import home
@@ -114,13 +115,20 @@ def file(tmp_path):
     return project / "flow.py"
 
 
-def test_a_gang_waits_whole_for_quota_and_says_so(registered, narrow_queue, store, file):
+@pytest.mark.parametrize("target", ["job", pytest.param("jobset", marks=pytest.mark.slow), "trainjob"])
+def test_a_gang_waits_whole_for_quota_and_says_so(cluster, registered, narrow_queue, store, file, target):
     """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""
+    component = COMPONENTS[target]
+    if component in cluster.absent:
+        pytest.fail(cluster.absent[component])
     contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
-    driver = Driver(home(), "run", f"{file}:gangs", *flags({"seconds": 5}), "-o", "json", store=store)
+    words = (f"{file}:gangs", *flags({"seconds": 5}), "--target", target)
+    driver = Driver(home(), "run", *words, "-o", "json", store=store)
     try:
         said = wait_for(lambda: _waiting(store, driver.run), patience_s=PATIENCE_S)
         assert narrow_queue in said and "insufficient unused quota" in said
+        queued = [each for each in cluster.get("workloads")["items"] if each["spec"].get("queueName") == narrow_queue]
+        assert len(queued) == 2  # what a gang's object makes of itself is not queued beside it
         ended = driver.ended(PATIENCE_S)
     finally:
         driver.end()

@@ -22,21 +22,11 @@ from fairlead.targets.training.target import Gang, State, Target
 from targets.goldens import compare
 from targets.refused import PLACE
 from targets.strategies import NAMES, STEPS
-from targets.training.gangs import compiled, gangs, golden_of
+from targets.training.gangs import compiled, gangs, golden_of, templates
 
 TARGETS = list(table.targets().values())
 BYTES_MAX = 256 << 10
 HOST = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-def templates(found: Any) -> list[dict[str, Any]]:
-    """Return every pod template in an object."""
-    if isinstance(found, list):
-        return [each for item in found for each in templates(item)]
-    if not isinstance(found, dict):
-        return []
-    own = [found] if isinstance(found.get("spec"), dict) and "containers" in found["spec"] else []
-    return own + [each for value in found.values() for each in templates(value)]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
@@ -87,7 +77,8 @@ def test_nothing_declared_is_dropped_and_every_pod_stays_restricted(target: Targ
     for template in found:
         spec = template["spec"]
         assert list(pod_faults(spec, spec, "spec")) == []
-        main = next(each for each in spec["containers"] if each["name"] in (pods.MAIN, *_FRAMEWORKS))
+        name = template["metadata"]["annotations"].get(pods.CONTAINER, pods.MAIN)
+        main = next(each for each in spec["containers"] if each["name"] == name)
         theirs = next(each for each in like["containers"] if each["name"] == pods.MAIN)
         for field in ("image", "resources", "volumeMounts", "securityContext", "envFrom"):
             assert main.get(field) == theirs.get(field), field
@@ -96,10 +87,6 @@ def test_nothing_declared_is_dropped_and_every_pod_stays_restricted(target: Targ
             assert spec[field] == like[field], field
         assert template["metadata"]["labels"].items() >= pods.step_labels(step).items()
         assert template["metadata"]["annotations"][naming.GANG] == gang.attempt
-
-
-_FRAMEWORKS = ("node", "pytorch", "tensorflow", "jax", "mpi")
-"""The names that components want the container of the framework to have."""
 
 
 def _named(variable: dict[str, Any]) -> str:

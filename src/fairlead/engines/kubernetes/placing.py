@@ -29,7 +29,7 @@ from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix
 from fairlead.store.records import AttemptRecord, encode
 from fairlead.targets.fitting import never_fits
 from fairlead.targets.podcauses import UNSCHEDULABLE, is_unplaced
-from fairlead.targets.podstatus import condition, listed
+from fairlead.targets.podstatus import condition, listed, main_container
 
 _NODES_S = 30.0
 """Seconds for which a listing of the nodes is good."""
@@ -116,7 +116,7 @@ class Placing:
             return False
         metadata, now = pod["metadata"], iso_time(self._clock())
         ended = {"exitCode": SPENT, "reason": UNSCHEDULABLE, "message": message, "startedAt": now, "finishedAt": now}
-        container = {"name": "main", "image": "", "imageID": "", "ready": False, "restartCount": 0}
+        container = {"name": main_container(pod), "image": "", "imageID": "", "ready": False, "restartCount": 0}
         status = {
             "phase": "Failed",
             "reason": UNSCHEDULABLE,
@@ -182,7 +182,7 @@ def _was_ended(pod: dict[str, Any]) -> bool:
 def _main(pod: dict[str, Any]) -> dict[str, Any]:
     """Return how the container of the step ended; empty where it has not."""
     for each in listed(pod.get("status") or {}, "containerStatuses"):
-        if each.get("name") == "main":
+        if each.get("name") == main_container(pod):
             return (each.get("state") or {}).get("terminated") or {}
     return {}
 

@@ -27,17 +27,29 @@ class Places(NamedTuple):
     hosts: str
 
 
-def member(gang: Gang, places: Places) -> Manifest:
-    """Return the template of the pod of one node."""
+def member(gang: Gang, places: Places, *, container: str = pods.MAIN) -> Manifest:
+    """Return the template of the pod of one node.
+
+    Args:
+        gang: The attempt.
+        places: How the pods find each other.
+        container: The name that a component wants the container of the step to have.
+    """
     submission, step = gang.submission, gang.step
     arguments = (f"--task={gang.attempt}", f"--node-variable={places.variable}", f"--hosts={places.hosts}")
+    spec = pods.rank_pod(submission, step, *arguments)
+    named = {} if container == pods.MAIN else {pods.CONTAINER: container}
     return {
         "metadata": {
             "labels": {**naming.run_labels(submission), **pods.step_labels(step)},
-            "annotations": {naming.GANG: gang.attempt},
+            "annotations": {naming.GANG: gang.attempt, **named},
         },
-        "spec": pods.rank_pod(submission, step, *arguments),
+        "spec": {**spec, "containers": [_renamed(each, container) for each in spec["containers"]]},
     }
+
+
+def _renamed(found: pods.Container, name: str) -> pods.Container:
+    return {**found, "name": name} if found["name"] == pods.MAIN else found
 
 
 def labels(gang: Gang) -> dict[str, str]:

@@ -16,7 +16,7 @@ import msgspec
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
 from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
-from fairlead.kube.failures import NotFound
+from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import WORKLOAD, Kind
 from fairlead.specs.contexts import Submission
 from fairlead.store.backends import list_all
@@ -34,6 +34,9 @@ from fairlead.worker.tasks import WorkerTask
 
 LOOK_S = 0.5
 """Seconds between two looks at the object."""
+SETTLE_S = 15.0
+"""Seconds that a component may take to hear of an object which the next one refers to: its webhooks refuse that until
+then."""
 
 
 def run_gang(pod: Pod, instance: Instance, task: WorkerTask, client: Client, submission: Submission) -> Death | None:
@@ -63,12 +66,21 @@ class _Gang:
         self._pod.backend.put(task_key(self._pod.spec.run, self._name), msgspec.msgpack.encode(self._task))
         try:
             for manifest in objects:
-                create_owned(self._client, manifest, this_pod())
+                self._create(manifest)
             return self._outcome(self._wait(objects[-1]["metadata"]["name"]))
         finally:
-            for manifest in objects:
-                remove(self._client, manifest)
+            self._remove(objects)
             signal.signal(signal.SIGTERM, previous)
+
+    def _create(self, manifest: Manifest) -> None:
+        until = time.monotonic() + SETTLE_S
+        while True:
+            try:
+                return create_owned(self._client, manifest, this_pod())
+            except Forbidden as refused:
+                if refused.missing_rule is not None or time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_S)
 
     def _wait(self, name: str) -> str:
         """Wait for the gang's end; returns ``succeeded``, ``failed``, or why it is not waited for any longer.
@@ -176,8 +188,11 @@ class _Gang:
     def _remove_earlier(self) -> None:
         """Remove the gangs of attempts before this one: whoever waited for them is gone."""
         for number in range(1, self._task.number):
-            for manifest in self._objects(number):
-                remove(self._client, manifest)
+            self._remove(self._objects(number))
+
+    def _remove(self, objects: list[Manifest]) -> None:
+        for manifest in reversed(objects):  # what is made later may need what was made before it
+            remove(self._client, manifest)
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._asked_to_end = True

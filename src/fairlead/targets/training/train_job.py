@@ -1,0 +1,92 @@
+"""Kubeflow Trainer's ``TrainJob``, with a ``TrainingRuntime`` of its own that has the pods of the attempt.
+
+No runtime of the cluster is used: a TrainJob's patches change containers that a runtime has, and can't add the one that
+brings the worker; nor can they forbid that a pod is tried again.
+
+Sources: https://www.kubeflow.org/docs/components/trainer/operator-guides/runtime/, and of Trainer 2.3
+https://github.com/kubeflow/trainer/blob/v2.3.0/pkg/apis/trainer/v1alpha1/trainjob_types.go
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.targets import naming
+from fairlead.targets.orders import Manifest
+from fairlead.targets.overlays import overlaid
+from fairlead.targets.training import conditions
+from fairlead.targets.training.job_set import NODE, job_set, places
+from fairlead.targets.training.members import labels, member
+from fairlead.targets.training.target import Gang, Resource, Target
+
+PREFIX = "trainer.kubeflow.org/"
+STEP = PREFIX + "trainjob-ancestor-step"
+"""The label of the job in a runtime that trains; its container has to have the name `NODE`, as the job itself."""
+FRAMEWORK = PREFIX + "framework"
+"""The label of a runtime by which Kubeflow's own client knows what it is for."""
+
+_GROUP, _VERSION = "trainer.kubeflow.org", "v1alpha1"
+_RUNTIME = Resource(_GROUP, _VERSION, "TrainingRuntime", "trainingruntimes")
+_JOB = Resource(_GROUP, _VERSION, "TrainJob", "trainjobs")
+
+_RUNTIME_OPENED = frozenset({"metadata.annotations", "metadata.labels", "spec.podGroupPolicy"})
+_JOB_OPENED = frozenset({"metadata.annotations", "metadata.labels", "spec.activeDeadlineSeconds"})
+_TEMPLATE = ("spec", "template", "spec", "replicatedJobs", 0, "template", "spec", "template")
+
+
+def render(gang: Gang) -> list[Manifest]:
+    """Compile the ranks of an attempt.
+
+    Raises:
+        SpecError: An overlay makes it what can't be on a cluster.
+    """
+    spec = job_set(gang, member(gang, places(gang), container=NODE))
+    spec["replicatedJobs"][0]["template"]["metadata"] = {"labels": {STEP: "trainer"}}
+    marks = {**naming.run_labels(gang.submission), FRAMEWORK: kind_of(gang.runtime)}
+    runtime = _made(gang, _RUNTIME, marks, {**_policy(gang.runtime), "template": {"spec": spec}})
+    train_job = _made(
+        gang,
+        _JOB,
+        labels(gang),
+        {
+            "runtimeRef": {"apiGroup": _GROUP, "kind": _RUNTIME.kind, "name": gang.object_name},
+            "trainer": {"numNodes": gang.runtime.nodes, "numProcPerNode": gang.runtime.processes_per_node},
+        },
+    )
+    return [
+        naming.marked(overlaid(gang.step, runtime, _TEMPLATE, _RUNTIME_OPENED)),
+        naming.marked(overlaid(gang.step, train_job, None, _JOB_OPENED)),
+    ]
+
+
+def _made(gang: Gang, resource: Resource, marks: dict[str, str], spec: dict[str, Any]) -> Manifest:
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {
+            "name": gang.object_name,
+            "namespace": gang.submission.namespace,
+            "labels": marks,
+            "annotations": {naming.GANG: gang.attempt},
+        },
+        "spec": spec,
+    }
+
+
+def _policy(runtime: RankRuntime) -> dict[str, Any]:
+    """Return whose variables Trainer adds: torchrun's, or those of JAX, which it makes for one process on each node."""
+    kind = kind_of(runtime)
+    is_known = kind == "torch" or (kind == "jax" and runtime.processes_per_node == 1)
+    return {"mlPolicy": {kind: {}}} if is_known else {}
+
+
+TARGET = Target(
+    name="trainjob",
+    component="Kubeflow Trainer 2.3 or newer",
+    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi"}),
+    resources=(_RUNTIME, _JOB),
+    overlays=(_RUNTIME.kind,),
+    render=render,
+    state=conditions.state,
+)
