@@ -108,6 +108,9 @@ COMPONENTS = (
     ),
 )  # fmt: skip
 
+KATIB = Component("Katib", "kubeflow/katib", "v0.19.0", "pkg/apis/v1beta1", ("swagger.json",))
+"""Its definitions describe nothing: its fields are those of what its clients are generated from."""
+
 KUBERNETES = "v1.34.4"
 SERVED: dict[str, tuple[str, ...]] = {
     "api/v1": ("ConfigMap", "PersistentVolumeClaim", "Pod", "Secret", "Service", "ServiceAccount"),
@@ -144,23 +147,42 @@ def tables(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Return all tables by the names of their files, and the definitions that the folder lacks."""
     found: dict[str, Any] = {}
     absent: list[str] = []
-    with open(folder / "MANIFEST.tsv", encoding="utf-8", newline="") as file:
-        kept = {(row["repo"], row["path"], row["ref"]): row["file"] for row in csv.DictReader(file, delimiter="\t")}
     for component in COMPONENTS:
         for name in component.files:
-            path = f"{component.folder}/{name}"
-            file = kept.get((component.repository, path, component.version))
-            if file is None or not (folder / file).exists():
-                absent.append(f"{component.repository} {component.version} {path}")
-                continue
-            found.update(defined(component, path, (folder / file).read_bytes()))
-    for path, kinds in SERVED.items():
-        dump = folder / f"openapi/{path.replace('/', '__')}.json"
+            path = kept(folder, component, name)
+            if path is None:
+                absent.append(source(component, name))
+            else:
+                found.update(defined(component, name, path.read_bytes()))
+    schemas: dict[str, Any] = {}
+    for place, kinds in SERVED.items():
+        dump = folder / f"openapi/{place.replace('/', '__')}.json"
         if dump.exists():
-            found.update(served(path, kinds, json.loads(dump.read_bytes())))
+            own = json.loads(dump.read_bytes())["components"]["schemas"]
+            found.update(served(place, kinds, own))
+            schemas |= own
         else:
-            absent.append(f"Kubernetes {KUBERNETES} /openapi/v3/{path}")
+            absent.append(f"Kubernetes {KUBERNETES} /openapi/v3/{place}")
+    swagger = kept(folder, KATIB, *KATIB.files)
+    if swagger and schemas:
+        found.update(experiments(json.loads(swagger.read_bytes())["definitions"], schemas))
+    else:
+        absent.append(source(KATIB, *KATIB.files))
     return found, absent
+
+
+def source(component: Component, name: str) -> str:
+    """Say where a file of a component is from."""
+    return f"{component.repository} {component.version} {component.folder}/{name}"
+
+
+def kept(folder: Path, component: Component, name: str) -> Path | None:
+    """Return where a folder has a file of a component; None where it has not."""
+    with open(folder / "MANIFEST.tsv", encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        found = {f"{row['repo']} {row['ref']} {row['path']}": folder / row["file"] for row in rows}
+    path = found.get(source(component, name))
+    return path if path and path.exists() else None
 
 
 def is_current(name: str, table: Any) -> bool:
@@ -179,7 +201,7 @@ def text_of(table: Any) -> str:
 # Custom resources ----------------------------------------------------------------------------
 
 
-def defined(component: Component, path: str, data: bytes) -> Iterator[tuple[str, Any]]:
+def defined(component: Component, name: str, data: bytes) -> Iterator[tuple[str, Any]]:
     """Yield the table of each kind that a file defines, in the version that is stored."""
     text = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     for definition in filter(None, yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
@@ -192,7 +214,7 @@ def defined(component: Component, path: str, data: bytes) -> Iterator[tuple[str,
             f"{spec['group']}_{version['name']}_{spec['names']['kind']}.json",
             {
                 "of": f"{component.name} {component.version}",
-                "source": f"{component.repository} {component.version} {path}",
+                "source": source(component, name),
                 "rules": _rules(whole),
                 "types": types.listed,
             },
@@ -212,24 +234,28 @@ def _rules(schema: Any) -> int:
 # Kubernetes itself ---------------------------------------------------------------------------
 
 
-def served(path: str, kinds: tuple[str, ...], document: Any) -> Iterator[tuple[str, Any]]:
+def served(path: str, kinds: tuple[str, ...], schemas: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the table of each kind that an API server says a group has, and of the metadata that all kinds have."""
-    schemas = document["components"]["schemas"]
-    group = path.removeprefix("apis/") if path.startswith("apis/") else path.removeprefix("api/")
+    group = path.partition("/")[2].replace("/", "_")
+    where = f"kubernetes/kubernetes {KUBERNETES} /openapi/v3/{path}"
     for kind in (*kinds, "ObjectMeta") if path == "api/v1" else kinds:
-        types = _Types(schemas)
-        names = [name for name in schemas if name.endswith(f".{kind}")]
-        assert len(names) == 1, (path, kind, names)
-        types.root(types.of_reference(names[0]))
-        yield (
-            f"{group.replace('/', '_')}_{kind}.json",
-            {
-                "of": f"Kubernetes {KUBERNETES}",
-                "source": f"kubernetes/kubernetes {KUBERNETES} /openapi/v3/{path}",
-                "rules": 0,
-                "types": types.listed,
-            },
-        )
+        (name,) = (each for each in schemas if each.endswith(f".{kind}"))
+        yield f"{group}_{kind}.json", described(f"Kubernetes {KUBERNETES}", where, name, schemas)
+
+
+def experiments(definitions: dict[str, Any], schemas: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the table of Katib's experiments, which hold objects of any kind and types of Kubernetes."""
+    core = {f"v1.{name.rpartition('.')[2]}": each for name, each in schemas.items() if ".v1." in name}
+    known = schemas | core | definitions | {"v1.unstructured.Unstructured": {"type": "object"}}
+    of, where = f"{KATIB.name} {KATIB.version}", source(KATIB, *KATIB.files)
+    yield "kubeflow.org_v1beta1_Experiment.json", described(of, where, "v1beta1.Experiment", known)
+
+
+def described(of: str, where: str, name: str, schemas: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a type that has a name among others."""
+    types = _Types(schemas)
+    types.root(types.of_reference(name))
+    return {"of": of, "source": where, "rules": 0, "types": types.listed}
 
 
 # Types ---------------------------------------------------------------------------------------
