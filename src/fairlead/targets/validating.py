@@ -27,7 +27,7 @@ _COMMON = ("apiVersion", "kind", "metadata")
 _BITS = {"int32": 32, "int64": 64}
 _SIZES = {"string": ("have", " characters"), "array": ("have", " items"), "object": ("have", " fields")}
 _FORMS = {
-    "byte": re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII),
+    "byte": re.compile(r"(?:[A-Za-z0-9+/]\s*)*(?:=\s*){0,2}", re.ASCII),
     "date-time": re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII),
 }
 _WORDS = {
@@ -136,7 +136,7 @@ class _Walk:
         if form.type and not _is_of(value, form.type):
             yield Fault(path, f"must be {_WORDS[form.type]}, got {shown(value)}")
         elif form.enum and value not in form.enum:
-            yield Fault(path, f"unknown {value!r}; {nearest(str(value), filter(None, map(str, form.enum)))}")
+            yield Fault(path, f"unknown {shown(value)}; {nearest(str(value), filter(None, map(str, form.enum)))}")
         else:
             yield from _limit_faults(value, form, path)
             if isinstance(value, Mapping):
@@ -181,13 +181,13 @@ def _limit_faults(value: Any, form: Type, path: str) -> Iterator[Fault]:
         must, of = _SIZES.get(form.type, ("be", ""))
         size = len(value) if of else value
         if form.least is not None and size < form.least:
-            yield Fault(path, f"must {must} at least {form.least:g}{of}, got {size}")
+            yield Fault(path, f"must {must} at least {form.least:.15g}{of}, got {size}")
         if form.most is not None and size > form.most:
-            yield Fault(path, f"must {must} at most {form.most:g}{of}, got {size}")
+            yield Fault(path, f"must {must} at most {form.most:.15g}{of}, got {size}")
     if isinstance(value, str) and form.pattern and not _compiled(form.pattern).search(value):
-        yield Fault(path, f"must have the form {form.pattern}, got {value!r}")
+        yield Fault(path, f"must have the form {form.pattern}, got {shown(value)}")
     if isinstance(value, str) and form.format in _FORMS and not _FORMS[form.format].fullmatch(value):
-        yield Fault(path, f"must have the form of {form.format}, got {value!r}")
+        yield Fault(path, f"must have the form of {form.format}, got {shown(value)}")
     if isinstance(value, int) and form.format in _BITS and not -1 <= value >> (_BITS[form.format] - 1) <= 0:
         yield Fault(path, f"must fit into {_BITS[form.format]} bits, got {value}")
 
