@@ -3,8 +3,9 @@
     python tools/fields.py [--check] FOLDER
 
 A table holds facts alone: names, types, and which values are allowed. FOLDER has the definitions they are taken from,
-none of which is part of this repository: `MANIFEST.tsv` says where each file of it is from (its columns are the file,
-the repository, the path there and the version). What Kubernetes itself has is taken from an API server of that version:
+none of which is part of this repository: files of the components' repositories or Go modules, packed with gzip or not,
+and a `MANIFEST.tsv` that says where each is from, with the columns `file`, `repo`, `path` and `ref`. What Kubernetes
+itself has is taken from an API server of that version, whose description also has the words that a field can hold:
 
     kubectl get --raw /openapi/v3/apis/batch/v1 > FOLDER/openapi/apis__batch__v1.json
 
