@@ -21,7 +21,7 @@ from fairlead.targets.orders import Order
 from fairlead.targets.pods import QUEUE
 from specs.strategies import graph_specs
 from targets.goldens import CONTEXT, FLOWS, REPOSITORY, golden, submission, workflow_of
-from targets.refused import STEP
+from targets.refused import STEP, of_main
 from targets.strategies import one_step, runnable
 
 TASK = re.compile(r"\bn\d+(?:-parts)?")
@@ -141,7 +141,7 @@ def test_of_a_graph_of_ten_thousand_nodes_no_object_is_above_256_kib_and_the_fir
 
 
 def test_a_graph_whose_definitions_are_large_is_cut_before_it_has_many_nodes() -> None:
-    patch = {"metadata": {"annotations": {f"note-{number}": "x" * 1000 for number in range(50)}}}
+    patch = of_main({"env": [{"name": f"NOTE_{number}", "value": "x" * 1000} for number in range(50)]})
     steps = {
         f"s{number}": FunctionStep(name=f"s{number}", function="mod:work", overlays=(Overlay(kind="Pod", patch=patch),))
         for number in range(20)
@@ -153,7 +153,7 @@ def test_a_graph_whose_definitions_are_large_is_cut_before_it_has_many_nodes() -
 
 
 def test_a_step_that_is_too_large_for_any_object_is_refused_with_its_size_and_the_limit() -> None:
-    patch = {"metadata": {"annotations": {"note": "x" * 300_000}}}
+    patch = of_main({"env": [{"name": "NOTE", "value": "x" * 300_000}]})
     step = FunctionStep(name="big", function="mod:work", overlays=(Overlay(kind="Pod", patch=patch),))
     with pytest.raises(SpecError, match=r"(?s)steps\.big.*KiB, and 256 KiB is the most.*overlays"):
         workflow_of(one_step(step))

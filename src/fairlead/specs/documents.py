@@ -169,7 +169,7 @@ def _leaf_faults(raw: Any, form: inspect.Type, path: str) -> Iterator[Fault]:
             hint = f"; {close}" if close.startswith("did you mean") else ""
             yield Fault(path, f"must be {' or '.join(map(repr, form.values))}, got {raw!r}{hint}")
         elif (wanted := _wanted(form)) and type(raw) in _KINDS:
-            yield Fault(path, f"must be {' or '.join(wanted)}, got {_shown(raw)}")
+            yield Fault(path, f"must be {' or '.join(wanted)}, got {shown(raw)}")
         else:
             message = str(error)
             yield Fault(path, message[0].lower() + message[1:].split(" - at `")[0])
@@ -198,9 +198,10 @@ def _wanted(form: inspect.Type) -> list[str]:
             return []
 
 
-def _shown(raw: Any) -> str:
-    shown = repr(raw)
-    return shown if isinstance(raw, str | int | float) and len(shown) <= 40 else _kind(raw)
+def shown(raw: Any) -> str:
+    """Return a value for a message: a short one itself, and of others what they are."""
+    text = repr(raw)
+    return text if isinstance(raw, str | int | float) and len(text) <= 40 else _kind(raw)
 
 
 _PLAIN: dict[type, Any] = {

@@ -12,6 +12,7 @@ from typing import Any
 from fairlead.errors import Fault, SpecError
 from fairlead.specs.steps import Overlay, Step
 from fairlead.targets.restricted import annotation_faults, pod_faults
+from fairlead.targets.validating import object_field_faults
 
 KINDS = ("Pod", "Job", "Workflow")
 """What a step's overlays can be merged into: the spec of its pods, its job where it has one, the run's workflow. Those
@@ -33,7 +34,7 @@ def overlaid(
 
     Args:
         step: The step.
-        made: The object.
+        made: The object, in whose pods its overlays of pods stand already.
         template: The fields that lead to the template of its pods; None where it has none. Overlays can change its
             labels, its annotations and its spec as far as the pod stays restricted.
         opened: What else they can change: ``spec.ttlSecondsAfterFinished``.
@@ -41,25 +42,45 @@ def overlaid(
     Raises:
         SpecError: They make it what can't be on a cluster.
     """
+    if not step.overlays:
+        return made
     kind = made["kind"]
     found = overlay(made, kind, step.overlays)
-    if found is made:
-        return made
+    where = kind if found is made else f"overlays.{kind}"  # those of pods alone can be what an object has no field for
     path = ".".join(map(str, template or ()))
     inside = {f"{path}.{each}" for each in ("metadata.annotations", "metadata.labels", "spec")} if template else set()
-    faults = list(object_faults(found, made, opened | inside, f"overlays.{kind}"))
+    faults = changed_faults(found, made, opened | inside, where)
     if template and not faults:
         pod, before = _inside(found, template), _inside(made, template)
-        faults += pod_faults(pod["spec"], before["spec"], f"overlays.{kind}.{path}.spec")
-        faults += annotation_faults(pod["metadata"]["annotations"], f"overlays.{kind}.{path}.metadata.annotations")
+        faults += pod_faults(pod["spec"], before["spec"], f"{where}.{path}.spec")
+        faults += annotation_faults(pod["metadata"]["annotations"], f"{where}.{path}.metadata.annotations")
     if faults:
-        raise SpecError(
-            f"step {step.name!r}",
-            faults,
-            verdict=f"asks for a {kind} that can't be on a cluster",
-            next="leave these fields out of its overlays",
-        )
+        raise refused(f"step {step.name!r}", kind, faults)
     return found
+
+
+def changed_faults(found: dict[str, Any], made: dict[str, Any], opened: frozenset[str], path: str) -> list[Fault]:
+    """Return what is wrong with what overlays have made of an object: its fields, and which of them have changed.
+
+    Args:
+        found: The object with overlays merged into it.
+        made: The object before.
+        opened: As in `object_faults`.
+        path: Where the object is, for messages.
+    """
+    wrong = {each.path: each for each in object_faults(found, made, opened, path)}
+    as_made = {**found, "apiVersion": made["apiVersion"], "kind": made["kind"]}
+    return [*(wrong | {each.path: each for each in object_field_faults(as_made, path)}).values()]
+
+
+def refused(where: str, kind: str, faults: list[Fault]) -> SpecError:
+    """Return the error of overlays that make an object what can't be on a cluster."""
+    return SpecError(
+        where,
+        faults,
+        verdict=f"asks for a {kind} that can't be on a cluster",
+        next="correct these fields of its overlays, or leave them out",
+    )
 
 
 def merged(made: Any, patch: Any) -> Any:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.errors import SpecError
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.steps import ContainerStep, DriverStep, Environment, FunctionStep, Step, SweepStep
 from fairlead.targets import naming
-from fairlead.targets.overlays import overlay
+from fairlead.targets.overlays import overlay, refused
 from fairlead.targets.resources import SMALL, resources
 from fairlead.targets.restricted import pod_faults
 from fairlead.targets.scheduling import scheduling
+from fairlead.targets.validating import pod_field_faults
 from fairlead.targets.volumes import DELIVERED, FACTS, WORK, mounts, own_mounts, own_volumes, volumes
 
 MAIN = "main"
@@ -114,14 +114,11 @@ def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *
         **scheduling(context, step),
     }
     merged = overlay(made, "Pod", step.overlays)
-    faults = list(pod_faults(merged, made, "overlays.Pod"))
-    if faults:
-        raise SpecError(
-            f"step {step.name!r}",
-            faults,
-            verdict="asks for a pod that can't be on a cluster",
-            next="leave these fields out of its overlays",
-        )
+    wrong = {each.path: each for each in pod_faults(merged, made, "overlays.Pod")}
+    if merged is not made:
+        wrong |= {each.path: each for each in pod_field_faults(merged, "overlays.Pod")}
+    if wrong:
+        raise refused(f"step {step.name!r}", "Pod", [*wrong.values()])
     return merged
 
 

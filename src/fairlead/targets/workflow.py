@@ -18,7 +18,7 @@ from fairlead.targets import naming, pods, templates
 from fairlead.targets.cutting import Part, allowances, cut
 from fairlead.targets.layers import LayerTasks, wanted
 from fairlead.targets.orders import Manifest, Order
-from fairlead.targets.overlays import object_faults, overlay
+from fairlead.targets.overlays import changed_faults, overlay, refused
 from fairlead.targets.restricted import annotation_faults
 from fairlead.targets.tasks import WHOLE, Tasks, lengths, parts_task
 
@@ -183,16 +183,14 @@ class _Rendering:
         found = made
         for key in self._template_names:
             found = overlay(found, "Workflow", self._graph.steps[key].overlays)
-        faults = [] if found is made else list(object_faults(found, made, OPENED, "overlays.Workflow"))
-        annotations = {} if faults else found["spec"]["podMetadata"].get("annotations", {})
-        faults += annotation_faults(annotations, "overlays.Workflow.spec.podMetadata.annotations")
+        if found is made:
+            return made
+        faults = changed_faults(found, made, OPENED, "overlays.Workflow")
+        if not faults:
+            annotations = found["spec"]["podMetadata"].get("annotations", {})
+            faults += annotation_faults(annotations, "overlays.Workflow.spec.podMetadata.annotations")
         if faults:
-            raise SpecError(
-                f"flow {self._graph.flow!r}",
-                faults,
-                verdict="asks for a workflow that can't be on a cluster",
-                next="leave these fields out of its steps' overlays",
-            )
+            raise refused(f"flow {self._graph.flow!r}", "Workflow", faults)
         return found
 
     # Templates ---------------------------------------------------------------------------------
