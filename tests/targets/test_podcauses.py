@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fairlead.specs.causes import CAUSES
 from fairlead.specs.status import SPENT
 from fairlead.targets.podcauses import UNSCHEDULABLE, cause, is_unplaced, transition
+from fairlead.targets.podstatus import DEFAULT_CONTAINER
 from targets.test_podstatus import PODS, UNPLACED, WORDS, waiting
 
 EVENTS = st.lists(
@@ -91,6 +92,15 @@ def test_what_befell_a_pod(document: dict[str, Any], gone: bool, word: str, foun
     ],
 )
 def test_what_is_well_or_has_said_so_itself_is_not_kept(document: dict[str, Any]) -> None:
+    assert transition(document, gone=False) == ""
+
+
+def test_what_ended_a_pod_is_read_of_the_container_that_runs_its_step() -> None:
+    document = pod(phase="Failed", containerStatuses=[*ended(1, name="beside"), *ended(137, "OOMKilled", "jax")])
+    assert cause(document, gone=False).word == "Exit"
+    document["metadata"]["annotations"] = {DEFAULT_CONTAINER: "jax"}
+    assert cause(document, gone=False).word == "Memory"
+    document["status"]["containerStatuses"] = ended(SPENT, name="jax")
     assert transition(document, gone=False) == ""
 
 

@@ -22,8 +22,7 @@ from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import ENDED
 from fairlead.specs.steps import Step
 from fairlead.store.history import progress_of, read_observations, read_spec
-from fairlead.targets.pods import MAIN
-from fairlead.targets.podstatus import pod_status
+from fairlead.targets.podstatus import main_container, pod_status
 
 _SETTLE_S = 15.0
 """How long the record of a step may take to follow the end of its pod."""
@@ -178,7 +177,7 @@ def _container(pod: dict[str, Any], name: str) -> str:
         raise NotFoundError(
             f"the pod has no container {name!r}", where=pod["metadata"]["name"], next=nearest(name, known)
         )
-    return name or MAIN
+    return name or main_container(pod)
 
 
 def _not_running(place: Place, target: Target, steps: list[StepReport], pods: list[dict[str, Any]]) -> NotFoundError:

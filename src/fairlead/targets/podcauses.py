@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fairlead.specs.causes import CAUSES
 from fairlead.specs.status import SPENT
-from fairlead.targets.podstatus import IMAGE_REASONS, condition, first_waiting, listed
+from fairlead.targets.podstatus import IMAGE_REASONS, condition, first_waiting, listed, main_container
 
 UNSCHEDULABLE = "Unschedulable"
 """The reason of a pod's end that a context's policy has given it, and the scheduler's of one that fits nowhere now."""
@@ -68,7 +68,7 @@ def transition(pod: Mapping[str, Any], *, gone: bool) -> str:
     """
     status = pod.get("status") or {}
     phase = status.get("phase")
-    if phase == "Succeeded" or _said_so_itself(status):
+    if phase == "Succeeded" or _said_so_itself(pod):
         return ""
     if phase == "Failed":
         return "ended"
@@ -114,7 +114,7 @@ def _causes(
     ended = {
         each.get("name"): (each.get("state") or {}).get("terminated") for each in listed(status, "containerStatuses")
     }
-    main = ended.get("main") or {}
+    main = ended.get(main_container(pod)) or {}
     if main.get("reason") == UNSCHEDULABLE:
         yield UNSCHEDULABLE, str(main.get("message") or "")
     if main.get("reason") == "OOMKilled":
@@ -177,10 +177,10 @@ def _unplaced_message(status: Mapping[str, Any]) -> str:
     return str((condition(status, "PodScheduled") or {}).get("message") or "")
 
 
-def _said_so_itself(status: Mapping[str, Any]) -> bool:
+def _said_so_itself(pod: Mapping[str, Any]) -> bool:
     """Say whether the worker has told the cluster that it has done what was to be done: with a record."""
-    for each in listed(status, "containerStatuses"):
+    for each in listed(pod.get("status") or {}, "containerStatuses"):
         ended = (each.get("state") or {}).get("terminated") or {}
-        if each.get("name") == "main" and ended.get("reason") != UNSCHEDULABLE:
+        if each.get("name") == main_container(pod) and ended.get("reason") != UNSCHEDULABLE:
             return ended.get("exitCode") in (0, SPENT)
     return False

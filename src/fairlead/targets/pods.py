@@ -19,7 +19,7 @@ from fairlead.targets.scheduling import scheduling
 from fairlead.targets.volumes import DELIVERED, FACTS, WORK, mounts, own_mounts, own_volumes, volumes
 
 MAIN = "main"
-"""The container that runs the step."""
+"""The container that runs the step, where no component wants another name; see `podstatus.main_container`."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """The label that names the LocalQueue of a pod or a job."""
 

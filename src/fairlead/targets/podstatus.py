@@ -9,6 +9,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
 from fairlead.specs.status import StepStatus
+from fairlead.targets.pods import MAIN
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""The annotation that names the container which is meant where none is named, for every client; Argo sets it too.
+
+Source: https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container
+"""
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
@@ -58,12 +65,17 @@ class PodStatus(NamedTuple):
     reason: str = ""
 
 
-def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
+def main_container(pod: Mapping[str, Any]) -> str:
+    """Return the name of the container that runs the step of a pod: a component may want one of its own."""
+    annotations = (pod.get("metadata") or {}).get("annotations") or {}
+    return str(annotations.get(DEFAULT_CONTAINER) or MAIN)
+
+
+def pod_status(pod: dict[str, Any]) -> PodStatus:
     """Return how the step that a pod runs is doing.
 
     Args:
         pod: The pod, as JSON.
-        container: The container that runs the step.
     """
     status = pod.get("status") or {}
     phase = status.get("phase")
@@ -78,15 +90,15 @@ def pod_status(pod: dict[str, Any], container: str = "main") -> PodStatus:
     waiting = first_waiting(status)
     if waiting is not None and waiting[0] in IMAGE_REASONS:
         return PodStatus("waiting-image", waiting[1])
-    if _is_running(status, container):
+    if _is_running(status, main_container(pod)):
         return PodStatus("running")
     return PodStatus("starting", waiting[1] if waiting else "")
 
 
-def has_begun(pod: dict[str, Any], container: str = "main") -> bool:
+def has_begun(pod: dict[str, Any]) -> bool:
     """Say whether a pod's step has begun, so that there is a log of it."""
     for each in listed(pod.get("status") or {}, "containerStatuses"):
-        if each.get("name") == container:
+        if each.get("name") == main_container(pod):
             return bool({"running", "terminated"} & (each.get("state") or {}).keys())
     return False
 

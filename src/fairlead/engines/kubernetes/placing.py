@@ -28,9 +28,10 @@ from fairlead.specs.unschedulable import parse_unschedulable
 from fairlead.store.backends import list_all
 from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix
 from fairlead.store.records import AttemptRecord, encode
+from fairlead.targets import naming
 from fairlead.targets.fitting import never_fits
 from fairlead.targets.podcauses import UNSCHEDULABLE, is_unplaced
-from fairlead.targets.podstatus import condition, listed
+from fairlead.targets.podstatus import condition, listed, main_container
 
 _NODES_S = 30.0
 """Seconds for which a listing of the nodes is good."""
@@ -117,7 +118,7 @@ class Placing:
             return False
         metadata, now = pod["metadata"], iso_time(self._clock())
         ended = {"exitCode": SPENT, "reason": UNSCHEDULABLE, "message": message, "startedAt": now, "finishedAt": now}
-        container = {"name": "main", "image": "", "imageID": "", "ready": False, "restartCount": 0}
+        container = {"name": main_container(pod), "image": "", "imageID": "", "ready": False, "restartCount": 0}
         status = {
             "phase": "Failed",
             "reason": UNSCHEDULABLE,
@@ -169,11 +170,10 @@ class Placing:
 
 
 def _rank(pod: dict[str, Any], known: KnownRun, task: Task) -> int:
-    """Return the first rank of a gang's pod, by the index that an Indexed Job gives it."""
-    index = (pod["metadata"].get("annotations") or {}).get("batch.kubernetes.io/job-completion-index", "0")
+    """Return the first rank of a gang's pod."""
     runtimes = (step.runtime for step in known.spec.graph.steps.values() if step.name == task.step)
     each = next((runtime.processes_per_node for runtime in runtimes if isinstance(runtime, RankRuntime)), 1)
-    return int(index) * each
+    return (naming.gang_node(pod) or 0) * each
 
 
 def _was_ended(pod: dict[str, Any]) -> bool:
@@ -183,7 +183,7 @@ def _was_ended(pod: dict[str, Any]) -> bool:
 def _main(pod: dict[str, Any]) -> dict[str, Any]:
     """Return how the container of the step ended; empty where it has not."""
     for each in listed(pod.get("status") or {}, "containerStatuses"):
-        if each.get("name") == "main":
+        if each.get("name") == main_container(pod):
             return (each.get("state") or {}).get("terminated") or {}
     return {}
 

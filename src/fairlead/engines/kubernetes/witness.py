@@ -25,7 +25,7 @@ from fairlead.store.history import cancel_requests
 from fairlead.store.layout import Task, evidence_key, evidence_prefix
 from fairlead.store.records import encode
 from fairlead.targets.podcauses import ENDS, WAITS, Cause, cause, transition
-from fairlead.targets.podstatus import listed
+from fairlead.targets.podstatus import listed, main_container
 
 _MOST = 1000
 """Sightings of one run."""
@@ -169,11 +169,10 @@ class Witness:
         """Return the last lines of the container that failed, where its worker had no time to keep them."""
         if sighting.transition != "ended" or why.word not in ("Memory", "Init", "Exit"):
             return ""
-        metadata, container = sighting.pod["metadata"], "main"
+        metadata, container = sighting.pod["metadata"], main_container(sighting.pod)
         if why.word == "Init":
-            container = next(
-                filter(None, map(_failed, listed(sighting.pod["status"], "initContainerStatuses"))), "main"
-            )
+            first = filter(None, map(_failed, listed(sighting.pod["status"], "initContainerStatuses")))
+            container = next(first, container)
         with suppress(ClusterError):
             lines = self._client.logs(
                 metadata["name"],

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
+from fairlead.targets.podstatus import DEFAULT_CONTAINER
 from fairlead.targets.training.target import Gang
 
 MASTER_PORT = 29500
@@ -27,16 +28,26 @@ class Places(NamedTuple):
     hosts: str
 
 
-def member(gang: Gang, places: Places) -> Manifest:
-    """Return the template of the pod of one node."""
+def member(gang: Gang, places: Places, container: str = pods.MAIN) -> Manifest:
+    """Return the template of the pod of one node.
+
+    Args:
+        gang: The attempt.
+        places: How the pods find each other.
+        container: The name that the component wants the step's container to have. Overlays of the kind ``Pod`` are
+            merged before it is named so.
+    """
     submission, step = gang.submission, gang.step
     arguments = (f"--task={gang.attempt}", f"--node-variable={places.variable}", f"--hosts={places.hosts}")
+    made = pods.rank_pod(submission, step, *arguments)
+    named = {} if container == pods.MAIN else {DEFAULT_CONTAINER: container}
+    listed = [{**each, "name": container} if each["name"] == pods.MAIN else each for each in made["containers"]]
     return {
         "metadata": {
             "labels": {**naming.run_labels(submission), **pods.step_labels(step)},
-            "annotations": {naming.GANG: gang.attempt},
+            "annotations": {naming.GANG: gang.attempt, **named},
         },
-        "spec": pods.rank_pod(submission, step, *arguments),
+        "spec": {**made, "containers": listed},
     }
 
 
