@@ -68,7 +68,7 @@ def test_everything_that_is_missing_is_named_with_what_to_do(client: Client, con
         "API server": "ok", f"Namespace {namespace_of(client)}": "ok", "kind Workflow": "failed", "kind Job": "ok",
         "kind LocalQueue": "failed", "kind Workload": "failed", "LocalQueue team": "failed", "Secret store": "failed",
         "ServiceAccount worker": "failed", "ServiceAccount driver": "failed", "your rights": "ok",
-        "your rights in pods": "ok",
+        "your rights in pods": "ok", "targets": "ok",
         "rights of steps": "failed", "rights of drivers": "failed", "store, from here": "failed",
     }  # fmt: skip
     assert all(each.said and each.next for each in report.checks if each.state == "failed")

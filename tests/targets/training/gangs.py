@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from fairlead.specs.runtimes import kind_of
 from fairlead.targets.orders import Manifest
@@ -28,3 +29,13 @@ def compiled(target: Target) -> list[Manifest]:
 
 def golden_of(target: Target) -> Path:
     return golden(FLOW, target.name)
+
+
+def templates(found: Any) -> list[dict[str, Any]]:
+    """Return every pod template in an object."""
+    if isinstance(found, list):
+        return [each for item in found for each in templates(item)]
+    if not isinstance(found, dict):
+        return []
+    own = [found] if isinstance(found.get("spec"), dict) and "containers" in found["spec"] else []
+    return own + [each for value in found.values() for each in templates(value)]

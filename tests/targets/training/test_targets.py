@@ -22,21 +22,11 @@ from fairlead.targets.training.target import Gang, State, Target
 from targets.goldens import compare
 from targets.refused import PLACE
 from targets.strategies import NAMES, STEPS
-from targets.training.gangs import compiled, gangs, golden_of
+from targets.training.gangs import compiled, gangs, golden_of, templates
 
 TARGETS = list(table.targets().values())
 BYTES_MAX = 256 << 10
 HOST = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
-def templates(found: Any) -> list[dict[str, Any]]:
-    """Return every pod template in an object."""
-    if isinstance(found, list):
-        return [each for item in found for each in templates(item)]
-    if not isinstance(found, dict):
-        return []
-    own = [found] if isinstance(found.get("spec"), dict) and "containers" in found["spec"] else []
-    return own + [each for value in found.values() for each in templates(value)]
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

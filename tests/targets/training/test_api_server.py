@@ -1,0 +1,66 @@
+"""A real API server accepts what every target compiles to, by the definitions of the components that have its kinds.
+
+The definitions lie beside the clone, ``shared/crds/*/GROUP_PLURAL.yaml``; a target is held as soon as they are there.
+"""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import yaml
+
+from fairlead.kube.client import Client
+from fairlead.kube.failures import AlreadyExists
+from fairlead.kube.resources import NAMESPACE, POD, Kind
+from fairlead.targets.training.table import targets
+from fairlead.targets.training.target import Target
+from kube.cluster import serving
+from servers.apiserver import ApiServer
+from targets.goldens import REPOSITORY
+from targets.training.gangs import compiled, templates
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
+
+DEFINITIONS = REPOSITORY.parent / "shared/crds"
+
+
+@pytest.fixture(scope="module")
+def client(api_server: ApiServer) -> Client:
+    """The namespace of the gangs, in which ``restricted`` is enforced."""
+    client = Client(api_server.connection(namespace="ml"))
+    with suppress(AlreadyExists):
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        client.create(NAMESPACE, {"metadata": {"name": "ml", "labels": labels}})
+    return client
+
+
+@pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
+def test_the_api_server_accepts_every_object_strictly_and_admits_its_pods(target: Target, client: Client) -> None:
+    definitions = {kind: definition(kind) for kind in map(_kind, target.resources) if "." in kind.group}
+    kinds = {each.kind: _kind(each) for each in target.resources}
+    with serving(client, definitions):
+        for manifest in compiled(target):
+            made = client.create(kinds[manifest["kind"]], manifest, dry_run=True)
+            assert made["metadata"]["name"] == manifest["metadata"]["name"]
+    for template in templates(compiled(target)):
+        spec = {key: value for key, value in template["spec"].items() if key != "priorityClassName"}
+        metadata = {**template["metadata"], "generateName": "p-"}
+        client.create(POD, {"metadata": metadata, "spec": spec}, dry_run=True)
+
+
+def definition(kind: Kind) -> dict[str, Any]:
+    """Return the definition that has a kind in its version; more than one component may have its name."""
+    named = f"{kind.group}_{kind.plural}.yaml"
+    for path in sorted([*DEFINITIONS.glob(f"*/{named}"), *DEFINITIONS.glob(f"*/{named}.gz")]):
+        text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        found: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if any(each["name"] == kind.version and each["served"] for each in found["spec"]["versions"]):
+            return found
+    pytest.skip(f"the definition of {kind} is not beside the clone: shared/crds/*/{named}")
+
+
+def _kind(resource: Any) -> Kind:
+    return Kind(*resource)
