@@ -32,7 +32,9 @@ PUBLISHED = PREFIX + "published"
 ORDER = PREFIX + "order"
 """The annotation with the digest of the object as it was sent: who finds the name taken compares it."""
 
-_NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", "training.kubeflow.org/replica-index")
+REPLICA = "training.kubeflow.org/replica-index"
+"""The label in which the Kubeflow Training Operator gives a pod its index."""
+_NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", REPLICA)
 """Where the kinds of objects that gangs become write down which of their pods one is."""
 
 NAME_MAX = 63
