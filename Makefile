@@ -46,8 +46,8 @@ test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, the 
 	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || $(BIN)/python -m testbed context >/dev/null
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
-test-components: env cluster  ## run the tests with components that a testbed can do without; builds KWOK
-	$(BIN)/python -m testbed build kwok
+test-components: env cluster  ## run the tests with components that a testbed can do without, which it builds
+	$(BIN)/python -m testbed build kwok training-operator
 	$(BIN)/python -m pytest -m components $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier

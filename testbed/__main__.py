@@ -8,9 +8,9 @@ import json
 import signal
 import sys
 
-from . import cluster, processes, simulation, worker
+from . import cluster, processes, simulation, training_operator, worker
 from .faults import TestbedError
-from .state import current
+from .state import State, current
 
 
 def main(arguments: list[str]) -> int:
@@ -28,6 +28,8 @@ def main(arguments: list[str]) -> int:
     build.add_argument("component", nargs="*")
     simulate = verbs.add_parser("simulate", help="add simulated nodes to it until this process is ended")
     simulate.add_argument("--nodes", type=int, default=1)
+    begin = verbs.add_parser("start", help="run a component beside it until this process is ended")
+    begin.add_argument("component", choices=["training-operator"])
     chosen = parser.parse_args(arguments)
     try:
         return _run(chosen)
@@ -58,23 +60,35 @@ def _run(chosen: argparse.Namespace) -> int:
         case "build":
             cluster.build(chosen.component)
         case "simulate":
-            _simulate(chosen.nodes)
+            with (
+                contextlib.suppress(KeyboardInterrupt),
+                simulation.simulated(_up().kubeconfig, chosen.nodes) as running,
+            ):
+                _keep(json.dumps(running.placement))
+        case "start":
+            with contextlib.suppress(KeyboardInterrupt), training_operator.operated(_up()) as kinds:
+                _keep(" ".join(kinds))
     return 0 if healthy else 1
 
 
-def _simulate(nodes: int) -> None:
-    """Keep simulated nodes, whose placement is printed as JSON, until somebody ends this process."""
+def _up() -> State:
+    """Return the testbed that is up; from here on SIGTERM ends what runs beside it as Ctrl-C does."""
 
     def ended(*_: object) -> None:
         raise KeyboardInterrupt
 
-    if cluster.running(current()) is None:
+    state = current()
+    if cluster.running(state) is None:
         raise TestbedError("no testbed is up: make cluster")
     signal.signal(signal.SIGTERM, ended)
-    with contextlib.suppress(KeyboardInterrupt), simulation.simulated(current().kubeconfig, nodes) as running:
-        print(json.dumps(running.placement), flush=True)
-        while True:
-            signal.pause()
+    return state
+
+
+def _keep(line: str) -> None:
+    """Print a line, and wait until somebody ends this process."""
+    print(line, flush=True)
+    while True:
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -32,16 +32,22 @@ def make(state: State, wanted: Sequence[Certificate]) -> None:
     folder = state.certificates
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    _openssl(
-        folder, "req", "-x509", *_KEY, "-days", str(DAYS), "-subj", "/CN=fairlead-testbed", "-keyout", "ca.key",
-        "-out", "ca.crt",
-    )  # fmt: skip
+    authority(folder, "fairlead-testbed")
     _openssl(folder, "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", "tokens.key")
     for each in wanted:
-        _sign(folder, each)
+        sign(folder, each)
 
 
-def _sign(folder: Path, wanted: Certificate) -> None:
+def authority(folder: Path, name: str) -> None:
+    """Make an authority of its own in a folder, as ``ca``."""
+    _openssl(
+        folder, "req", "-x509", *_KEY, "-days", str(DAYS), "-subj", f"/CN={name}", "-addext",
+        f"subjectAltName=DNS:{name}", "-keyout", "ca.key", "-out", "ca.crt",
+    )  # fmt: skip
+
+
+def sign(folder: Path, wanted: Certificate) -> None:
+    """Make a certificate that the authority of a folder has signed."""
     name = wanted.name
     extensions = ["extendedKeyUsage=clientAuth" + (",serverAuth" if wanted.serves else "")]
     if wanted.serves:

@@ -13,8 +13,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from .faults import TestbedError
@@ -112,6 +113,34 @@ def start(process: Process, state: State, group: Group, timeout_s: float = 60) -
             raise TestbedError(f"{process.name} {fate}; {log} ends with\n{tail(log)}")
         time.sleep(_BETWEEN_QUESTIONS_S)
     return child
+
+
+@contextlib.contextmanager
+def beside(
+    command: Sequence[str | Path], log: Path, where: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process that is no part of a testbed until the block ends.
+
+    Args:
+        command: What to run.
+        log: The file that takes its output.
+        where: The folder that it is in, and takes for its home.
+        environment: Variables beside the few that it has anyway.
+    """
+    given = {"PATH": os.environ["PATH"], "HOME": str(where), **environment}
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=where, env=given
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def tail(log: Path, size: int = 2000) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import subprocess
 import tempfile
@@ -77,18 +76,8 @@ def _kwok(kubeconfig: Path, name: str, folder: Path) -> Iterator[subprocess.Pope
         f"--config={kubectl.MANIFESTS / 'kwok.yaml'}",
         f"--manage-nodes-with-label-selector={LABEL}={name}",
     ]
-    with open(_log(folder), "wb") as log:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
-    try:
+    with processes.beside(command, _log(folder), folder) as process:
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def _log(folder: Path) -> Path:

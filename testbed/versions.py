@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
+BESIDE = ("kwok", "training-operator")
+"""The components that are no part of a testbed: they are started beside it, for a while."""
 
 
 class Mends(NamedTuple):
@@ -62,7 +64,7 @@ def digest(parts: Iterable[bytes]) -> str:
 def whole() -> str:
     """Return a digest of everything that a testbed is made of: programs, images and manifests."""
     parts = [repr(document()), *(component(name).key for name in names())]
-    manifests = [path for path in sorted((HERE / "manifests").iterdir()) if path.stem != "kwok"]  # not part of it
+    manifests = [path for path in sorted((HERE / "manifests").iterdir()) if path.stem not in BESIDE]
     files = [*manifests, *sorted((HERE / "containerfiles").glob("*/*"))]
     return digest([*(part.encode() for part in parts), *(path.read_bytes() for path in files)])
 

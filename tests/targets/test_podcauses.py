@@ -95,12 +95,13 @@ def test_what_is_well_or_has_said_so_itself_is_not_kept(document: dict[str, Any]
     assert transition(document, gone=False) == ""
 
 
-def test_a_pod_may_name_the_container_that_runs_its_step() -> None:
-    named = {"metadata": {"name": "p", "annotations": {CONTAINER: "node"}}}
-    killed = pod(phase="Failed", containerStatuses=ended(137, "OOMKilled", "node")) | named
-    assert cause(killed, gone=False).word == "Memory"
-    assert transition(pod(phase="Failed", containerStatuses=ended(SPENT, name="node")) | named, gone=False) == ""
-    assert transition(pod(phase="Failed", containerStatuses=ended(SPENT)) | named, gone=False) == "ended"
+def test_what_ended_a_pod_is_read_of_the_container_that_runs_its_step() -> None:
+    document = pod(phase="Failed", containerStatuses=[*ended(1, name="beside"), *ended(137, "OOMKilled", "jax")])
+    assert cause(document, gone=False).word == "Exit"
+    document["metadata"]["annotations"] = {CONTAINER: "jax"}
+    assert cause(document, gone=False).word == "Memory"
+    document["status"]["containerStatuses"] = ended(SPENT, name="jax")
+    assert transition(document, gone=False) == ""
 
 
 def test_a_pod_that_a_queue_holds_back_was_not_refused_a_place() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fairlead.specs.status import StepStatus
 from fairlead.targets import naming
 from fairlead.targets.pods import CONTAINER
-from fairlead.targets.podstatus import WatchedPod, has_begun, pod_status
+from fairlead.targets.podstatus import WatchedPod, has_begun, main_container, pod_status
 
 WORDS = st.sampled_from(
     [
@@ -91,6 +91,14 @@ def pod(node: str = "n", **status: Any) -> dict[str, Any]:
 
 def waiting(reason: str, message: str = "") -> list[dict[str, Any]]:
     return [{"name": "main", "state": {"waiting": {"reason": reason, "message": message}}}]
+
+
+def test_the_container_of_the_step_is_the_one_that_the_pod_names_or_main() -> None:
+    running = [{"name": name, "state": {"running": {}}} for name in ("beside", "pytorch")]
+    found = pod(phase="Running", containerStatuses=running)
+    assert (main_container(found), pod_status(found).status, has_begun(found)) == ("main", "starting", False)
+    found["metadata"] = {"annotations": {CONTAINER: "pytorch"}}
+    assert (main_container(found), pod_status(found).status, has_begun(found)) == ("pytorch", "running", True)
 
 
 UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}

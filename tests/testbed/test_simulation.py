@@ -98,7 +98,8 @@ def test_every_stage_is_of_pods_or_nodes_and_the_versions_of_a_testbed_do_not_ch
     (copied / "versions.toml").write_bytes((versions.HERE / "versions.toml").read_bytes())
     monkeypatch.setattr(versions, "HERE", copied)
 
-    (copied / "manifests/kwok.yaml").write_text("# another\n")
+    for name in versions.BESIDE:
+        (copied / f"manifests/{name}.yaml").write_text("# another\n")
     assert versions.whole() == before
     (copied / "manifests/argo.yaml").write_text("# another\n")
     assert versions.whole() != before
@@ -155,12 +156,13 @@ def test_a_simulation_that_an_error_ends_leaves_nothing(kubeconfig: Path) -> Non
     assert cluster.get("pods")["items"] == cluster.get("nodes")["items"] == []
 
 
-def test_without_a_testbed_nothing_can_be_simulated(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("arguments", [["simulate"], ["start", "training-operator"]])
+def test_without_a_testbed_nothing_can_run_beside_it(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FAIRLEAD_TESTBED", str(tmp_path))
 
-    assert main(["simulate"]) == 1
+    assert main(arguments) == 1
 
     assert capsys.readouterr().err == "no testbed is up: make cluster\n"
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import Torch
+from fairlead.specs.runtimes import fewest_nodes
 from fairlead.specs.steps import ContainerStep, Step, SweepStep
 
 EngineName = Literal["local", "kubernetes"]
@@ -87,8 +87,7 @@ def _pauses_of_trials(graph: Graph, key: str) -> Any:
 
 
 def _elastic(graph: Graph, key: str) -> Any:
-    runtime = graph.steps[key].runtime
-    return runtime.nodes_min if isinstance(runtime, Torch) else None
+    return fewest_nodes(graph.steps[key].runtime)
 
 
 def _roles(graph: Graph, key: str) -> Any:
@@ -111,7 +110,6 @@ def _container_image(graph: Graph, key: str) -> Any:
 
 
 _NOT_INSTALLED = "nothing is installed: the Python that runs the step must have them"
-_NOT_ELASTIC = "the gang has all its nodes, or does not run"
 
 DIFFERENCES: tuple[Difference, ...] = (
     Difference(
@@ -136,7 +134,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         "this environment's own variables of these names, where it has them",
         _names("environment.secrets", "variable"),
     ),
-    Difference("local", "runtime.nodes_min", _NOT_ELASTIC, _elastic),
+    Difference("local", "runtime.nodes_min", "the gang has all its nodes, or does not run", _elastic),
     Difference("local", "runtime.roles", "all ranks have what the step asks for", _roles),
     Difference("local", "spot", "this machine", _field("spot")),
     Difference("local", "queue", "starts as soon as this machine has room", _field("queue")),
@@ -156,7 +154,6 @@ DIFFERENCES: tuple[Difference, ...] = (
         "a trial's pauses are those of a Job: 10 s at first, twice as long each time",
         _pauses_of_trials,
     ),
-    Difference("kubernetes", "runtime.nodes_min", _NOT_ELASTIC, _elastic),
     Difference("kubernetes", "checkpoint", "is on no volume of the step, and goes with the pod", _fleeting_checkpoint),
 )
 """Every difference there is."""

@@ -25,7 +25,6 @@ from fairlead.store.opened import Store
 from fairlead.targets import naming
 from fairlead.targets.podstatus import WatchedPod, has_begun, main_container
 
-_INDEX = "batch.kubernetes.io/job-completion-index"
 _BLOCK = 64 << 10
 
 
@@ -82,10 +81,10 @@ class _Tap:
 
     def _task(self, pod: dict[str, Any]) -> Task | None:
         """Return the attempt whose output a pod's is, or None where it has no output of its own."""
-        labels, annotations = pod["metadata"].get("labels", {}), pod["metadata"].get("annotations", {})
+        annotations = pod["metadata"].get("annotations", {})
         if naming.GANG in annotations:
-            gang = parse_task(annotations[naming.GANG])
-            return Task(gang.step, gang.index, gang.number, int(labels[_INDEX])) if _INDEX in labels else None
+            gang, node = parse_task(annotations[naming.GANG]), naming.gang_node(pod)
+            return None if node is None else gang._replace(rank=node)
         key = naming.instance_of(pod, self._graph)
         return None if key is None else Task(*key, _newest(self._store.backend, self._run, *key))
 

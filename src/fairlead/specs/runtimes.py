@@ -94,6 +94,11 @@ def kind_of(runtime: Runtime) -> str:
     return str(type(runtime).__struct_config__.tag)
 
 
+def fewest_nodes(runtime: Runtime) -> int | None:
+    """Return the fewest nodes that an elastic gang goes on with; None where it has all of them, or does not run."""
+    return runtime.nodes_min if isinstance(runtime, Torch) else None
+
+
 def runtime_faults(runtime: Runtime) -> Iterator[Fault]:
     """Yield what is wrong with a runtime, with paths below it."""
     counts = ("nodes", "processes_per_node", "workers", "executors")

@@ -32,6 +32,11 @@ PUBLISHED = PREFIX + "published"
 ORDER = PREFIX + "order"
 """The annotation with the digest of the object as it was sent: who finds the name taken compares it."""
 
+REPLICA = "training.kubeflow.org/replica-index"
+"""The label in which the Kubeflow Training Operator gives a pod its index."""
+_NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", REPLICA)
+"""Where the kinds of objects that gangs become write down which of their pods one is."""
+
 NAME_MAX = 63
 """The longest DNS label, and the longest value of a label."""
 _JOB_MAX = 52
@@ -106,6 +111,13 @@ def marked(manifest: dict[str, Any]) -> dict[str, Any]:
 def as_json(manifest: Any) -> bytes:
     """Return an object as it is digested and measured: JSON whose keys are in order."""
     return msgspec.json.encode(manifest, order="deterministic")
+
+
+def gang_node(pod: Mapping[str, Any]) -> int | None:
+    """Return the number of the node of its gang that a pod is, or None where nothing says it."""
+    metadata = pod["metadata"]
+    told = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
+    return next((int(told[each]) for each in _NODE_OF_GANG if each in told), None)
 
 
 def instance_of(pod: Mapping[str, Any], graph: Graph) -> tuple[str, int] | None:

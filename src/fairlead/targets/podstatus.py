@@ -93,9 +93,8 @@ def pod_status(pod: dict[str, Any]) -> PodStatus:
 
 def has_begun(pod: dict[str, Any]) -> bool:
     """Say whether a pod's step has begun, so that there is a log of it."""
-    container = main_container(pod)
     for each in listed(pod.get("status") or {}, "containerStatuses"):
-        if each.get("name") == container:
+        if each.get("name") == main_container(pod):
             return bool({"running", "terminated"} & (each.get("state") or {}).keys())
     return False
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from fairlead.errors import StoreError
+from fairlead.specs.runtimes import fewest_nodes
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.layout import checkpoint_prefix
 from fairlead.store.records import decode, encode
@@ -127,8 +128,12 @@ class StoredCheckpoints:
 
 
 def fetch_checkpoint(backend: Backend, task: WorkerTask) -> None:
-    """Bring what an earlier attempt has left to where this one looks for it, unless that is a volume."""
-    if task.number > 1 and task.step.checkpoint is None:
+    """Bring what an earlier attempt has left to where this one looks for it, unless that is a volume.
+
+    An elastic gang begins more than once in an attempt, and each time where it was.
+    """
+    begun = task.number > 1 or fewest_nodes(task.step.runtime) is not None
+    if begun and task.step.checkpoint is None:
         _stored(backend, task).fetch(Path(task.checkpoints))
 
 

@@ -281,12 +281,12 @@ def test_whoever_was_killed_before_it_was_written_down_is_replaced(client: Clien
     assert site.stored("attempts/") == ["a.0.2"]
 
 
-def test_a_gang_fails_with_the_rank_that_could_not_be_scheduled(client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", ["batch.kubernetes.io/job-completion-index", "training.kubeflow.org/replica-index"])
+def test_a_gang_fails_with_the_rank_that_could_not_be_scheduled(told: str, client: Client, tmp_path: Path) -> None:
     """The one who waits for the gang takes a rank's record for its own, and no other attempt follows."""
     pair = FunctionStep(name="pair", function="m:pair", runtime=Torch(nodes=2, processes_per_node=4))
     site = Site(client, tmp_path / "store", graph_of(Node(step="pair"), pair=pair), unschedulable="fail-after 1s")
-    gang = {naming.GANG: "pair.0.3", "batch.kubernetes.io/job-completion-index": "1"}
-    site.pod("pair-1", annotations=gang)
+    site.pod("pair-1", annotations={naming.GANG: "pair.0.3", told: "1"})
     site.nowhere("pair-1", since=time.time() - 60)
     with witnessed(site):
         enforce(site)

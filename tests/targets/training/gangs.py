@@ -15,10 +15,10 @@ FLOW = REPOSITORY / "tests/targets/flows/training/flow.py"
 
 
 def gangs(target: Target) -> Iterator[Gang]:
-    """Return a gang of each runtime that a target runs."""
+    """Return a gang of each runtime that a target runs, and of each step that it can express."""
     graph = traced(FLOW)
     for key, step in graph.steps.items():
-        if kind_of(step.runtime) in target.runtimes:
+        if kind_of(step.runtime) in target.runtimes and not any(target.faults(step)):
             yield Gang(submission(graph), step, key, 0, 1)
 
 
@@ -28,7 +28,7 @@ def compiled(target: Target) -> list[Manifest]:
 
 
 def golden_of(target: Target) -> Path:
-    return golden(FLOW, target.name)
+    return golden(FLOW, f"ranks_{target.name}")
 
 
 def templates(found: Any) -> list[dict[str, Any]]:

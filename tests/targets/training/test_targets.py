@@ -48,7 +48,7 @@ def test_the_last_object_is_the_one_that_is_waited_for_and_all_are_of_the_kinds_
 RANKS = st.one_of(
     st.builds(kind, nodes=st.integers(1, 500), processes_per_node=st.integers(1, 8))
     for kind in (Torch, Jax, TensorFlow, Mpi)
-)
+) | st.builds(Torch, nodes=st.integers(4, 500), processes_per_node=st.integers(1, 8), nodes_min=st.integers(1, 4))
 
 
 @st.composite
@@ -182,6 +182,21 @@ def test_a_target_whose_component_is_absent_is_refused_with_those_that_are_there
         "the target 'jobset' needs JobSet, which the cluster does not have; these targets can run it: job"
     )
     assert table.choose({}, {"torch": "jobset"}, lambda target: target.name == "job")[1] == []
+
+
+def test_an_elastic_gang_goes_to_the_first_target_that_can_have_one_or_is_refused_with_those_that_can() -> None:
+    elastic = {"fit": msgspec.structs.replace(STEP["fit"], runtime=Torch(nodes=4, nodes_min=2))}
+    chosen, faults = table.choose(elastic, {}, lambda _: True)
+    assert (chosen["torch"], faults) == ("pytorchjob", [])
+    refused = {name: table.choose(elastic, {"torch": name}, lambda _: True)[1] for name in ("jobset", "job")}
+    for name, (fault,) in refused.items():
+        assert fault.path == "steps.fit.runtime.nodes_min"
+        assert fault.message == (
+            "can't be had: a gang has all its nodes there, or does not run: the target "
+            f"{name!r} has no field for it; these targets can run it: pytorchjob"
+        )
+    _, (fault,) = table.choose(elastic, {}, lambda target: target.name == "job")
+    assert fault.message.endswith("; no target here can run it")
 
 
 def test_what_is_asked_for_is_checked_by_name_and_runtime() -> None:

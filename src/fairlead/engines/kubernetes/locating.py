@@ -12,8 +12,6 @@ from fairlead.store.layout import parse_task
 from fairlead.targets import naming
 from fairlead.targets.podstatus import pod_status
 
-_RANKS = "batch.kubernetes.io/job-completion-index"
-
 
 class Part(NamedTuple):
     """What of a run is looked for: an instance, or for a gang the pod that a rank runs in.
@@ -58,8 +56,8 @@ def _part_of(pod: dict[str, Any], graph: Graph) -> Part | None:
     metadata = pod["metadata"]
     gang = metadata.get("annotations", {}).get(naming.GANG)
     if gang is not None:
-        task, node = parse_task(gang), metadata.get("labels", {}).get(_RANKS)
-        return Part(task.step, task.index, int(node)) if node is not None else None
+        task, node = parse_task(gang), naming.gang_node(pod)
+        return None if node is None else Part(task.step, task.index, node)
     instance = naming.instance_of(pod, graph)
     return None if instance is None else Part(*instance)
 

@@ -27,6 +27,7 @@ from fairlead.specs.unschedulable import parse_unschedulable
 from fairlead.store.backends import list_all
 from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix
 from fairlead.store.records import AttemptRecord, encode
+from fairlead.targets import naming
 from fairlead.targets.fitting import never_fits
 from fairlead.targets.podcauses import UNSCHEDULABLE, is_unplaced
 from fairlead.targets.podstatus import condition, listed, main_container
@@ -168,11 +169,10 @@ class Placing:
 
 
 def _rank(pod: dict[str, Any], known: KnownRun, task: Task) -> int:
-    """Return the first rank of a gang's pod, by the index that an Indexed Job gives it."""
-    index = (pod["metadata"].get("annotations") or {}).get("batch.kubernetes.io/job-completion-index", "0")
+    """Return the first rank of a gang's pod."""
     runtimes = (step.runtime for step in known.spec.graph.steps.values() if step.name == task.step)
     each = next((runtime.processes_per_node for runtime in runtimes if isinstance(runtime, RankRuntime)), 1)
-    return int(index) * each
+    return (naming.gang_node(pod) or 0) * each
 
 
 def _was_ended(pod: dict[str, Any]) -> bool:

@@ -5,13 +5,13 @@ A package of others adds one by an entry point of the group ``fairlead.training`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from fairlead.errors import Fault
 from fairlead.specs.contexts import Submission
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import RankRuntime, fewest_nodes
 from fairlead.specs.steps import Step
 from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
@@ -86,6 +86,12 @@ class State(NamedTuple):
     note: str = ""
 
 
+def not_elastic(step: Step) -> Iterator[Fault]:
+    """Yield what of a step can't be had where a gang has all its nodes, or does not run."""
+    if fewest_nodes(step.runtime) is not None:
+        yield Fault("runtime.nodes_min", "can't be had: a gang has all its nodes there, or does not run")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """One way to run the ranks of a step on a cluster.
@@ -108,7 +114,7 @@ class Target:
     overlays: tuple[str, ...] = ()
     render: Callable[[Gang], list[Manifest]]
     state: Callable[[Manifest], State]
-    faults: Callable[[Step], Iterable[Fault]] = lambda _: ()
+    faults: Callable[[Step], Iterable[Fault]] = not_elastic
 
     @property
     def awaited(self) -> Resource:

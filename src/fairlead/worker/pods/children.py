@@ -33,6 +33,9 @@ from fairlead.worker.context import LoggedLine, summarized
 from fairlead.worker.failures import TAIL_LINES, crash, hint, last_lines, signal_name
 from fairlead.worker.tasks import WorkerTask
 
+TASK = "fairlead.worker.pods.process"
+"""The module that is the process of a task."""
+
 GRACE_S = 20.0
 """How long the child has to end by itself after it was asked to: less than the 30 s that a pod has by default."""
 
@@ -121,7 +124,13 @@ def starting(module: str) -> list[str]:
 
 
 def run_child(
-    task: WorkerTask, log: Path, work: Path, *, timeout_s: float | None, channel: socket.socket | None = None
+    task: WorkerTask,
+    log: Path,
+    work: Path,
+    *,
+    timeout_s: float | None,
+    channel: socket.socket | None = None,
+    module: str = TASK,
 ) -> Death | None:
     """Run a task in a process of its own, and wait for its end. Called in the main thread, which takes signals.
 
@@ -131,11 +140,12 @@ def run_child(
         work: A folder for the task's description.
         timeout_s: How long it may take, or None.
         channel: What a driver's process speaks to; given to it, and closed here.
+        module: What the process runs: it takes the path of the description, and removes it in the end.
 
     Returns:
         None where it ended well, else how it ended.
     """
-    return _wait([_Child(task, log, work / "task", channel)], timeout_s)[0]
+    return _wait([_Child(task, log, work / "task", channel, module)], timeout_s)[0]
 
 
 def run_children(tasks: Sequence[tuple[WorkerTask, Path]], work: Path) -> list[Death | None]:
@@ -144,7 +154,7 @@ def run_children(tasks: Sequence[tuple[WorkerTask, Path]], work: Path) -> list[D
     Returns:
         As `run_child` does, for each.
     """
-    children = [_Child(task, log, work / f"task-{number}", None) for number, (task, log) in enumerate(tasks)]
+    children = [_Child(task, log, work / f"task-{number}", None, TASK) for number, (task, log) in enumerate(tasks)]
     return _wait(children, None)
 
 
@@ -178,7 +188,9 @@ def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]
 
 
 class _Child:
-    def __init__(self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None) -> None:
+    def __init__(
+        self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None, module: str
+    ) -> None:
         self._description = description
         self._unkept = unkept(description)
         description.write_bytes(msgspec.msgpack.encode(task))
@@ -191,7 +203,7 @@ class _Child:
         self._log: BinaryIO = open(log, "wb")  # noqa: SIM115  # closed when the child has ended
         self._metrics = Path(task.metrics)
         self._process = subprocess.Popen(
-            [*starting("fairlead.worker.pods.process"), str(description)],
+            [*starting(module), str(description)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

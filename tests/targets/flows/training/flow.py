@@ -23,6 +23,11 @@ def torch() -> int:
     return 1
 
 
+@step(runtime=runtimes.torch(nodes=4, processes_per_node=2, nodes_min=2), retries=2)
+def elastic() -> int:
+    return 1
+
+
 @step(runtime=runtimes.jax(nodes=3), image="registry.example/jax:1")
 def jax() -> int:
     return 1
@@ -40,4 +45,4 @@ def mpi() -> int:
 
 @flow
 def training():
-    return [torch(), jax(), tensorflow(), mpi()]
+    return [torch(), elastic(), jax(), tensorflow(), mpi()]

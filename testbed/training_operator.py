@@ -1,0 +1,95 @@
+"""The Kubeflow Training Operator (v1) beside a running testbed, with its definitions and webhooks, for a while.
+
+It makes sure by itself that its webhooks have a certificate, and accepts one that is there already: of an authority
+with the name that it would have chosen, for the name of its Service. Nothing of it is left at the end.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import shutil
+import string
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import asking, building, kubectl, processes
+from .certificates import Certificate, authority, sign
+from .faults import TestbedError
+from .state import State
+
+KINDS = ("pytorchjob", "tfjob", "jaxjob")
+WEBHOOK_PORT, HEALTH_PORT = 9450, 9451
+_STARTING_S = 60.0
+
+
+@contextlib.contextmanager
+def operated(state: State) -> Iterator[tuple[str, ...]]:
+    """Run the operator, and take it away with its kinds and all their objects at the end.
+
+    Args:
+        state: The testbed's.
+
+    Yields:
+        The kinds that it runs.
+
+    Raises:
+        TestbedError: It can't be built, or did not start.
+    """
+    definitions = [f"--filename={_definition(kind)}" for kind in KINDS]
+    with tempfile.TemporaryDirectory(prefix="fairlead-operator-") as folder:
+        manifest = _manifest(Path(folder))
+        try:
+            kubectl.run(state, "apply", "--server-side", "--force-conflicts", *definitions)
+            kubectl.run(state, "apply", "--server-side", "--force-conflicts", "--filename=-", given=manifest)
+            kubectl.run(state, "wait", "--for=create", "--timeout=30s", *definitions)
+            kubectl.run(state, "wait", "--for=condition=Established", "--timeout=30s", *definitions)
+            with _operator(state, Path(folder)):
+                yield KINDS
+                # while it still answers: its webhook is asked about the last changes of its objects, too
+                kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *definitions)
+        finally:
+            kubectl.run(state, "delete", "--ignore-not-found", "--filename=-", given=manifest)
+            kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *definitions)
+
+
+def _definition(kind: str) -> Path:
+    return building.build("training-operator") / f"crds/kubeflow.org_{kind}s.yaml"
+
+
+def _manifest(folder: Path) -> str:
+    """Make the certificates in a folder, where the operator reads them too; returns the objects that hold them."""
+    served = folder / "k8s-webhook-server/serving-certs"
+    served.mkdir(parents=True)
+    authority(folder, "training-operator-ca")
+    names = ["DNS:training-operator.kubeflow.svc", "IP:127.0.0.1"]
+    sign(folder, Certificate("tls", "/CN=training-operator", names))
+    for name in ("tls.crt", "tls.key"):
+        shutil.copy(folder / name, served)
+    files = {"CA": "ca.crt", "CA_KEY": "ca.key", "CERTIFICATE": "tls.crt", "KEY": "tls.key"}
+    values = {key: base64.b64encode((folder / name).read_bytes()).decode() for key, name in files.items()}
+    text = (kubectl.MANIFESTS / "training-operator.yaml").read_text("utf-8")
+    return string.Template(text).substitute(values, PORT=str(WEBHOOK_PORT))
+
+
+@contextlib.contextmanager
+def _operator(state: State, folder: Path) -> Iterator[None]:
+    command = [
+        building.program("training-operator", of="training-operator"),
+        f"--kubeconfig={state.kubeconfig}",
+        "--metrics-bind-address=0",
+        f"--health-probe-bind-address=127.0.0.1:{HEALTH_PORT}",
+        f"--webhook-server-port={WEBHOOK_PORT}",
+        *(f"--enable-scheme={kind}" for kind in KINDS),
+    ]
+    log = folder / "operator.log"
+    with processes.beside(command, log, folder, {"TMPDIR": str(folder)}) as process:
+
+        def is_ready() -> bool:
+            return process.poll() is not None or asking.over_http("127.0.0.1", HEALTH_PORT, "/readyz")
+
+        if not processes.wait_until(is_ready, _STARTING_S) or process.poll() is not None:
+            fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
+            raise TestbedError(f"training-operator {fate}; its log ends with\n{processes.tail(log)}")
+        yield

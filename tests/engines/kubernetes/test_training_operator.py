@@ -1,0 +1,274 @@
+"""Steps with ranks as jobs of the real Training Operator: ranks that train together, fail, are cancelled, or come again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.local.driving import Driver, wait_for
+from fairlead.cli.main import call
+from fairlead.runs.home import home
+from fairlead.runs.reporting import read_report
+from fairlead.runs.results import flow_result
+from fairlead.specs.contexts import Context
+from fairlead.specs.reports import RunReport, StepReport
+from fairlead.store.opened import Store
+from fairlead.targets import naming
+from servers.cluster import Cluster
+from testbed import images, state
+from testbed.training_operator import KINDS, operated
+
+pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
+
+PATIENCE_S = 300.0
+TORCH = Path(__file__).parent / "torch"
+FLOW = '''
+import os
+import socket
+import time
+
+from fairlead import Retries, flow, runtimes, step
+
+TORCH = "@TORCH@"
+SMALL = {"cpu": "100m", "memory": "512Mi", "cache": False}
+
+
+@step(runtime=runtimes.jax(nodes=2), cpu="300m", memory="768Mi", cache=False)
+def reduced() -> float:
+    """Add up what each rank has: XLA makes it an all-reduce over both pods."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+    rank, ranks = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    address = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    jax.distributed.initialize(address, num_processes=ranks, process_id=rank)
+    mesh = Mesh(np.array(jax.devices()), ("ranks",))
+    spread, everywhere = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("ranks",), ()))
+    own = jax.make_array_from_process_local_data(spread, np.float32([10.0 ** rank]))
+    total = float(jax.jit(jnp.sum, out_shardings=everywhere)(own))
+    print(f"rank {rank} of {ranks} on {socket.gethostname()} has {total}", flush=True)
+    jax.distributed.shutdown()
+    return total + rank
+
+
+def trained() -> float:
+    """Fit y = 3 x, each rank on data of its own; both end with the same weight only if gradients are averaged."""
+    import torch
+    import torch.distributed as dist
+    from torch.nn.parallel import DistributedDataParallel
+
+    dist.init_process_group("gloo")
+    torch.manual_seed(dist.get_rank())
+    model = DistributedDataParallel(torch.nn.Linear(1, 1, bias=False))
+    steps = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(60):
+        x = torch.rand(16, 1)
+        steps.zero_grad()
+        torch.nn.functional.mse_loss(model(x), 3 * x).backward()
+        steps.step()
+    weight = float(next(model.parameters()))
+    both = [torch.zeros(1) for _ in range(dist.get_world_size())]
+    dist.all_gather(both, torch.tensor([weight]))
+    print(f"rank {dist.get_rank()} on {socket.gethostname()} has {weight}", flush=True)
+    assert len({float(each) for each in both}) == 1 and len(both) == 2
+    dist.destroy_process_group()
+    return weight
+
+
+@step(runtime=runtimes.torch(nodes=2), image=TORCH, **SMALL)
+def together() -> float:
+    return trained()
+
+
+@step(runtime=runtimes.torch(nodes=2, nodes_min=1), image=TORCH, **SMALL)
+def elastic() -> tuple[float, int]:
+    round_ = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+    if round_ == 0 and os.environ["RANK"] == "1":
+        os._exit(7)
+    return trained(), round_
+
+
+@step(runtime=runtimes.torch(nodes=2), retries=Retries(user=1, infrastructure=0), cpu="50m", memory="128Mi", cache=False)
+def broken() -> None:
+    if os.environ["RANK"] == "1":
+        raise ValueError(f"no luck in attempt {os.environ['FAIRLEAD_ATTEMPT']}")
+    time.sleep(600)
+
+
+@step(runtime=runtimes.tensorflow(nodes=2), cpu="50m", memory="128Mi", cache=False)
+def configured() -> list[str]:
+    import json
+
+    config = json.loads(os.environ["TF_CONFIG"])
+    return [*config["cluster"]["worker"], config["task"]["type"], str(config["task"]["index"])]
+
+
+@step(runtime=runtimes.jax(nodes=2), cpu="50m", memory="128Mi", cache=False)
+def endless() -> None:
+    print("begun", flush=True)
+    time.sleep(600)
+
+
+@flow
+def reducing():
+    return reduced()
+
+
+@flow
+def training():
+    return together()
+
+
+@flow
+def coming_again():
+    return elastic()
+
+
+@flow
+def breaking():
+    broken()
+
+
+@flow
+def configuring():
+    return configured()
+
+
+@flow
+def lasting():
+    endless()
+'''
+
+
+@pytest.fixture(scope="module")
+def operator(cluster: Cluster) -> Iterator[Cluster]:
+    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
+        pytest.skip("the operator runs beside a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
+    with operated(state.current()):
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def torch_image(cluster: Cluster) -> str:
+    """Build an image with torch where it is not there yet."""
+    content = (TORCH / "Containerfile").read_bytes() + images.python_tag().encode()
+    tag = f"localhost/fairlead-torch:{hashlib.sha256(content).hexdigest()[:12]}"
+    images.load(TORCH / "Containerfile", TORCH, tag)
+    return tag
+
+
+def written(folder: Path, image: str = "") -> Path:
+    """Write the project with the flows."""
+    project = folder / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "flow.py").write_text(FLOW.replace("@TORCH@", image or "unused"))
+    return project / "flow.py"
+
+
+@pytest.fixture
+def store(registered: Context, operator: Cluster) -> Store:
+    return Store(registered.store, home() / "host")
+
+
+@pytest.fixture
+def leftovers(operator: Cluster) -> Callable[[str], list[str]]:
+    kinds = ",".join(f"{kind}s.kubeflow.org" for kind in KINDS)
+
+    def found(run: str) -> list[str]:
+        listed = operator.get(kinds, f"--selector={naming.RUN}={run}")["items"]
+        return [f"{each['kind']} {each['metadata']['name']}" for each in listed]
+
+    return found
+
+
+def test_ranks_of_a_jaxjob_reduce_together_and_rank_0_says_what_came_of_it(
+    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+) -> None:
+    run = _succeeded(f"{written(tmp_path)}:reducing", "jaxjob", capsys)
+    assert flow_result(store, run) == 11.0
+    (attempt,) = _step(read_report(store.backend, run)).attempts
+    assert (attempt.status, attempt.rank) == ("succeeded", None)
+    for rank in (0, 1):
+        assert call(["logs", f"{run}/reduced/0/{rank}"]) == 0
+        said = capsys.readouterr().out
+        assert f"rank {rank} of 2 on reduced-" in said and f"-worker-{rank} has 11.0" in said
+    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+
+
+def test_two_ranks_of_a_pytorchjob_train_one_model(
+    store: Store, torch_image: str, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+) -> None:
+    run = _succeeded(f"{written(tmp_path, torch_image)}:training", "pytorchjob", capsys)
+    assert flow_result(store, run) == pytest.approx(3.0, abs=0.5)
+    for rank in (0, 1):
+        assert call(["logs", f"{run}/together/0/{rank}"]) == 0
+        assert f"-worker-{rank} has " in capsys.readouterr().out
+    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+
+
+def test_an_elastic_gang_begins_anew_in_the_same_attempt_when_a_rank_dies(
+    store: Store, torch_image: str, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+) -> None:
+    run = _succeeded(f"{written(tmp_path, torch_image)}:coming_again", "pytorchjob", capsys)
+    weight, round_ = flow_result(store, run)
+    assert (weight, round_) == (pytest.approx(3.0, abs=0.5), 1)
+    (attempt,) = _step(read_report(store.backend, run)).attempts
+    assert (attempt.status, attempt.rank) == ("succeeded", None)
+    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+
+
+def test_workers_of_a_tfjob_have_a_place_for_each_rank(store: Store, tmp_path: Path, capsys: Any) -> None:
+    run = _succeeded(f"{written(tmp_path)}:configuring", "tfjob", capsys)
+    *workers, kind, index = flow_result(store, run)
+    assert [each.rpartition("-worker-")[2] for each in workers] == ["0:29501", "1:29501"]
+    assert (kind, index) == ("worker", "0")
+
+
+def test_a_rank_that_fails_ends_the_attempt_and_each_one_counts(
+    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+) -> None:
+    assert call(["run", f"{written(tmp_path)}:breaking", "--target", "pytorchjob", "-o", "json"]) == 1
+    run = json.loads(capsys.readouterr().out)["run"]
+    first, second = _step(read_report(store.backend, run)).attempts
+    for number, attempt in enumerate((first, second), 1):
+        assert (attempt.status, attempt.rank) == ("failed", 1)
+        assert attempt.error is not None
+        assert (attempt.error.type, attempt.error.message) == ("ValueError", f"no luck in attempt {number}")
+    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+
+
+def test_a_pod_of_a_rank_is_entered_and_a_cancelled_run_leaves_nothing(
+    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capfd: Any
+) -> None:
+    driver = Driver(home(), "run", f"{written(tmp_path)}:lasting", "--target", "jaxjob", "-o", "json", store=store)
+    try:
+        wait_for(lambda: _step(read_report(store.backend, driver.run)).status == "running", patience_s=PATIENCE_S)
+        entered = ["exec", f"{driver.run}/endless", "--rank", "1", "--", "hostname"]
+        wait_for(lambda: call(entered) == 0, patience_s=PATIENCE_S)
+        assert "-worker-1" in capfd.readouterr().out
+        assert leftovers(driver.run)
+        assert call(["cancel", driver.run]) == 0
+        assert driver.ended(PATIENCE_S).report.status == "cancelled"
+    finally:
+        driver.end()
+    wait_for(lambda: not leftovers(driver.run), patience_s=PATIENCE_S)
+
+
+def _succeeded(flow: str, target: str, capsys: Any) -> str:
+    assert call(["run", flow, "--target", target, "-o", "json"]) == 0, capsys.readouterr().err
+    return str(json.loads(capsys.readouterr().out)["run"])
+
+
+def _step(report: RunReport) -> StepReport:
+    (step,) = report.steps
+    return step
