@@ -1,4 +1,4 @@
-"""A Kubernetes cluster with nodes, Argo Workflows and Kueue, which is there already: the testbed, or another one.
+"""A Kubernetes cluster with nodes and the components that runs use, which is there already: the testbed, or another.
 
 Tests do not start it: it takes a minute, and is the machine's. ``FAIRLEAD_TEST_KUBECONFIG`` names the kubeconfig of
 another cluster that is furnished in the same way (``testbed/manifests``).
