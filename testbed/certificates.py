@@ -38,12 +38,21 @@ def make(state: State, wanted: Sequence[Certificate]) -> None:
         sign(folder, each)
 
 
-def authority(folder: Path, name: str) -> None:
-    """Make an authority of its own in a folder, as ``ca``."""
+def authority(folder: Path, name: str, *, rsa: bool = False) -> None:
+    """Make an authority of its own in a folder, as ``ca``.
+
+    Args:
+        folder: Where.
+        name: Its name, which it could serve under too.
+        rsa: Whether its key is one of RSA, in the form of PKCS #1, for programs that read no other.
+    """
+    key = ["-newkey", "rsa:2048", "-nodes"] if rsa else _KEY
     _openssl(
-        folder, "req", "-x509", *_KEY, "-days", str(DAYS), "-subj", f"/CN={name}", "-addext",
+        folder, "req", "-x509", *key, "-days", str(DAYS), "-subj", f"/CN={name}", "-addext",
         f"subjectAltName=DNS:{name}", "-keyout", "ca.key", "-out", "ca.crt",
     )  # fmt: skip
+    if rsa:
+        _openssl(folder, "rsa", "-traditional", "-in", "ca.key", "-out", "ca.key")
 
 
 def sign(folder: Path, wanted: Certificate) -> None:

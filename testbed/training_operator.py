@@ -21,7 +21,7 @@ from .state import State
 
 KINDS = ("pytorchjob", "tfjob", "jaxjob")
 WEBHOOK_PORT, HEALTH_PORT = 9450, 9451
-_STARTING_S = 60.0
+_STARTING_S = 120.0
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def _manifest(folder: Path) -> str:
     """Make the certificates in a folder, where the operator reads them too; returns the objects that hold them."""
     served = folder / "k8s-webhook-server/serving-certs"
     served.mkdir(parents=True)
-    authority(folder, "training-operator-ca")
+    authority(folder, "training-operator-ca", rsa=True)
     names = ["DNS:training-operator.kubeflow.svc", "IP:127.0.0.1"]
     sign(folder, Certificate("tls", "/CN=training-operator", names))
     for name in ("tls.crt", "tls.key"):

@@ -97,6 +97,21 @@ def elastic() -> tuple[float, int]:
     return trained(), round_
 
 
+@step(runtime=runtimes.torch(nodes=2, nodes_min=1), image=TORCH, **SMALL)
+def deserted() -> int:
+    """Go on until another round has begun; a rank that loses the others has an error, and its agent begins one."""
+    import torch
+    import torch.distributed as dist
+
+    dist.init_process_group("gloo")
+    round_ = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+    print(f"round {round_} with {dist.get_world_size()}", flush=True)
+    while not round_:
+        dist.all_reduce(torch.zeros(1))
+        time.sleep(0.2)
+    return round_
+
+
 @step(runtime=runtimes.torch(nodes=2), retries=Retries(user=1, infrastructure=0), cpu="50m", memory="128Mi", cache=False)
 def broken() -> None:
     if os.environ["RANK"] == "1":
@@ -131,6 +146,11 @@ def training():
 @flow
 def coming_again():
     return elastic()
+
+
+@flow
+def deserting():
+    return deserted()
 
 
 @flow
@@ -227,6 +247,24 @@ def test_an_elastic_gang_begins_anew_in_the_same_attempt_when_a_rank_dies(
     wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
 
 
+def test_an_elastic_gang_outlives_the_pod_of_a_node(
+    store: Store, operator: Cluster, torch_image: str, tmp_path: Path, leftovers: Callable[[str], list[str]]
+) -> None:
+    flow = f"{written(tmp_path, torch_image)}:deserting"
+    driver = Driver(home(), "run", flow, "--target", "pytorchjob", "-o", "json", store=store)
+    try:
+        wait_for(lambda: _are_both_there(operator, driver.run), patience_s=PATIENCE_S)
+        operator.kubectl("delete", "pod", f"{_job(operator, driver.run)}-worker-1", "--wait=false")
+        ended = driver.ended(PATIENCE_S)
+        assert ended.report.status == "succeeded"
+        (attempt,) = _step(ended.report).attempts
+        assert (attempt.status, attempt.rank) == ("succeeded", None)
+        assert flow_result(store, driver.run) >= 1
+    finally:
+        driver.end()
+    wait_for(lambda: not leftovers(driver.run), patience_s=PATIENCE_S)
+
+
 def test_workers_of_a_tfjob_have_a_place_for_each_rank(store: Store, tmp_path: Path, capsys: Any) -> None:
     run = _succeeded(f"{written(tmp_path)}:configuring", "tfjob", capsys)
     *workers, kind, index = flow_result(store, run)
@@ -262,6 +300,20 @@ def test_a_pod_of_a_rank_is_entered_and_a_cancelled_run_leaves_nothing(
     finally:
         driver.end()
     wait_for(lambda: not leftovers(driver.run), patience_s=PATIENCE_S)
+
+
+def _job(cluster: Cluster, run: str) -> str:
+    (job,) = cluster.get("pytorchjobs", f"--selector={naming.RUN}={run}")["items"]
+    return str(job["metadata"]["name"])
+
+
+def _are_both_there(cluster: Cluster, run: str) -> bool:
+    """Say whether both ranks have found each other."""
+    jobs = cluster.get("pytorchjobs", f"--selector={naming.RUN}={run}")["items"]
+    pods = cluster.get("pods", f"--selector={naming.RUN}={run},training.kubeflow.org/replica-index")["items"]
+    if not jobs or len(pods) < 2 or any(each["status"]["phase"] != "Running" for each in pods):
+        return False
+    return all("round 0 with 2" in cluster.kubectl("logs", each["metadata"]["name"]) for each in pods)
 
 
 def _succeeded(flow: str, target: str, capsys: Any) -> str:

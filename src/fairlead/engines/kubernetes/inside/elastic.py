@@ -102,7 +102,8 @@ def _recorded(backend: Backend, task: WorkerTask) -> Iterator[Task]:
 
 
 def _agent(path: Path) -> int:
-    sys.argv = ["torchrun", "--no-python", *starting(_MODULE), str(path), "rank"]
+    """Become torchrun, whose options are spelt as torch 1 and 2 both know them."""
+    sys.argv = ["torchrun", "--no_python", *starting(_MODULE), str(path), "rank"]
     runpy.run_module("torch.distributed.run", run_name="__main__", alter_sys=True)
     path.unlink()  # an end that comes before this one is a death, whatever its exit code
     return 0
