@@ -215,6 +215,8 @@ def test_ports_of_a_step_are_here_until_its_pod_has_ended(site: Site) -> None:
     run = site.submit("two")
     for index in (0, 1):
         site.wait_until_running(f"{run}/serve/{index}")
+    listens = ("python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8000))")
+    wait_for(lambda: site.call("exec", f"{run}/serve/0", "--", *listens).returncode == 0, patience_s=60)
     several = site.call("port-forward", f"{run}/serve", "0:8000")
     assert several.returncode == 2
     assert "2 instances of step serve are running: 0, 1" in several.stderr.decode()

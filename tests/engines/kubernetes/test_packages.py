@@ -168,10 +168,12 @@ def test_steps_share_a_layer_that_the_next_run_finds_and_a_damaged_one_is_made_a
 
 
 def test_trials_and_calls_of_a_dynamic_flow_have_their_packages(
-    project: Path, place: Context, cluster: Cluster
+    project: Path, registered: Context, place: Context, cluster: Cluster
 ) -> None:
+    contexts.add(msgspec.structs.replace(place, image=registered.image))  # the sweep itself needs Optuna
     done = run(project, "searching", place)
     assert (done.status, done.result(), len(installers(cluster, done))) == ("succeeded", "tiny", 1)
+    contexts.add(place)
     called = run(project, "calling", place)
     assert (called.status, called.result()) == ("succeeded", "other0other1other2other3")
     assert len(installers(cluster, called)) == 1
