@@ -15,7 +15,7 @@ from fairlead.specs.causes import CAUSES, UNKNOWN
 from fairlead.specs.reports import ErrorReport
 from fairlead.store.backends import Backend, list_all
 from fairlead.store.layout import evidence_prefix
-from fairlead.store.records import AttemptRecord, Ended, Evidence, Observation, decode
+from fairlead.store.records import AttemptRecord, Ended, Evidence, Observation, decode, encode
 
 _ORDER = {cause: place for place, cause in enumerate(CAUSES)}
 
@@ -103,6 +103,6 @@ def kept(observations: Iterable[Observation]) -> Iterator[Observation]:
     yield from best.values()
 
 
-def _weight(seen: Evidence) -> tuple[bool, int, float, str, str]:
-    """Put ends before what a pod waited for until then, and the most telling cause first."""
-    return bool(seen.waiting), _ORDER.get(seen.cause, len(_ORDER)), -seen.time, seen.uid, seen.transition
+def _weight(seen: Evidence) -> tuple[bool, int, float, bytes]:
+    """Put ends before what a pod waited for until then, and the most telling cause first; no two are alike."""
+    return bool(seen.waiting), _ORDER.get(seen.cause, len(_ORDER)), -seen.time, encode(seen)
