@@ -36,7 +36,7 @@ from targets.refused import PLAIN, REFUSED, overlaid
 OWN = [file for file in FLOWS if "tests" in file.parts]
 CALLED = [file for file in OWN if file.parent.name != "training"]  # whose jobs are its gangs: targets/training
 LAUNCHING = {target: REPOSITORY / f"tests/targets/flows/mapping/{target}.golden.yaml" for target in launching()}
-KEPT = [golden(file, "workflow") for file in FLOWS] + [golden(file, "job") for file in OWN] + [*LAUNCHING.values()]
+KEPT = [golden(file, "workflow") for file in FLOWS] + [golden(file, "job") for file in CALLED] + [*LAUNCHING.values()]
 ARGO = (WORKFLOW, WORKFLOW_TEMPLATE, CRON_WORKFLOW)
 NEEDS = {"digits": ("numpy", "optuna"), "flights": ("pandas", "sklearn"), "driving": ("optuna",)}
 

@@ -25,7 +25,7 @@ R = TypeVar("R")
 RESERVED_FLAGS = frozenset(
     {
         "on", "detach", "inline", "output", "o", "help", "h", "label", "no_cache",
-        "parallel", "relax", "store", "quiet", "q", "unschedulable",
+        "parallel", "relax", "store", "target", "quiet", "q", "unschedulable",
     }
 )  # fmt: skip
 """Options of ``fairlead run``, which no parameter of a flow may be called."""
