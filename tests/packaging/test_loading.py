@@ -43,6 +43,16 @@ def test_an_edit_of_the_same_second_and_length_counts(workplace: Workplace) -> N
     ) == [1, 2]
 
 
+def test_a_file_of_the_project_is_run_by_its_path_as_ever(workplace: Workplace) -> None:
+    workplace.write(flow="VALUE = 1", script="VALUE = 2")
+    assert workplace.run(
+        """
+        import os, runpy
+        result = [load().VALUE, runpy.run_path(os.path.abspath("script.py"))["VALUE"]]
+        """
+    ) == [1, 2]
+
+
 def test_an_unchanged_project_is_the_same_module(workplace: Workplace) -> None:
     workplace.write(flow="class Model: pass", other="class Model: pass")
     assert workplace.run(

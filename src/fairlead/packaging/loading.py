@@ -102,7 +102,7 @@ class ProjectFinder(FileFinder):
 
 def _project_hook(entry: str) -> ProjectFinder:
     texts = sources.active()
-    if texts is None or not texts.covers(entry):
+    if texts is None or not texts.covers(entry) or os.path.isfile(entry):  # `runpy` asks about files too
         raise ImportError(f"{entry} is no folder of the project", path=entry)
     return ProjectFinder(os.path.abspath(entry), texts)
 
