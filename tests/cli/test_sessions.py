@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.kube.channels import CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT, V4, V5
+from fairlead.kube.channels import CLOSE, RESIZE, STDERR, STDIN, STDOUT, V4, V5
 from kube.container import Session, container, upper_case
 from projects import SOURCE
 from terminals import terminal
@@ -84,7 +84,7 @@ def test_a_command_that_can_not_be_started_says_why(said: str, code: int, shown:
     def failing(session: Session) -> None:
         session.accept()
         status = {"kind": "Status", "status": "Failure", "reason": "InternalError", "message": said, "code": 500}
-        session.say(ERROR, json.dumps(status).encode())
+        session.end(status)
 
     with container(failing) as (port, _):
         done = subprocess.run(

@@ -86,6 +86,10 @@ class Session:
                 "message": f"exit code {code}",
                 "details": {"causes": causes},
             }
+        self.end(status)
+
+    def end(self, status: dict[str, Any]) -> None:
+        """Say what has become of it, and close in good order: what is closed with something unread takes that along."""
         self.say(ERROR, json.dumps(status).encode())
         self._send(events.CloseConnection(code=1000))
         for _ in self._events:  # the other side's farewell
