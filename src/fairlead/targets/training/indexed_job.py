@@ -11,7 +11,7 @@ from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training import conditions
-from fairlead.targets.training.members import INDEX, Places, labels, member
+from fairlead.targets.training.members import INDEX, Places, labels, member, metadata
 from fairlead.targets.training.target import Gang, Resource, Target
 
 KEPT_S = 24 * 3600
@@ -33,12 +33,7 @@ def render(gang: Gang) -> list[Manifest]:
     job: Manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": name,
-            "namespace": gang.submission.namespace,
-            "labels": labels(gang),
-            "annotations": {naming.GANG: gang.attempt},
-        },
+        "metadata": metadata(gang, labels(gang)),
         "spec": {
             **indexed(gang),
             "ttlSecondsAfterFinished": KEPT_S,
@@ -48,12 +43,7 @@ def render(gang: Gang) -> list[Manifest]:
     service: Manifest = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {
-            "name": name,
-            "namespace": gang.submission.namespace,
-            "labels": naming.run_labels(gang.submission),
-            "annotations": {naming.GANG: gang.attempt},
-        },
+        "metadata": metadata(gang, naming.run_labels(gang.submission)),
         "spec": {
             "clusterIP": "None",
             "publishNotReadyAddresses": True,  # ranks find each other before any of them is ready

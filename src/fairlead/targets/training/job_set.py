@@ -12,7 +12,7 @@ from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training import conditions
 from fairlead.targets.training.indexed_job import KEPT_S, indexed
-from fairlead.targets.training.members import INDEX, Places, labels, member
+from fairlead.targets.training.members import INDEX, Places, labels, member, metadata
 from fairlead.targets.training.target import Gang, Resource, Target
 
 NODE = "node"
@@ -31,12 +31,7 @@ def render(gang: Gang) -> list[Manifest]:
     made: Manifest = {
         "apiVersion": TARGET.awaited.api_version,
         "kind": TARGET.awaited.kind,
-        "metadata": {
-            "name": gang.object_name,
-            "namespace": gang.submission.namespace,
-            "labels": labels(gang),
-            "annotations": {naming.GANG: gang.attempt},
-        },
+        "metadata": metadata(gang, labels(gang)),
         "spec": {**job_set(gang, member(gang, places(gang))), "ttlSecondsAfterFinished": KEPT_S},
     }
     return [naming.marked(overlaid(gang.step, made, _TEMPLATE, _OPENED))]

@@ -52,6 +52,21 @@ def _renamed(found: pods.Container, name: str) -> pods.Container:
     return {**found, "name": name} if found["name"] == pods.MAIN else found
 
 
+def metadata(gang: Gang, marks: dict[str, str]) -> Manifest:
+    """Return the metadata of an object that an attempt becomes.
+
+    Args:
+        gang: The attempt.
+        marks: The object's labels.
+    """
+    return {
+        "name": gang.object_name,
+        "namespace": gang.submission.namespace,
+        "labels": marks,
+        "annotations": {naming.GANG: gang.attempt},
+    }
+
+
 def labels(gang: Gang) -> dict[str, str]:
     """Return the labels of the object that a queue admits as a whole."""
     return {**naming.run_labels(gang.submission), **pods.queue_label(gang.submission.context, gang.step)}

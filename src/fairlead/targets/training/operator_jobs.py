@@ -15,7 +15,7 @@ from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training.indexed_job import KEPT_S
-from fairlead.targets.training.members import MASTER_PORT, Places, labels, member
+from fairlead.targets.training.members import MASTER_PORT, Places, labels, member, metadata
 from fairlead.targets.training.target import Gang, Resource
 
 COMPONENT = "the Kubeflow Training Operator (v1)"
@@ -58,12 +58,7 @@ def operated(
     made: Manifest = {
         "apiVersion": framework.resource.api_version,
         "kind": framework.resource.kind,
-        "metadata": {
-            "name": gang.object_name,
-            "namespace": gang.submission.namespace,
-            "labels": labels(gang),
-            "annotations": {naming.GANG: gang.attempt},
-        },
+        "metadata": metadata(gang, labels(gang)),
         "spec": {
             **fields,
             "runPolicy": {**policy, "ttlSecondsAfterFinished": KEPT_S},

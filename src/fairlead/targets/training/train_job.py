@@ -17,7 +17,7 @@ from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training import conditions
 from fairlead.targets.training.job_set import NODE, job_set, places
-from fairlead.targets.training.members import labels, member
+from fairlead.targets.training.members import labels, member, metadata
 from fairlead.targets.training.target import Gang, Resource, Target
 
 PREFIX = "trainer.kubeflow.org/"
@@ -64,12 +64,7 @@ def _made(gang: Gang, resource: Resource, marks: dict[str, str], spec: dict[str,
     return {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
-        "metadata": {
-            "name": gang.object_name,
-            "namespace": gang.submission.namespace,
-            "labels": marks,
-            "annotations": {naming.GANG: gang.attempt},
-        },
+        "metadata": metadata(gang, marks),
         "spec": spec,
     }
 

@@ -20,8 +20,9 @@ import msgspec
 
 from fairlead.engines.kubernetes.inside.ranks import as_rank, record_deaths, run_ranks
 from fairlead.specs.runtimes import Torch, fewest_nodes
-from fairlead.store.backends import Backend, list_all
-from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix
+from fairlead.store.backends import Backend
+from fairlead.store.history import attempts_of
+from fairlead.store.layout import Task, attempt_key
 from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.pods.children import run_child, starting
 from fairlead.worker.pods.place import open_store
@@ -93,12 +94,10 @@ def forget(backend: Backend, task: WorkerTask, rank: Rank) -> None:
 
 def _recorded(backend: Backend, task: WorkerTask) -> Iterator[Task]:
     """Yield the ranks of which an attempt has records."""
-    prefix = run_prefix(task.run) + "attempts/"
-    own = f"{prefix}{task_name(task)._replace(rank=None)}.r"
-    for entry in list_all(backend, prefix, own):
-        if not entry.key.startswith(own):
-            break
-        yield parse_task(entry.key[len(prefix) :])
+    own = task_name(task)
+    for _, found in attempts_of(backend, task.run, own.step, own.index):
+        if found.number == own.number and found.rank is not None:
+            yield found
 
 
 def _agent(path: Path) -> int:

@@ -19,8 +19,8 @@ from fairlead.kube.client import Client
 from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import WORKLOAD, Kind
 from fairlead.specs.contexts import Submission
-from fairlead.store.backends import list_all
-from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix, start_key, task_key
+from fairlead.store.history import attempts_of
+from fairlead.store.layout import Task, attempt_key, start_key, task_key
 from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
 from fairlead.targets import pods
@@ -168,16 +168,12 @@ class _Gang:
         self._pod.backend.create(attempt_key(self._pod.spec.run, self._name), encode(record))
 
     def _records(self) -> dict[int, AttemptRecord]:
-        prefix = run_prefix(self._pod.spec.run) + "attempts/"
-        own = f"{prefix}{self._name}.r"
-        found = {}
-        for entry in list_all(self._pod.backend, prefix, own):
-            if not entry.key.startswith(own):
-                break
-            rank = parse_task(entry.key[len(prefix) :]).rank
-            assert rank is not None
-            found[rank] = decode(self._pod.backend.get(entry.key), AttemptRecord, key=entry.key)
-        return found
+        backend, own = self._pod.backend, self._name
+        return {
+            task.rank: decode(backend.get(key), AttemptRecord, key=key)
+            for key, task in attempts_of(backend, self._pod.spec.run, own.step, own.index)
+            if task.number == own.number and task.rank is not None
+        }
 
     def _gang(self, number: int) -> Gang:
         return Gang(self._submission, self._instance.step, self._instance.name, self._instance.index, number)
