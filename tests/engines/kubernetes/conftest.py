@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -62,3 +63,13 @@ def store(registered: Context) -> Store:
 def client(registered: Context) -> Client:
     """Connect to the cluster of the registered context."""
     return Client(connect(registered.kube_context, kubeconfig=registered.kubeconfig, namespace=registered.namespace))
+
+
+@pytest.fixture
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return the file of the test module's flows, ``FLOW``, in a project of its own."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "flow.py").write_text(request.module.FLOW)
+    return project / "flow.py"

@@ -74,15 +74,6 @@ def waiting():
 """
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    return str(project / "flow.py")
-
-
 @pytest.fixture(params=[OFF_S, -OFF_S], ids=["ahead", "behind"])
 def skewed(request: Any, registered: Any, tmp_path: Path) -> dict[str, str]:
     """Return the environment of commands whose clock is ahead or behind."""
@@ -107,7 +98,7 @@ def ended(store: Store, skewed: dict[str, str], *arguments: str) -> Ended:
         driver.end()
 
 
-def test_a_clock_that_is_off_changes_nothing(client: Client, store: Store, file: str, skewed: dict[str, str]) -> None:
+def test_a_clock_that_is_off_changes_nothing(client: Client, store: Store, file: Path, skewed: dict[str, str]) -> None:
     found = ended(store, skewed, "run", f"{file}:failing")
     run = found.report.run
     try:
@@ -129,7 +120,7 @@ def test_a_clock_that_is_off_changes_nothing(client: Client, store: Store, file:
         remove(client, called.run)
 
 
-def test_a_client_whose_clock_is_off_stops_a_run(client: Client, store: Store, file: str, skewed: Any) -> None:
+def test_a_client_whose_clock_is_off_stops_a_run(client: Client, store: Store, file: Path, skewed: Any) -> None:
     followed = Driver(home(), "run", f"{file}:waiting", "-o", "json", store=store)
     try:
         run = followed.run

@@ -117,15 +117,6 @@ def drained():
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    return project / "flow.py"
-
-
-@pytest.fixture
 def recorder(cluster: Cluster, registered: Context, client: Client) -> Iterator[Callable[[], str]]:
     """Run a recorder of the context in the cluster; gives what reads its log."""
     manifests = render(registered.name, everywhere=False, ends=True, nodes=True, replicas=1)

@@ -106,15 +106,6 @@ def narrow_queue(cluster):
     cluster.kubectl("delete", "clusterqueue", name)
 
 
-@pytest.fixture
-def file(tmp_path):
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    return project / "flow.py"
-
-
 @pytest.mark.parametrize("target", ["job", pytest.param("jobset", marks=pytest.mark.slow), "trainjob"])
 def test_a_gang_waits_whole_for_quota_and_says_so(cluster, registered, narrow_queue, store, file, target):
     """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""

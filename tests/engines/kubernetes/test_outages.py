@@ -86,15 +86,6 @@ def refused():
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> str:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    return str(project / "flow.py")
-
-
-@pytest.fixture
 def store_relay(cluster: Cluster, registered: Context, tmp_path: Path) -> Iterator[Relay]:
     """Put a relay between the store and whoever uses the context: its pods and its commands, and not this process."""
     if not cluster.store_environment:
@@ -116,14 +107,14 @@ def store_relay(cluster: Cluster, registered: Context, tmp_path: Path) -> Iterat
             cluster.kubectl("delete", "secret", name)
 
 
-def launch(file: str, flow: str, capsys: Any) -> str:
+def launch(file: Path, flow: str, capsys: Any) -> str:
     capsys.readouterr()
     assert call(["run", f"{file}:{flow}", "--detach", "-o", "json"]) == 0
     return str(json.loads(capsys.readouterr().out)["run"])
 
 
 def test_a_store_that_is_away_for_a_minute_costs_nothing(
-    store_relay: Relay, client: Client, store: Store, file: str, capsys: Any
+    store_relay: Relay, client: Client, store: Store, file: Path, capsys: Any
 ) -> None:
     driver = Driver(home(), "run", f"{file}:outlast", "-o", "json", store=store)
     try:
@@ -151,7 +142,7 @@ OBJECTS = re.compile(rb"PUT /\S+/objects/")
 
 
 def test_a_result_that_can_t_be_stored_for_good_is_the_infrastructure_s_and_says_so(
-    store_relay: Relay, client: Client, store: Store, file: str, capsys: Any
+    store_relay: Relay, client: Client, store: Store, file: Path, capsys: Any
 ) -> None:
     run = launch(file, "refused", capsys)
     try:
@@ -172,7 +163,7 @@ def test_a_result_that_can_t_be_stored_for_good_is_the_infrastructure_s_and_says
 
 
 def test_a_result_that_can_t_be_stored_for_a_while_is_made_again(
-    store_relay: Relay, client: Client, store: Store, file: str, capsys: Any
+    store_relay: Relay, client: Client, store: Store, file: Path, capsys: Any
 ) -> None:
     run = launch(file, "refused", capsys)
     try:
@@ -202,7 +193,7 @@ def server_relay(cluster: Cluster, registered: Context, tmp_path: Path) -> Itera
 
 
 def test_a_client_outlasts_an_api_server_that_is_away(
-    server_relay: Relay, client: Client, store: Store, file: str
+    server_relay: Relay, client: Client, store: Store, file: Path
 ) -> None:
     driver = Driver(home(), "run", f"{file}:followed", "-o", "json", store=store)
     try:

@@ -39,16 +39,7 @@ def talking():
 '''
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> str:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    return str(project / "flow.py")
-
-
-def test_100_mb_of_log_are_complete_when_the_pods_are_gone(client: Client, store: Store, file: str) -> None:
+def test_100_mb_of_log_are_complete_when_the_pods_are_gone(client: Client, store: Store, file: Path) -> None:
     driver = Driver(home(), "run", f"{file}:talking", "-o", "json", store=store)
     try:
         ended = driver.ended(PATIENCE_S)

@@ -14,7 +14,6 @@ from fairlead.cli.main import call
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
-from fairlead.specs.contexts import Context
 from fairlead.specs.reports import RunReport, StepReport
 from fairlead.store.opened import Store
 from fairlead.targets import naming
@@ -84,20 +83,6 @@ def breaking():
 def lasting():
     endless()
 '''
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW)
-    return project / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context) -> Store:
-    return Store(registered.store, home() / "host")
 
 
 @pytest.fixture(params=COMPONENTS)
