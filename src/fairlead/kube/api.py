@@ -174,8 +174,8 @@ class Api:
         return other
 
     def now(self) -> float:
-        """Return the time by the server's clock, to a second, in seconds since 1970: its objects are dated by it."""
-        return self._transport.now()
+        """Return the time by the server's clock, in seconds since 1970: its objects are dated by it."""
+        return self._transport.clock.now()
 
     def close(self) -> None:
         """Close the connections that are not in use."""

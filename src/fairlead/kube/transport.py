@@ -13,11 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urlencode, urlsplit
 
 from fairlead.errors import MissingExtra, UsageError
+from fairlead.kube.clock import ServerClock
 from fairlead.kube.connection import Connection
 from fairlead.kube.credentials import Identity, basic
 from fairlead.kube.failures import Unreachable
@@ -125,7 +125,7 @@ class Transport:
         self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
         self._identity = Identity()
-        self._dated = "", 0.0
+        self.clock = ServerClock()
 
     def send(
         self,
@@ -156,6 +156,7 @@ class Transport:
         if identity.authorization:
             given["Authorization"] = identity.authorization
         parameters = urlencode({name: value for name, value in query.items() if value not in ("", None)})
+        sent = time.monotonic()
         with _translated(self.connection.where, was_sent=False):
             answer = self._pool_for(identity).urlopen(
                 method,
@@ -168,16 +169,8 @@ class Transport:
                 preload_content=False,
                 decode_content=True,
             )
-        self._dated = answer.headers.get("Date", ""), time.monotonic()
+        self.clock.take(answer.headers.get("Date", ""), sent, time.monotonic())
         return Stream(answer, self.connection.where)
-
-    def now(self) -> float:
-        """Return the time by the server's clock, as its last answer was dated; this machine's where none was."""
-        said, at = self._dated
-        try:
-            return parsedate_to_datetime(said).timestamp() + time.monotonic() - at
-        except ValueError:
-            return time.time()
 
     def _pool_for(self, identity: Identity) -> urllib3.PoolManager:
         """Return the pool; a new one where the client's certificate is another."""
