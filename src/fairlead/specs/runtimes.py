@@ -22,6 +22,11 @@ class _Runtime(
 ):
     roles: dict[str, Role] = {}
 
+    def resources_of(self, role: str, otherwise: Resources) -> Resources:
+        """Return what each node of a role gets: its own resources, or the step's."""
+        own = self.roles.get(role)
+        return otherwise if own is None else own.resources
+
 
 class Single(_Runtime, frozen=True, kw_only=True, tag="single"):
     """One process, the default."""
@@ -56,9 +61,14 @@ class Mpi(_Ranks, frozen=True, kw_only=True, tag="mpi"):
 
 
 class Ray(_Runtime, frozen=True, kw_only=True, tag="ray"):
-    """A Ray cluster for the duration of the step."""
+    """A Ray cluster for the duration of the step, which runs on its head."""
 
     workers: int = 1
+
+    @property
+    def nodes_by_role(self) -> dict[str, int]:
+        """How many nodes there are of each role."""
+        return {"head": 1, "worker": self.workers}
 
 
 class Spark(_Runtime, frozen=True, kw_only=True, tag="spark"):
@@ -66,15 +76,30 @@ class Spark(_Runtime, frozen=True, kw_only=True, tag="spark"):
 
     executors: int = 1
 
+    @property
+    def nodes_by_role(self) -> dict[str, int]:
+        """How many nodes there are of each role."""
+        return {"driver": 1, "executor": self.executors}
+
 
 class Dask(_Runtime, frozen=True, kw_only=True, tag="dask"):
-    """A Dask cluster for the duration of the step."""
+    """A Dask cluster for the duration of the step, which is its client."""
 
     workers: int = 1
 
+    @property
+    def nodes_by_role(self) -> dict[str, int]:
+        """How many nodes there are of each role."""
+        return {"client": 1, "scheduler": 1, "worker": self.workers}
+
 
 RankRuntime = Torch | Jax | TensorFlow | Mpi
-Runtime = Single | Torch | Jax | TensorFlow | Mpi | Ray | Spark | Dask
+"""Every process runs the step."""
+ClusterRuntime = Ray | Spark | Dask
+"""One process runs the step, and has the others work for it."""
+GangRuntime = RankRuntime | ClusterRuntime
+"""On a cluster the step has several pods, which start and end together."""
+Runtime = Single | GangRuntime
 
 ROLES: Mapping[str, frozenset[str]] = {
     "single": frozenset(),
@@ -84,7 +109,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "mpi": frozenset({"launcher", "worker"}),
     "ray": frozenset({"head", "worker"}),
     "spark": frozenset({"driver", "executor"}),
-    "dask": frozenset({"scheduler", "worker"}),
+    "dask": frozenset({"client", "scheduler", "worker"}),
 }
 """The roles that each kind of runtime knows."""
 
@@ -115,5 +140,7 @@ def runtime_faults(runtime: Runtime) -> Iterator[Fault]:
             yield Fault(f"roles.{name}", f"the runtime {kind!r} has no such role; its roles: {known}")
         if role.count < 1:
             yield Fault(f"roles.{name}.count", f"must be at least 1, got {role.count}")
+        elif role.count > 1 and isinstance(runtime, ClusterRuntime):
+            yield Fault(f"roles.{name}.count", f"can't be had: how many there are, the runtime {kind!r} says itself")
         for fault in resource_faults(role.resources):
             yield Fault(f"roles.{name}.resources.{fault.path}", fault.message)

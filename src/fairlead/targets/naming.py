@@ -34,7 +34,9 @@ ORDER = PREFIX + "order"
 
 REPLICA = "training.kubeflow.org/replica-index"
 """The label in which the Kubeflow Training Operator gives a pod its index."""
-_NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", REPLICA)
+NODE_OF_GANG = PREFIX + "node-of-gang"
+"""The annotation of a pod that says so itself, where its component does not."""
+_NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", REPLICA, NODE_OF_GANG)
 """Where the kinds of objects that gangs become write down which of their pods one is."""
 
 NAME_MAX = 63

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from fairlead.specs.contexts import Context, Submission
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import ClusterRuntime, GangRuntime
 from fairlead.specs.steps import ContainerStep, DriverStep, Environment, FunctionStep, Step, SweepStep
 from fairlead.targets import naming
 from fairlead.targets.overlays import overlay, refused
@@ -25,6 +27,8 @@ CONTAINER = "kubectl.kubernetes.io/default-container"
 
 Source: https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-default-container
 """
+ON_PATH = "any/fairlead/worker/pods/path"
+"""The folder, among what is delivered, by which a Python finds the code of a step: it goes into ``PYTHONPATH``."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """The label that names the LocalQueue of a pod or a job."""
 
@@ -38,8 +42,8 @@ def is_driving(step: Step) -> bool:
 
 
 def is_gang(step: Step) -> bool:
-    """Say whether a step runs in pods of its ranks, and its own pod waits for them."""
-    return isinstance(step.runtime, RankRuntime)
+    """Say whether a step runs in several pods, and its own pod waits for them."""
+    return isinstance(step.runtime, GangRuntime)
 
 
 def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
@@ -62,7 +66,7 @@ def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
 
 
 def rank_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
-    """Return the pod of one node of a gang.
+    """Return the pod of one node of a gang, or of the one process of a step that has a cluster work for it.
 
     Args:
         submission: Where it runs.
@@ -73,6 +77,43 @@ def rank_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     """
     arguments = [*identity(submission), *where]
     return _user_pod(submission.context, step, "fairlead.engines.kubernetes.inside.rank", arguments, driving=False)
+
+
+def node_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
+    """Return the pod of a node of a framework's cluster: with the step's code, and without a command.
+
+    Every Python in it finds the step's modules and packages, as the framework starts them by names of its own.
+
+    Args:
+        submission: Where it runs.
+        step: The step.
+        *where: The arguments that say which attempt it is of.
+
+    Raises as `step_pod` does.
+    """
+    arguments = [*identity(submission), *where]
+    made = _user_pod(submission.context, step, "fairlead.worker.pods.arriving", arguments, driving=False)
+    arriving = main_of(made)
+    own = {name: value for name, value in arriving.items() if name != "command"}
+    own["env"] = [*own["env"], {"name": "PYTHONPATH", "value": f"{DELIVERED}/{ON_PATH}"}]
+    others = [each for each in made["containers"] if each is not arriving]
+    return {
+        **made,
+        "initContainers": [*made["initContainers"], {**arriving, "name": "code"}],
+        "containers": [own, *others],
+    }
+
+
+def main_of(spec: PodSpec) -> Container:
+    """Return the container that runs the step."""
+    found: Container = next(each for each in spec["containers"] if each["name"] == MAIN)
+    return found
+
+
+def of_role(step: Step, role: str) -> Step:
+    """Return a step as the nodes of one role of its framework's cluster have it: with their resources."""
+    assert isinstance(step.runtime, ClusterRuntime)
+    return msgspec.structs.replace(step, resources=step.runtime.resources_of(role, step.resources))
 
 
 def debug_pod(submission: Submission, step: Step) -> PodSpec:

@@ -14,7 +14,7 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.graphs import Graph
 from fairlead.specs.labels import label_faults
 from fairlead.specs.requirements import read_requirements
-from fairlead.specs.runtimes import RankRuntime, Single, kind_of
+from fairlead.specs.runtimes import ClusterRuntime
 from fairlead.specs.steps import ContainerStep, Step
 from fairlead.targets.naming import PREFIX, dns_label
 from fairlead.targets.overlays import KINDS
@@ -50,10 +50,7 @@ def label_refusals(labels: dict[str, str]) -> Iterator[Fault]:
 
 def step_refusals(step: Step) -> Iterator[Fault]:
     """Yield why a step can't run on a cluster, with paths below it."""
-    runtime = step.runtime
-    if not isinstance(runtime, Single | RankRuntime):
-        yield Fault("runtime", f"{kind_of(runtime)!r} can't run on a cluster yet")
-    elif runtime.roles:
+    if step.runtime.roles and not isinstance(step.runtime, ClusterRuntime):
         yield Fault("runtime.roles", "can't be had on a cluster yet: all nodes of a gang are alike")
     if devices_per_node(step) is None:
         yield Fault("resources.gpus", _unshared(step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.specs.runtimes import ClusterRuntime, RankRuntime, kind_of
 from fairlead.worker.tasks import Rank
 
 
@@ -37,3 +37,18 @@ def ranks_on(
         for node in nodes
         for local in range(each)
     ]
+
+
+def the_one(runtime: ClusterRuntime) -> Rank:
+    """Return the place of the one process that runs a step for which a cluster works."""
+    return Rank(
+        rank=0,
+        world_size=1,
+        local_rank=0,
+        local_world_size=1,
+        node_rank=0,
+        nodes=1,
+        master_address="",
+        master_port=0,
+        kind=kind_of(runtime),
+    )

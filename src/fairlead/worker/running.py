@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from fairlead.errors import ClaimedError, DamagedError, FairleadError, StoreErro
 from fairlead.naming import digest_bytes
 from fairlead.specs import steps as specs
 from fairlead.specs.graphs import Export
+from fairlead.specs.runtimes import ClusterRuntime
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.claims import host_name, pod_uid
@@ -92,7 +94,8 @@ def run_task(
 def perform(task: WorkerTask, function: Callable[..., Any], values: Values) -> Outcome:
     """Load a task's inputs, call its function, and store what that returns, unless another rank's counts."""
     inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
-    returned = function(**inputs)
+    with _cluster_of(task):
+        returned = function(**inputs)
     if task.rank is not None and task.rank.rank != 0:
         return Outcome()
     try:
@@ -100,6 +103,15 @@ def perform(task: WorkerTask, function: Callable[..., Any], values: Values) -> O
     except StoreError as error:
         what, why = f"the result of step {task.step.name!r} can't be stored", f"{error.what}: {error.why}"
         raise StoreError(what, where=error.where, why=why, next=error.next) from error
+
+
+def _cluster_of(task: WorkerTask) -> AbstractContextManager[None]:
+    """Return the cluster of the task's framework on this machine; of one in pods, the task is the one rank."""
+    if not isinstance(task.step.runtime, ClusterRuntime) or task.rank is not None:
+        return nullcontext()
+    from fairlead.worker.clusters import cluster_here  # lazy: few steps have one
+
+    return cluster_here(task.step)
 
 
 def is_of_the_store(error: BaseException) -> bool:
@@ -282,7 +294,8 @@ def environment_of(task: WorkerTask) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
     }
-    return {**own, **task.variables, **(_rank_environment(task) if task.rank else {})}
+    has_others = task.rank is not None and bool(task.rank.master_address)
+    return {**own, **task.variables, **(_rank_environment(task) if has_others else {})}
 
 
 def _rank_environment(task: WorkerTask) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A real API server accepts what every target compiles to, by the definitions of the components that have its kinds.
 
-The definitions lie beside the clone, ``shared/crds/*/GROUP_PLURAL.yaml``; a target is held as soon as they are there.
+The definitions lie beside the clone, ``shared/crds/*/GROUP_PLURAL.yaml``, or
+``KIND.yaml`` as some projects name theirs; a target is held as soon as they are there.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ def test_the_api_server_accepts_every_object_strictly_and_admits_its_pods(target
 def definition(kind: Kind) -> dict[str, Any]:
     """Return the definition that has a kind in its version; more than one component may have its name."""
     named = f"{kind.group}_{kind.plural}.yaml"
-    for path in sorted([*DEFINITIONS.glob(f"*/{named}"), *DEFINITIONS.glob(f"*/{named}.gz")]):
+    names = (named, f"{named}.gz", f"{kind.kind.lower()}.yaml")
+    for path in sorted(path for name in names for path in DEFINITIONS.glob(f"*/{name}")):
         text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         found: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         if any(each["name"] == kind.version and each["served"] for each in found["spec"]["versions"]):

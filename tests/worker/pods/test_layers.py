@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fairlead.errors import UsageError
@@ -17,9 +19,10 @@ from fairlead.specs.status import SPENT
 from fairlead.store.backends import list_all
 from fairlead.store.history import read_progress
 from fairlead.store.layers import is_known, note_platform, platform, read_layer
-from fairlead.store.layout import LAYERS, object_key, submission_key
+from fairlead.store.layout import LAYERS, Task, object_key, submission_key, task_key
 from fairlead.store.records import encode
 from fairlead.worker.pods import layering
+from fairlead.worker.tasks import ProjectCode, WorkerTask
 from projects import SOURCE
 from wheels import locked, make_wheel
 from worker.pods.running import PodLaunch, PodRun, environment
@@ -99,6 +102,17 @@ def build(run: PodRun, tmp_path: Path, step: str = "greet") -> tuple[int, str]:
     command = [*run.starter, "fairlead.worker.pods.layering", *run.identity(), f"--step={step}", f"--image={IMAGE}"]
     done = subprocess.run([*command, f"--work={work}"], env=environment(), capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
+
+
+def arrived(run: PodRun, work: Path) -> subprocess.CompletedProcess[str]:
+    """Run what comes first in the pod of a node of a cluster that works for a step."""
+    task = WorkerTask(
+        id=0, run=run.spec.run, step=run.spec.graph.steps["greet"], index=0, number=1, code=ProjectCode(file=""),
+        inputs={}, store=run.store.url, host="", log=None, checkpoints="",
+    )  # fmt: skip
+    run.store.backend.put(task_key(run.spec.run, Task("greet", 0, 1)), msgspec.msgpack.encode(task))
+    command = [*run.starter, "fairlead.worker.pods.arriving", *run.identity(), "--task=greet.0.1", f"--work={work}"]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
 
 
 def layers(run: PodRun) -> list[str]:
@@ -219,3 +233,40 @@ def test_what_only_a_source_archive_has_is_not_built(tmp_path: Path, wheels: Pat
     with pytest.raises(UsageError, match="pip could not install") as refused:
         layering.install(read_requirements(["sourced==1"]), tmp_path / "packages", tmp_path)
     assert "sourced==1" in refused.value.why
+
+
+def test_every_python_of_a_node_of_a_cluster_finds_the_project_the_packages_and_the_worker(
+    delivered: PodLaunch, file: Path, tmp_path: Path, wheels: Path
+) -> None:
+    run = delivered.submit(file, "greeting", {})
+    assert build(run, tmp_path)[0] == 0
+    work = tmp_path / "node"
+    work.mkdir()
+    done = arrived(run, work)
+    assert done.returncode == 0, done.stderr
+    seen = """
+import json, sys
+import greetings, tiny, fairlead, image_s_own
+print(json.dumps([greetings.__file__, tiny.__file__, image_s_own.WORD, sys.path]))
+"""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text(
+        "import sys, types\nsys.modules['image_s_own'] = types.SimpleNamespace(WORD=7)\n"
+    )
+    path = Path(SOURCE) / "fairlead/worker/pods/path"
+    outside = {**environment(), "PYTHONPATH": f"{path}:{own}", "FAIRLEAD_PATH": str(work / "path")}
+    said = subprocess.run([sys.executable, "-c", seen], env=outside, capture_output=True, text=True, check=True).stdout
+    project, package, word, entries = json.loads(said)
+    assert project.startswith(str(work / "code")) and package.startswith(str(work / "packages")) and word == 7
+    packages, image = entries.index(str(work / "packages")), next(each for each in entries if "site-packages" in each)
+    assert entries.index(os.path.dirname(project)) < packages < entries.index(image)
+
+
+def test_a_node_whose_packages_are_missing_says_so_and_does_not_begin(
+    delivered: PodLaunch, file: Path, tmp_path: Path
+) -> None:
+    run = delivered.submit(file, "greeting", {})
+    done = arrived(run, tmp_path)
+    assert done.returncode == 1
+    assert "the packages of the step are not in the store" in done.stderr and "fairlead resume" in done.stderr

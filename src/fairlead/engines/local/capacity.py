@@ -11,8 +11,8 @@ from typing import NamedTuple
 from fairlead.errors import Fault
 from fairlead.quantities import format_cpu, human_bytes
 from fairlead.specs.graphs import Graph
-from fairlead.specs.resources import DEFAULT_CPU_MILLIS
-from fairlead.specs.runtimes import RankRuntime, Single, kind_of
+from fairlead.specs.resources import DEFAULT_CPU_MILLIS, Resources
+from fairlead.specs.runtimes import ClusterRuntime, RankRuntime
 from fairlead.specs.steps import ContainerStep, DriverStep, Step, SweepStep
 
 
@@ -57,20 +57,36 @@ def _gpus() -> tuple[int, str]:
 
 
 def demand(step: Step, machine: Machine) -> Amount:
-    """Return what a step takes while it runs, all nodes of a gang together.
+    """Return what a step takes while it runs, all nodes of a gang or a cluster together.
 
     What is not declared is one core for each process, yet never more than the machine has: a flow written
     on a large machine still runs on a small one.
     """
     if isinstance(step, DriverStep | SweepStep):
         return Amount(0, 0, 0)  # it waits for its steps, and must not take their place
-    nodes = step.runtime.nodes if isinstance(step.runtime, RankRuntime) else 1
-    processes = step.runtime.processes_per_node if isinstance(step.runtime, RankRuntime) else 1
-    resources = step.resources
-    declared = resources.cpu_millis * nodes
-    cpu = declared if resources.cpu else min(DEFAULT_CPU_MILLIS * nodes * processes, machine.total.cpu_millis)
+    nodes = _nodes(step)
+    amounts = [_of_nodes(resources, count) for resources, count in nodes]
+    cpu = sum(amount.cpu_millis for amount in amounts)
+    if not any(resources.cpu for resources, _ in nodes):
+        processes = (
+            step.runtime.world_size if isinstance(step.runtime, RankRuntime) else sum(count for _, count in nodes)
+        )
+        cpu = min(DEFAULT_CPU_MILLIS * processes, machine.total.cpu_millis)
+    return Amount(cpu, sum(amount.memory_bytes for amount in amounts), sum(amount.gpus for amount in amounts))
+
+
+def _nodes(step: Step) -> list[tuple[Resources, int]]:
+    """Return the resources of the nodes that a step runs on, and how many there are of such."""
+    runtime, resources = step.runtime, step.resources
+    if isinstance(runtime, ClusterRuntime):
+        return [(runtime.resources_of(role, resources), nodes) for role, nodes in runtime.nodes_by_role.items()]
+    return [(resources, runtime.nodes if isinstance(runtime, RankRuntime) else 1)]
+
+
+def _of_nodes(resources: Resources, nodes: int) -> Amount:
     request = resources.accelerator
-    return Amount(cpu, (resources.memory_bytes or 0) * nodes, request.count * nodes if request else 0)
+    gpus = request.count * nodes if request else 0
+    return Amount(resources.cpu_millis * nodes, (resources.memory_bytes or 0) * nodes, gpus)
 
 
 def lacking(graph: Graph, machine: Machine) -> Iterator[Fault]:
@@ -78,11 +94,6 @@ def lacking(graph: Graph, machine: Machine) -> Iterator[Fault]:
     for key, step in graph.steps.items():
         wanted, total = demand(step, machine), machine.total
         path = f"step {key}"
-        if not isinstance(step.runtime, Single | RankRuntime):
-            yield Fault(
-                path,
-                f"the runtime {kind_of(step.runtime)!r} can't run here; single, torch, jax, tensorflow, mpi can",
-            )
         if isinstance(step, ContainerStep) and not (shutil.which("podman") or shutil.which("docker")):
             yield Fault(path, "is a container; running it here needs podman or docker, and neither is installed")
         if wanted.cpu_millis > total.cpu_millis:

@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.engines.local.attempts import Attempt
 from fairlead.engines.local.memory import MemoryLimits
+from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.steps import SweepStep
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
@@ -108,7 +109,7 @@ class TaskMaker:
                 variables=self._variables(attempt, rank),
                 rank=rank,
                 memory_group=self._memory.admit(
-                    identity, (attempt, rank.node_rank if rank else 0), step.resources.memory_bytes
+                    identity, (attempt, rank.node_rank if rank else 0), _memory_bytes(attempt)
                 ),
                 definitions=self._definitions(instance),
                 past=self._calls.past(instance) if isinstance(step, SweepStep) else (),
@@ -141,6 +142,13 @@ class TaskMaker:
         if instance.step.checkpoint is not None:
             return Path(instance.step.checkpoint).expanduser() / self._spec.run / name
         return self._store.checkpoints(self._spec.run) / name
+
+
+def _memory_bytes(attempt: Attempt) -> int | None:
+    """Return the limit of a process: a rank shares its node's; any other has what the attempt has."""
+    step = attempt.instance.step
+    declared = step.resources.memory_bytes if isinstance(step.runtime, RankRuntime) else attempt.amount.memory_bytes
+    return declared or None
 
 
 def _task(attempt: Attempt, rank: Rank | None) -> Task:

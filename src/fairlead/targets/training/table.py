@@ -8,9 +8,19 @@ from importlib.metadata import entry_points
 
 from fairlead.errors import Fault, UsageError, nearest
 from fairlead.specs.contexts import Submission
-from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.specs.runtimes import GangRuntime, kind_of
 from fairlead.specs.steps import Step
-from fairlead.targets.training import indexed_job, jax_job, job_set, pytorch_job, tf_job, train_job
+from fairlead.targets.training import (
+    dask_job,
+    indexed_job,
+    jax_job,
+    job_set,
+    pytorch_job,
+    ray_job,
+    spark_application,
+    tf_job,
+    train_job,
+)  # fmt: skip
 from fairlead.targets.training.target import Gang, Target
 
 GROUP = "fairlead.training"
@@ -18,8 +28,9 @@ GROUP = "fairlead.training"
 
 _OWN = (
     train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET, indexed_job.TARGET,
+    ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
 )  # fmt: skip
-"""Those of Fairlead, the more a target does for gangs the earlier; the last one runs on every cluster."""
+"""Those of Fairlead, for each runtime the more one does for gangs the earlier. An Indexed Job runs on every cluster."""
 
 DEFAULT = indexed_job.TARGET.name
 
@@ -47,7 +58,7 @@ def target_of(gang: Gang) -> Target:
     Raises:
         UsageError: It is one of another package, which is not here.
     """
-    name = gang.submission.targets.get(kind_of(gang.runtime), DEFAULT)
+    name = gang.submission.targets.get(kind_of(gang.step.runtime), DEFAULT)
     found = targets().get(name)
     if found is None:
         raise UsageError(
@@ -110,7 +121,7 @@ def choose(
 
 def step_faults(step: Step, submission: Submission) -> Iterator[Fault]:
     """Yield what of a step its target can't express, with paths below it; for a step that a driver calls."""
-    if isinstance(step.runtime, RankRuntime):
+    if isinstance(step.runtime, GangRuntime):
         yield from target_of(Gang(submission, step, step.name, 0, 1)).faults(step)
 
 

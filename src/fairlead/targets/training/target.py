@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from fairlead.errors import Fault
 from fairlead.specs.contexts import Submission
-from fairlead.specs.runtimes import RankRuntime, fewest_nodes
+from fairlead.specs.runtimes import ClusterRuntime, RankRuntime, fewest_nodes
 from fairlead.specs.steps import Step
 from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
@@ -40,11 +40,11 @@ class Resource(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gang:
-    """One attempt of a step with ranks.
+    """One attempt of a step that has several pods: its ranks, or the nodes of its framework's cluster.
 
     Args:
         submission: Where it runs.
-        step: The definition, whose runtime has ranks.
+        step: The definition.
         name: The name of the instance.
         index: Its index.
         number: The number of the attempt, which names carry.
@@ -63,8 +63,14 @@ class Gang:
 
     @property
     def runtime(self) -> RankRuntime:
-        """How the ranks are arranged."""
+        """How the ranks are arranged, where there are some."""
         assert isinstance(self.step.runtime, RankRuntime)
+        return self.step.runtime
+
+    @property
+    def cluster(self) -> ClusterRuntime:
+        """Which cluster works for the step, where one does."""
+        assert isinstance(self.step.runtime, ClusterRuntime)
         return self.step.runtime
 
     @property
@@ -94,7 +100,7 @@ def not_elastic(step: Step) -> Iterator[Fault]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One way to run the ranks of a step on a cluster.
+    """One way to run the pods of a step together.
 
     Args:
         name: As ``--target`` has it: ``jobset``.

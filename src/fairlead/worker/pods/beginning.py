@@ -9,7 +9,7 @@ from collections.abc import Container
 import msgspec
 
 from fairlead.specs.reports import ErrorReport
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import GangRuntime
 from fairlead.store.backends import Backend
 from fairlead.store.claims import pod_uid
 from fairlead.store.evidence import explained, read_evidence
@@ -59,7 +59,7 @@ def begin(backend: Backend, run: str, instance: Instance, budget: Budget) -> int
     """
     while True:
         number = max(instance.attempts, default=0) + 1
-        waiting = RANKS_TO_COME if isinstance(instance.step.runtime, RankRuntime) else ""
+        waiting = RANKS_TO_COME if isinstance(instance.step.runtime, GangRuntime) else ""
         started = encode(
             Started(
                 step=instance.name,

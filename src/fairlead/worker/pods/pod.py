@@ -20,7 +20,7 @@ from typing import NoReturn
 import msgspec
 
 from fairlead.errors import DamagedError, FairleadError, NotFoundError
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import GangRuntime
 from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
 from fairlead.store.cached import cached_entry
@@ -159,7 +159,7 @@ class Pod:
             retry=budget.allows(infrastructure=False),
             retry_lost=budget.allows(infrastructure=True),
         )
-        if not isinstance(task.step.runtime, RankRuntime):  # a gang's ranks do so themselves
+        if not isinstance(task.step.runtime, GangRuntime):  # a gang's ranks do so themselves
             fetch_checkpoint(self.backend, task)
         log = self.place.work / "log"
         with Keeper(self.backend, self.spec.run, name, log, Path(task.metrics)) as keeper:
@@ -178,7 +178,7 @@ class Pod:
         """Do the work; where the worker itself fails, that is how the attempt ended."""
         started = time.time()
         try:
-            if not isinstance(task.step.runtime, RankRuntime):
+            if not isinstance(task.step.runtime, GangRuntime):
                 packages = fetch_packages(
                     self.backend, self.spec.run, self.place.generation, task.step, self.place.work
                 )

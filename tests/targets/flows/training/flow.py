@@ -43,6 +43,39 @@ def mpi() -> int:
     return 1
 
 
+@step(
+    runtime=runtimes.ray(workers=2, roles={"head": runtimes.role(cpu=1, memory="4Gi")}),
+    gpus="A100:1",
+    cpu=8,
+    memory="32Gi",
+    shared_memory="8Gi",
+    queue="gpus",
+)
+def ray() -> int:
+    return 1
+
+
+@step(
+    runtime=runtimes.spark(executors=2, roles={"driver": runtimes.role(cpu="500m", memory="1Gi")}),
+    cpu=2,
+    memory="4Gi",
+    image="registry.example/spark:4",
+    volumes=[Volume(name="data", path="/data", claim="flights")],
+)
+def spark() -> int:
+    return 1
+
+
+@step(
+    runtime=runtimes.dask(workers=3, roles={"scheduler": runtimes.role(cpu=1, memory="1Gi")}),
+    cpu=2,
+    memory="4Gi",
+    queue="batch",
+)
+def dask() -> int:
+    return 1
+
+
 @flow
 def training():
-    return [torch(), elastic(), jax(), tensorflow(), mpi()]
+    return [torch(), elastic(), jax(), tensorflow(), mpi(), ray(), spark(), dask()]

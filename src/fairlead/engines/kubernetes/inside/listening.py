@@ -6,7 +6,7 @@ import time
 
 from fairlead.decoding import decoder
 from fairlead.errors import NotFoundError
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import GangRuntime
 from fairlead.store.backends import Backend
 from fairlead.store.layout import Task, metrics_key
 from fairlead.store.progress import Instance
@@ -48,7 +48,7 @@ class Listener:
         if instance not in self._calls.followed():
             return
         name = Task(
-            instance.name, instance.index, number, 0 if isinstance(instance.step.runtime, RankRuntime) else None
+            instance.name, instance.index, number, 0 if isinstance(instance.step.runtime, GangRuntime) else None
         )
         start = self._read.get(name, 0)
         try:

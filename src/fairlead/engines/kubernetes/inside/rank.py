@@ -1,6 +1,7 @@
 """One pod of a gang: ``python -m fairlead.engines.kubernetes.inside.rank --run … --task STEP.INDEX.ATTEMPT``.
 
-Which node of the gang it is, a variable says that its target names; where the others are, a pattern of hosts.
+Which node of the gang it is, a variable says that its target names; where the others are, a pattern of hosts. Where a
+framework's cluster works for the step there is one rank, and its framework tells it where the others are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from fairlead.engines.kubernetes.inside.elastic import is_elastic, run_agent
 from fairlead.engines.kubernetes.inside.ranks import as_rank, record_deaths, run_ranks
 from fairlead.errors import FairleadError
-from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.specs.runtimes import ClusterRuntime, RankRuntime, kind_of
 from fairlead.store.layout import parse_task, spec_key, task_key
 from fairlead.store.records import RunSpec, decode
 from fairlead.targets.training.members import MASTER_PORT
@@ -24,15 +25,17 @@ from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.place import open_store
-from fairlead.worker.ranks import ranks_on
+from fairlead.worker.ranks import ranks_on, the_one
 from fairlead.worker.tasks import Rank, WorkerTask
 
 
 def main() -> int:
     """Run the ranks of this pod; returns the exit code."""
     parser = argparse.ArgumentParser(prog="fairlead-rank")
-    for name in ("store", "run", "task", "node-variable", "hosts"):
+    for name in ("store", "run", "task"):
         parser.add_argument(f"--{name}", required=True)
+    for name in ("node-variable", "hosts"):
+        parser.add_argument(f"--{name}", default="")
     for name in ("revision", "generation"):
         parser.add_argument(f"--{name}", type=int, default=0)
     parser.add_argument("--work", type=Path, required=True)
@@ -51,7 +54,7 @@ def _run(given: argparse.Namespace) -> int:
     key = spec_key(given.run, given.revision)
     code = fetch_code(backend, decode(backend.get(key), RunSpec, key=key), given.work)
     task = msgspec.structs.replace(task, code=code)
-    node = int(os.environ[given.node_variable])
+    node = int(os.environ[given.node_variable]) if given.node_variable else 0
     tasks = [as_rank(task, rank) for rank in _ranks(task, node, given.hosts)]
     fetch_checkpoint(backend, task)
     try:
@@ -71,6 +74,8 @@ def _run(given: argparse.Namespace) -> int:
 def _ranks(task: WorkerTask, node: int, pattern: str) -> list[Rank]:
     """Return the ranks of this pod, which is a node of a gang whose hosts are named by a pattern."""
     runtime = task.step.runtime
+    if isinstance(runtime, ClusterRuntime):
+        return [the_one(runtime)]
     assert isinstance(runtime, RankRuntime)
     hosts, each = [pattern.format(number) for number in range(runtime.nodes)], runtime.processes_per_node
     workers = [f"{hosts[rank // each]}:{MASTER_PORT + 1 + rank % each}" for rank in range(runtime.world_size)]

@@ -1,0 +1,114 @@
+"""Operators that are started beside a running testbed for a while, with their definitions: KubeRay and Dask's.
+
+Neither has webhooks. Nothing of them is left at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from . import asking, building, kubectl, processes, versions
+from .faults import BuildFailed, TestbedError
+from .state import State
+
+_RAY_HEALTH_PORT, _DASK_HEALTH_PORT = 9460, 9461
+_STARTING_S = 120.0
+
+
+@contextlib.contextmanager
+def kuberay(state: State) -> Iterator[tuple[str, ...]]:
+    """Run KubeRay, which asks Ray's dashboards through the API server: it is no pod.
+
+    Args:
+        state: The testbed's.
+
+    Yields:
+        The kinds that it runs.
+
+    Raises:
+        TestbedError: It can't be built, or did not start.
+    """
+    folder = building.build("kuberay")
+    command = [
+        folder / "kuberay-operator",
+        f"--kubeconfig={state.kubeconfig}",
+        "--enable-leader-election=false",
+        "--metrics-addr=0",
+        f"--health-probe-bind-address=127.0.0.1:{_RAY_HEALTH_PORT}",
+        "--use-kubernetes-proxy",
+    ]
+    definitions = [folder / f"crds/ray.io_{plural}.yaml" for plural in ("rayclusters", "rayjobs", "rayservices")]
+    definitions += (folder / "crds").glob("ray.io_raycronjobs.yaml")
+    with _operated(state, "kuberay", command, definitions, _RAY_HEALTH_PORT, "/readyz"):
+        yield ("rayjob", "raycluster")
+
+
+@contextlib.contextmanager
+def dask(state: State) -> Iterator[tuple[str, ...]]:
+    """Run Dask's operator, a Python package, in an environment of its own. As `kuberay`."""
+    environment = python_environment("dask-operator")
+    package = next(environment.glob("lib/python*/site-packages/dask_kubernetes/operator"))
+    command = [
+        environment / "bin/kopf", "run", "-m", "dask_kubernetes.operator", "--all-namespaces",
+        f"--liveness=http://127.0.0.1:{_DASK_HEALTH_PORT}/healthz",
+    ]  # fmt: skip
+    kinds = ("daskautoscaler", "daskcluster", "daskjob", "daskworkergroup")
+    definitions = [package / f"customresources/{kind}.yaml" for kind in kinds]
+    with _operated(state, "dask-operator", command, definitions, _DASK_HEALTH_PORT, "/healthz"):
+        yield kinds
+
+
+@contextlib.contextmanager
+def _operated(
+    state: State, name: str, command: list[str | Path], definitions: Iterable[Path], port: int, path: str
+) -> Iterator[None]:
+    """Run an operator with its definitions, and take both away at the end, with all objects of its kinds."""
+    files = [f"--filename={each}" for each in definitions]
+    with tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch:
+        try:
+            kubectl.run(state, "apply", "--server-side", "--force-conflicts", *files)
+            kubectl.run(state, "wait", "--for=condition=Established", "--timeout=60s", *files)
+            log = Path(scratch) / "operator.log"
+            with processes.beside(command, log, Path(scratch), {"KUBECONFIG": str(state.kubeconfig)}) as process:
+                _wait(name, process, log, port, path)
+                yield
+                # while it still runs: what it has made may wait for it to be removed
+                kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *files)
+        finally:
+            kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *files)
+
+
+def _wait(name: str, process: subprocess.Popen[bytes], log: Path, port: int, path: str) -> None:
+    def is_ready() -> bool:
+        return process.poll() is not None or asking.over_http("127.0.0.1", port, path)
+
+    if not processes.wait_until(is_ready, _STARTING_S) or process.poll() is not None:
+        fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
+        raise TestbedError(f"{name} {fate}; its log ends with\n{processes.tail(log)}")
+
+
+def python_environment(name: str) -> Path:
+    """Return an environment with the packages of ``tools/NAME/requirements.txt``, made once for each content of it.
+
+    Raises:
+        BuildFailed: It could not be made; the message ends with pip's own words.
+    """
+    requirements = versions.HERE / "tools" / name / "requirements.txt"
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    target = building.tools() / name / versions.digest([requirements.read_bytes(), python.encode()])
+    with building.locked(target.with_name(f"{target.name}.lock")):
+        if not (target / "made").exists():
+            for command in (
+                [sys.executable, "-m", "venv", "--clear", str(target)],
+                [str(target / "bin/pip"), "install", "--quiet", "--requirement", str(requirements)],
+            ):
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+                if done.returncode:
+                    raise BuildFailed(f"{command[0]} gave {done.returncode} for {name}: {done.stderr[-1500:]}")
+            (target / "made").touch()
+    return target
