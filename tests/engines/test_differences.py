@@ -13,7 +13,7 @@ from fairlead.engines.differences import DIFFERENCES, differences
 from fairlead.runs.parity import parity
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Ray, Torch
+from fairlead.specs.runtimes import Role, Torch
 from fairlead.specs.steps import (
     ContainerStep,
     Dimension,
@@ -93,17 +93,18 @@ def test_what_no_step_can_tell_has_a_test_of_its_own(engine: dict[str, Any]) -> 
 def test_refusals_stand_beside_differences_in_the_order_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")  # no podman
     container = ContainerStep(name="boxed", image="busybox", command=("true",))
-    ray = FunctionStep(name="many", function="m:f", runtime=Ray(workers=2), spot=True)
-    report = parity(graph_of(PLAIN, ray, container), "local")
+    uneven = Torch(nodes=2, roles={"master": Role()})
+    many = FunctionStep(name="many", function="m:f", runtime=uneven, spot=True)
+    report = parity(graph_of(PLAIN, many, container), "local")
     assert not report.honoured
     assert [(each.step, each.engine, each.refused) for each in report.lines] == [
         ("many", "kubernetes", True),
-        ("many", "local", True),
+        ("many", "local", False),
         ("many", "local", False),
         ("boxed", "kubernetes", False),
         ("boxed", "local", True),
     ]
-    assert report.lines[0].asks == "runtime 'ray' can't run on a cluster yet"
+    assert report.lines[0].asks == "runtime.roles can't be had on a cluster yet: all nodes of a gang are alike"
 
 
 def test_a_flow_that_asks_for_nothing_is_the_same_everywhere() -> None:

@@ -15,7 +15,7 @@ from docs.pages import FOLDER, Command, File, blocks
 from fairlead.cli import schedule_options
 from fairlead.runs.launching import load_flow
 from fairlead.specs.contexts import Context, Launch
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import kind_of
 from fairlead.specs.schedules import Schedule
 from fairlead.targets import cron_workflow, job, workflow_template
 from fairlead.targets.training.table import targets
@@ -48,8 +48,8 @@ def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
     found = [workflow_of(graph, context)]
     for key, step in graph.steps.items():
         found.append(job.called(place, step, key, 0))
-        if isinstance(step.runtime, RankRuntime):
-            found += [each for target in targets().values() for each in target.render(Gang(place, step, key, 0, 1))]
+        able = [each for each in targets().values() if kind_of(step.runtime) in each.runtimes]
+        found += [each for target in able for each in target.render(Gang(place, step, key, 0, 1))]
     launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
     found += [workflow_template.render(launch, "ml"), cron_workflow.render(launch, _schedule(page, graph.flow), "ml")]
     return found
@@ -64,7 +64,7 @@ def _schedule(page: Path, flow: str) -> Schedule:
     return schedule_options.read_schedule(parser.parse_known_args(words)[0], flow)
 
 
-@pytest.mark.parametrize("name", ["workflow", "job", "workflow_template", "cron_workflow", "training"])
+@pytest.mark.parametrize("name", ["workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks"])
 def test_what_a_page_shows_is_what_its_flow_compiles_to(name: str, tmp_path: Path) -> None:
     page = FOLDER / f"targets/{name}.md"
     objects = _objects(page, tmp_path)
@@ -84,8 +84,8 @@ def test_every_field_that_an_overlay_can_change_is_named() -> None:
             assert f"`{field}`" in text, field
 
 
-def test_every_target_of_steps_with_ranks_stands_in_the_table_with_what_it_needs_and_drivers_may_do() -> None:
-    text = (FOLDER / "targets/training.md").read_text("utf-8")
+def test_every_target_of_gangs_stands_in_a_table_with_what_it_needs_and_drivers_may_do() -> None:
+    text = "".join((FOLDER / f"targets/{name}.md").read_text("utf-8") for name in ("training", "frameworks"))
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| `")]
     assert rows == [
         [f"`{name}`", ", ".join(sorted(target.runtimes)), target.component, "; ".join(map(_right, target.resources))]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import SpecError
-from fairlead.specs.runtimes import Ray, Torch
+from fairlead.specs.runtimes import Role, Torch
 from fairlead.specs.steps import DriverStep, FunctionStep, Overlay, SweepStep, Volume
 from fairlead.targets import job, naming, pods
 from fairlead.targets.refusals import step_refusals
@@ -94,8 +94,10 @@ def test_only_what_creates_pods_has_an_account_that_can() -> None:
 
 
 def test_a_call_of_what_can_not_run_on_a_cluster_is_refused() -> None:
-    with pytest.raises(SpecError, match="'ray' can't run on a cluster yet"):
-        job.called(PLACE, FunctionStep(name="work", function="mod:work", runtime=Ray()), "work", 0)
+    with pytest.raises(SpecError, match=r"roles.*can't be had on a cluster yet"):
+        job.called(
+            PLACE, FunctionStep(name="work", function="mod:work", runtime=Torch(roles={"master": Role()})), "work", 0
+        )
 
 
 @settings(max_examples=50, deadline=None)

@@ -35,7 +35,7 @@ VERBS = {
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
     "context": ("fairlead.cli.context", "add, list, choose, check or forget clusters to run on"),
-    "targets": ("fairlead.cli.targets", "list what steps with ranks can become on clusters"),
+    "targets": ("fairlead.cli.targets", "list what steps of several pods can become on clusters"),
     "image": ("fairlead.cli.image", "build an image with the packages of a lock in a cluster"),
     "recorder": ("fairlead.cli.recorder", "watch the runs of a cluster when no client does"),
     "config": ("fairlead.cli.config", "show the settings and where they come from"),

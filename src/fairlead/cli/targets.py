@@ -1,4 +1,4 @@
-"""List what steps with ranks can become on clusters: with a context, what its cluster has and what is chosen there.
+"""List what steps of several pods can become: with a context, what its cluster has and what is chosen there.
 
     fairlead targets [--on CONTEXT] [-o json|yaml]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import fewest_nodes
+from fairlead.specs.runtimes import ClusterRuntime, fewest_nodes
 from fairlead.specs.steps import ContainerStep, Step, SweepStep
 
 EngineName = Literal["local", "kubernetes"]
@@ -91,7 +91,9 @@ def _elastic(graph: Graph, key: str) -> Any:
 
 
 def _roles(graph: Graph, key: str) -> Any:
-    return tuple(graph.steps[key].runtime.roles)
+    """Return the roles of ranks; those of a framework's cluster make it larger or smaller here, too."""
+    runtime = graph.steps[key].runtime
+    return () if isinstance(runtime, ClusterRuntime) else tuple(runtime.roles)
 
 
 def _fleeting_checkpoint(graph: Graph, key: str) -> Any:

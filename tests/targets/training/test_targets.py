@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 import fairlead.targets.training.table as table
 from fairlead.errors import SpecError, UsageError
 from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch
-from fairlead.specs.steps import FunctionStep, Step
+from fairlead.specs.steps import FunctionStep, Overlay, Step
 from fairlead.targets import naming, pods
 from fairlead.targets.refusals import step_refusals
 from fairlead.targets.restricted import pod_faults
-from fairlead.targets.training import conditions
+from fairlead.targets.training import conditions, dask_job, ray_job, spark_application
 from fairlead.targets.training.target import Gang, State, Target
 from targets.goldens import compare
 from targets.refused import PLACE
@@ -150,6 +150,70 @@ def test_what_is_held_back_waits_until_it_ends(spec: dict[str, Any]) -> None:
     assert conditions.state({"spec": spec}).word == "waiting"
     ended = {"conditions": [ONE | {"type": "Failed"}]}
     assert conditions.state({"spec": spec, "status": ended}).word == "failed"
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "note"),
+    [
+        ({}, "running", ""),
+        ({"jobDeploymentStatus": "Initializing"}, "running", ""),
+        ({"jobDeploymentStatus": "Running", "jobStatus": "PENDING"}, "running", ""),
+        ({"jobDeploymentStatus": "Running", "jobStatus": "SUCCEEDED"}, "succeeded", ""),
+        ({"jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED", "message": "m"}, "succeeded", "m"),
+        ({"jobDeploymentStatus": "Failed", "jobStatus": "FAILED", "reason": "AppFailed"}, "failed", "AppFailed"),
+        ({"jobDeploymentStatus": "Failed", "reason": "DeadlineExceeded", "message": "m"}, "failed", "DeadlineExceeded: m"),
+        ({"jobDeploymentStatus": "ValidationFailed", "message": "m"}, "failed", "m"),
+        ({"jobDeploymentStatus": "Running", "jobStatus": "STOPPED"}, "failed", ""),
+        ({"jobDeploymentStatus": "Parked", "message": "m"}, "running", "Parked: m"),
+    ],
+)  # fmt: skip
+def test_every_status_of_a_rayjob_has_its_word(status: dict[str, Any], word: str, note: str) -> None:
+    assert ray_job.state({"status": status}) == (word, note)
+
+
+def test_a_rayjob_that_is_held_back_waits() -> None:
+    assert ray_job.state({"spec": {"suspend": True}, "status": {"jobDeploymentStatus": "Suspended"}}).word == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        ("", "running"), ("SUBMITTED", "running"), ("RUNNING", "running"), ("PENDING_RERUN", "running"),
+        ("INVALIDATING", "running"), ("SUCCEEDING", "running"), ("FAILING", "running"), ("UNKNOWN", "running"),
+        ("SUSPENDING", "waiting"), ("SUSPENDED", "waiting"), ("RESUMING", "running"), ("COMPLETED", "succeeded"),
+        ("FAILED", "failed"), ("SUBMISSION_FAILED", "failed"), ("PARKED", "running"),
+    ],
+)  # fmt: skip
+def test_every_state_of_a_sparkapplication_has_its_word(state: str, word: str) -> None:
+    found = spark_application.state({"status": {"applicationState": {"state": state, "errorMessage": "m"}}})
+    assert found == (word, "PARKED: m" if state == "PARKED" else "m")
+    assert spark_application.state({"spec": {"suspend": True}}).word == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("", "running"), ("JobCreated", "running"), ("ClusterCreated", "running"), ("Running", "running"),
+        ("Successful", "succeeded"), ("Failed", "failed"), ("Parked", "running"),
+    ],
+)  # fmt: skip
+def test_every_status_of_a_daskjob_has_its_word(said: str, word: str) -> None:
+    assert dask_job.state({"status": {"jobStatus": said}}) == (word, "Parked" if said == "Parked" else "")
+    assert dask_job.state({}).word == "running"
+
+
+def test_a_setting_of_spark_that_could_change_pods_is_refused() -> None:
+    patch = {"spec": {"sparkConf": {"spark.sql.shuffle.partitions": "8", "spark.kubernetes.driver.limit.cores": "9"}}}
+    step = FunctionStep(
+        name="s", function="m:f", runtime=Spark(), overlays=(Overlay(kind="SparkApplication", patch=patch),)
+    )
+    with pytest.raises(SpecError) as refused:
+        spark_application.render(Gang(PLACE, step, "s", 0, 1))
+    (fault,) = refused.value.faults
+    assert fault.path == "overlays.SparkApplication.spec.sparkConf.spark.kubernetes.driver.limit.cores"
+    del patch["spec"]["sparkConf"]["spark.kubernetes.driver.limit.cores"]
+    (made,) = spark_application.render(Gang(PLACE, step, "s", 0, 1))
+    assert made["spec"]["sparkConf"] == {"spark.sql.shuffle.partitions": "8"}
 
 
 JSON = st.recursive(

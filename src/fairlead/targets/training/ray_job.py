@@ -23,7 +23,12 @@ from fairlead.targets.training.members import labels, metadata
 from fairlead.targets.training.target import Gang, Resource, State, Target
 
 _JOB = Resource("ray.io", "v1", "RayJob", "rayjobs")
-_OPENED = frozenset({"metadata.annotations", "metadata.labels", "spec.activeDeadlineSeconds", "spec.rayClusterSpec"})
+_OPENED = frozenset(
+    {
+        "metadata.annotations", "metadata.labels", "spec.activeDeadlineSeconds", "spec.rayClusterSpec.rayVersion",
+        "spec.rayClusterSpec.headGroupSpec.rayStartParams",
+    }
+)  # fmt: skip
 _ENDS: dict[str, Literal["succeeded", "failed"]] = {
     "SUCCEEDED": "succeeded",
     "FAILED": "failed",

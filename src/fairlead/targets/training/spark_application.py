@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from fairlead.errors import Fault
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Spark
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
-from fairlead.targets.overlays import overlaid
+from fairlead.targets.overlays import overlaid, refused
 from fairlead.targets.resources import resources
 from fairlead.targets.training import nodes
 from fairlead.targets.training.conditions import is_suspended
@@ -28,6 +29,7 @@ _VERSION = "4.0.0"
 """Of Spark: the operator reads from it whether pods have templates; which Spark runs is the image's affair."""
 _HEAP = 0.6
 """The part of a pod's memory that the JVM has; the rest is for Python and for what else there is."""
+_OF_PODS = "would change pods, which overlays of the kind Pod do"
 _OPENED = frozenset(
     {"metadata.annotations", "metadata.labels", "spec.sparkConf", "spec.hadoopConf", "spec.deps", "spec.sparkVersion"}
 )
@@ -84,7 +86,12 @@ def render(gang: Gang) -> list[Manifest]:
             },
         },
     }
-    return [naming.marked(overlaid(gang.step, made, None, _OPENED))]
+    found = overlaid(gang.step, made, None, _OPENED)
+    settings = [each for each in found["spec"].get("sparkConf") or () if each.startswith("spark.kubernetes.")]
+    if settings:
+        faults = [Fault(f"overlays.{_APPLICATION.kind}.spec.sparkConf.{each}", _OF_PODS) for each in settings]
+        raise refused(f"step {gang.step.name!r}", _APPLICATION.kind, faults)
+    return [naming.marked(found)]
 
 
 def state(found: Manifest) -> State:
