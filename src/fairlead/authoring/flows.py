@@ -247,10 +247,37 @@ def flow(function: Callable[P, R] | None = None, /, *, name: str | None = None, 
     return functools.partial(_make, name=name, dynamic=dynamic)
 
 
+def alone(step: Step[P, R]) -> Flow[P, R]:
+    """Return the flow that is one step, with the parameters of the step's function, which it must have.
+
+    Raises:
+        SpecError: A parameter of it can't be a flow's.
+    """
+    assert step.function is not None
+    faults = _parameter_faults(step.function)
+    if faults:
+        raise SpecError(f"step {step.name!r} as a flow", faults, next="write a flow that calls it")
+
+    @functools.wraps(step.function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        return step(*args, **kwargs)
+
+    return Flow(called, name=step.name)
+
+
 def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, R]:
     refuse_unusual(function, "flow")
     title = name or function.__name__
     faults = [Fault("name", fault)] if (fault := name_fault(title)) else []
+    faults += _parameter_faults(function)
+    if faults:
+        raise SpecError(f"flow {title!r}", faults, next=f"edit {user_line()}")
+    return Flow(function, name=title, dynamic=dynamic)
+
+
+def _parameter_faults(function: Callable[..., Any]) -> list[Fault]:
+    """Return which parameters of a function no flow can have."""
+    faults = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in RESERVED_FLAGS:
             faults.append(
@@ -265,6 +292,4 @@ def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, 
             )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             faults.append(Fault(parameter.name, "a flow's parameters are named, so that they can be given as flags"))
-    if faults:
-        raise SpecError(f"flow {title!r}", faults, next=f"edit {user_line()}")
-    return Flow(function, name=title, dynamic=dynamic)
+    return faults

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
 
-from fairlead.authoring.flows import Flow
+from fairlead.authoring.flows import Flow, alone
 from fairlead.authoring.parameters import revived
+from fairlead.authoring.steps import Step
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine
@@ -65,7 +67,7 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
 
     Args:
         file: The path of a Python file.
-        name: The flow's name; it may be left out where the file has one flow.
+        name: The flow's name, or that of a step, which is run alone; it may be left out where the file has one flow.
 
     Raises:
         UsageError: There is no such file or flow, several flows, or the file can't be imported.
@@ -79,10 +81,12 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
     }
     by_function = {each.function.__name__: each for each in flows.values()}
     if name is not None:
-        found = flows.get(name) or by_function.get(name)
+        steps = {each.__name__: each for each in vars(module).values() if _is_step_of(module, each)}
+        found = flows.get(name) or by_function.get(name) or (alone(steps[name]) if name in steps else None)
         if found is None:
+            known = [*flows, *steps]
             raise UsageError(
-                f"{file} has no flow {name!r}", next=nearest(name, flows) or "decorate a function with @flow"
+                f"{file} has no flow or step {name!r}", next=nearest(name, known) or "decorate a function with @flow"
             )
         return project, found
     if len(flows) != 1:
@@ -92,6 +96,11 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
             next=f"name one: fairlead run {file}:{next(iter(flows))}" if flows else "decorate a function with @flow",
         )
     return project, next(iter(flows.values()))
+
+
+def _is_step_of(module: ModuleType, value: object) -> bool:
+    """Say whether a value is a step that a module defines by a function."""
+    return isinstance(value, Step) and value.function is not None and value.function.__module__ == module.__name__
 
 
 def load_graph(file: str) -> tuple[Project, Traced]:

@@ -57,3 +57,13 @@ def test_a_resume_with_current_code_executes_again_what_changed(bench: Bench) ->
     assert resumed.exit_code == 0
     assert Run(bench.store, ended.report.run, resumed.report).result() == {"number": 8}
     assert Counter(bench.executed())["make 7"] == 2
+
+
+def test_a_step_is_run_alone_as_a_flow_of_its_own(bench: Bench) -> None:
+    ended = bench.run("link", number=4)
+    assert (ended.report.flow, [each.name for each in ended.report.steps]) == ("link", ["link"])
+    assert Run(bench.store, ended.report.run, ended.report).result() == 5
+    assert bench.launch.rerun(ended.report.run).report.params == {"number": 4}
+    bench.file.write_text(bench.file.read_text().replace("return number + 1", "return number + 100"))
+    again = bench.run("link", number=4)
+    assert Run(bench.store, again.report.run, again.report).result() == 104
