@@ -22,12 +22,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fairlead.kube.client import Client
+from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.runs.clusters import Place, open_place
 from fairlead.targets import naming, pods, workflow
@@ -110,7 +111,8 @@ def of_argo(place: Place, length: int) -> float:
         "templates": [{"name": "flow", "dag": {"tasks": tasks}}, template],
     }
     name = f"bare-{secrets.token_hex(4)}"
-    place.client.create(WORKFLOW, {"metadata": {"name": name}, "spec": spec}, namespace=place.namespace)
+    manifest = {"apiVersion": WORKFLOW.api_version, "kind": WORKFLOW.kind, "metadata": {"name": name}, "spec": spec}
+    place.client.create(WORKFLOW, manifest, namespace=place.namespace)
     try:
         wait_until(
             lambda: workflow.is_completed(place.client.get(WORKFLOW, name, namespace=place.namespace)),
@@ -159,7 +161,9 @@ def submission(place: Place) -> float:
     assert place.client.list(WORKFLOW, namespace=place.namespace, labels=labels, metadata_only=True).items
     fairlead("cancel", report["run"])
     for each in place.client.list(WORKFLOW, namespace=place.namespace, labels=labels, metadata_only=True).items:
-        place.client.delete(WORKFLOW, each["metadata"]["name"], namespace=place.namespace, propagation="Background")
+        with suppress(NotFound):  # it went with the one that it is a part of
+            name = each["metadata"]["name"]
+            place.client.delete(WORKFLOW, name, namespace=place.namespace, propagation="Background")
     return seconds
 
 

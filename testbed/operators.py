@@ -54,11 +54,12 @@ def dask(state: State) -> Iterator[tuple[str, ...]]:
     environment = python_environment("dask-operator")
     package = next(environment.glob("lib/python*/site-packages/dask_kubernetes/operator"))
     command = [
-        environment / "bin/kopf", "run", "-m", "dask_kubernetes.operator", "--all-namespaces",
+        environment / "bin/kopf", "run", "-m", "dask_kubernetes.operator.controller", "--all-namespaces",
         f"--liveness=http://127.0.0.1:{_DASK_HEALTH_PORT}/healthz",
     ]  # fmt: skip
     kinds = ("daskautoscaler", "daskcluster", "daskjob", "daskworkergroup")
-    definitions = [package / f"customresources/{kind}.yaml" for kind in kinds]
+    chart = package / "deployment/helm/dask-kubernetes-operator"
+    definitions = [chart / f"crds/{kind}.yaml" for kind in kinds]
     with _operated(state, "dask-operator", command, definitions, _DASK_HEALTH_PORT, "/healthz"):
         yield kinds
 
@@ -68,11 +69,11 @@ def _operated(
     state: State, name: str, command: list[str | Path], definitions: Iterable[Path], port: int, path: str
 ) -> Iterator[None]:
     """Run an operator with its definitions, and take both away at the end, with all objects of its kinds."""
-    files = [f"--filename={each}" for each in definitions]
+    files = [f"--filename={each}" for each in (*definitions, kubectl.MANIFESTS / f"{name}.yaml")]
     with tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch:
         try:
             kubectl.run(state, "apply", "--server-side", "--force-conflicts", *files)
-            kubectl.run(state, "wait", "--for=condition=Established", "--timeout=60s", *files)
+            kubectl.run(state, "wait", "--for=condition=Established", "--timeout=60s", *files[:-1])
             log = Path(scratch) / "operator.log"
             with processes.beside(command, log, Path(scratch), {"KUBECONFIG": str(state.kubeconfig)}) as process:
                 _wait(name, process, log, port, path)

@@ -21,7 +21,9 @@ _SWITCHES = {"--help", "-h"}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.usage = "fairlead parity FILE[:FLOW] [--on CONTEXT] [--NAME VALUE …]"
-    parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it")
+    parser.add_argument(
+        "file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it"
+    )
     parser.add_argument("--on", metavar="CONTEXT", help="the cluster; what all have in common where none is chosen")
     add_output_option(parser)
 

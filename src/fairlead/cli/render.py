@@ -38,7 +38,9 @@ _SWITCHES = {"--spec", "--diff", "--help", "-h", *schedule_options.SWITCHES}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.usage = "fairlead render FILE[:FLOW] [--on CONTEXT | --spec] [--NAME VALUE …]"
-    parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it")
+    parser.add_argument(
+        "file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it"
+    )
     parser.add_argument("--on", metavar="CONTEXT", help="for which cluster; the chosen context where it is not given")
     parser.add_argument(
         "--as",

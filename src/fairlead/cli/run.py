@@ -26,7 +26,9 @@ _SWITCHES = {"--inline", "--no-cache", "--relax", "--detach", "--quiet", "-q", "
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.usage = "fairlead run FILE[:FLOW] [options] [--NAME VALUE …]"
-    parser.add_argument("file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it")
+    parser.add_argument(
+        "file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it"
+    )
     parser.add_argument("--on", metavar="CONTEXT", help="where to run; the chosen context where it is not given")
     parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
     parser.add_argument(

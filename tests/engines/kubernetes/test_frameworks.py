@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +24,8 @@ pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
 
 PATIENCE_S = 600.0
 FILES = Path(__file__).parent / "frameworks"
-KINDS = "rayjobs.ray.io,rayclusters.ray.io,daskjobs.kubernetes.dask.org,daskclusters.kubernetes.dask.org"
+RAY = "rayjobs.ray.io,rayclusters.ray.io"
+DASK = "daskjobs.kubernetes.dask.org,daskclusters.kubernetes.dask.org"
 HELPER = """
 import socket
 
@@ -39,11 +38,11 @@ import time
 from fairlead import Retries, flow, runtimes, step
 from helper import square
 
-SMALL = {"cpu": "500m", "memory": "1Gi", "cache": False, "image": "@IMAGE@"}
+SMALL = {"cpu": "200m", "memory": "1Gi", "cache": False, "image": "@IMAGE@"}
 ONCE = Retries(user=0, infrastructure=0)
 
 
-@step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="500m", memory="2Gi")}), retries=ONCE, **SMALL)
+@step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="400m", memory="2Gi")}), retries=ONCE, **SMALL)
 def by_ray(count: int) -> tuple[int, int]:
     """Have Ray square numbers on as many nodes as there are."""
     import ray
@@ -74,7 +73,7 @@ def broken() -> None:
     raise ValueError("no luck")
 
 
-@step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="500m", memory="2Gi")}), retries=ONCE, **SMALL)
+@step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="400m", memory="2Gi")}), retries=ONCE, **SMALL)
 def endless() -> None:
     print("begun", flush=True)
     time.sleep(900)
@@ -102,14 +101,17 @@ def lasting():
 
 
 @pytest.fixture(scope="module")
-def operated(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster, with both operators."""
-    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
-        pytest.skip("the operators run beside a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
-    with ExitStack() as stack:
-        for each in (operators.kuberay, operators.dask):
-            stack.enter_context(each(state.current()))
-        yield cluster
+def ray(cluster: Cluster) -> Iterator[None]:
+    """KubeRay, beside the cluster."""
+    with operators.kuberay(state.current()):
+        yield
+
+
+@pytest.fixture(scope="module")
+def dask(cluster: Cluster) -> Iterator[None]:
+    """Dask's operator, beside the cluster."""
+    with operators.dask(state.current()):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -129,36 +131,35 @@ def file(tmp_path: Path, image: str) -> Path:
 
 
 @pytest.fixture
-def store(registered: Context, operated: Cluster) -> Store:
+def store(registered: Context) -> Store:
     return Store(registered.store, home() / "host")
 
 
-@pytest.fixture
-def leftovers(operated: Cluster) -> Callable[[str], list[str]]:
-    def found(run: str) -> list[str]:
-        listed = operated.get(KINDS, f"--selector={naming.RUN}={run}")["items"]
-        return [f"{each['kind']} {each['metadata']['name']}" for each in listed]
-
-    return found
+def leftovers(cluster: Cluster, kinds: str, run: str) -> list[str]:
+    """Return what a run has left of an operator's kinds."""
+    listed = cluster.get(kinds, f"--selector={naming.RUN}={run}")["items"]
+    return [f"{each['kind']} {each['metadata']['name']}" for each in listed]
 
 
-@pytest.mark.parametrize(("flow", "step", "fewest"), [("with_dask", "by_dask", 2), ("with_ray", "by_ray", 2)])
+@pytest.mark.parametrize(("operator", "kinds"), [("dask", DASK), ("ray", RAY)])
 def test_the_nodes_of_a_cluster_run_the_project_s_functions_for_a_step(
-    store: Store, file: Path, flow: str, step: str, fewest: int, leftovers: Callable[[str], list[str]], capsys: Any
+    operator: str, kinds: str, request: Any, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
-    assert call(["run", f"{file}:{flow}", "--quiet", "-o", "json"]) == 0, capsys.readouterr()
+    request.getfixturevalue(operator)
+    assert call(["run", f"{file}:with_{operator}", "--quiet", "-o", "json"]) == 0, capsys.readouterr()
     run = json.loads(capsys.readouterr().out)["run"]
     total, hosts = flow_result(store, run)
-    assert (total, hosts >= fewest) == (sum(x * x for x in range(40)), True)
-    (attempt,) = next(each for each in read_report(store.backend, run).steps if each.name == step).attempts
+    assert (total, hosts >= 2) == (sum(x * x for x in range(40)), True)
+    (step,) = read_report(store.backend, run).steps
+    (attempt,) = step.attempts
     assert (attempt.status, attempt.rank) == ("succeeded", None)
-    assert call(["logs", f"{run}/{step}/0"]) == 0
+    assert call(["logs", f"{run}/{step.name}/0"]) == 0
     assert "squared on ['" in capsys.readouterr().out
-    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+    wait_for(lambda: not leftovers(cluster, kinds, run), patience_s=PATIENCE_S)
 
 
 def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
-    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    dask: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
     assert call(["run", f"{file}:breaking", "--quiet", "-o", "json"]) == 1
     report = json.loads(capsys.readouterr().out)
@@ -168,11 +169,11 @@ def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
         "ValueError",
         "no luck",
     )
-    wait_for(lambda: not leftovers(report["run"]), patience_s=PATIENCE_S)
+    wait_for(lambda: not leftovers(cluster, DASK, report["run"]), patience_s=PATIENCE_S)
 
 
 def test_a_run_that_is_cancelled_takes_its_ray_cluster_with_it(
-    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    ray: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
     driver = Driver(home(), "run", f"{file}:lasting", "-o", "json", store=store)
     try:
@@ -183,4 +184,4 @@ def test_a_run_that_is_cancelled_takes_its_ray_cluster_with_it(
         assert driver.ended(PATIENCE_S).report.status == "cancelled"
     finally:
         driver.end()
-    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+    wait_for(lambda: not leftovers(cluster, RAY, run), patience_s=PATIENCE_S)
