@@ -18,6 +18,7 @@ from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import kind_of
 from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
+from fairlead.targets.hardware import claims
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
@@ -58,7 +59,8 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     manifests = workflow.render(Order(submission, graph, nodes))
     pods = count_pods(graph, creators=workflow.creators(manifests), layers=len(wanted(graph, nodes, context)))
     gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)
-    return Rendered([*manifests, *(each for gang in gangs for each in target_of(gang).render(gang))], pods)
+    beside = claims(submission, graph.steps.values())
+    return Rendered([*manifests, *beside, *(each for gang in gangs for each in target_of(gang).render(gang))], pods)
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

@@ -16,9 +16,9 @@ from fairlead.specs.labels import label_faults
 from fairlead.specs.requirements import read_requirements
 from fairlead.specs.runtimes import RankRuntime, Single, kind_of
 from fairlead.specs.steps import ContainerStep, Step
+from fairlead.targets.hardware import devices_per_node, hardware_refusals
 from fairlead.targets.naming import PREFIX, dns_label
 from fairlead.targets.overlays import KINDS
-from fairlead.targets.resources import devices_per_node
 from fairlead.targets.training.table import targets
 from fairlead.targets.volumes import OWN_NAMES, OWN_PATHS
 
@@ -36,7 +36,7 @@ def refusals(graph: Graph, context: Context) -> Iterator[Fault]:
         if not (step.environment.image or context.image or isinstance(step, ContainerStep)):
             why = "is not named, and the context has none: fairlead context add … --image IMAGE"
             yield Fault(f"steps.{key}.environment.image", why)
-        for fault in step_refusals(step):
+        for fault in (*step_refusals(step), *hardware_refusals(step, context)):
             yield Fault(f"steps.{key}{'.' if fault.path else ''}{fault.path}", fault.message)
 
 

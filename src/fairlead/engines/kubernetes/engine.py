@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from fairlead.engines.contract import Observer
+from fairlead.engines.kubernetes.claiming import Claims
 from fairlead.engines.kubernetes.following import Follower
+from fairlead.engines.kubernetes.inside.owning import owner_of
 from fairlead.engines.kubernetes.remaining import counts, left
 from fairlead.engines.kubernetes.submitting import create
 from fairlead.errors import Fault, NotFoundError, SpecError
@@ -103,7 +106,7 @@ class KubernetesEngine:
         nodes = left(progress)
         layers = known_layers(self._backend, spec.graph, nodes, self._context)
         own, *_ = workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes), layers))
-        create(self._client, own)
+        self._claim(submission, spec.graph, create(self._client, own))
         return self._hand_over(submission, claim)
 
     def follow(
@@ -124,9 +127,10 @@ class KubernetesEngine:
         try:
             submission = decode(self._backend.get(key), Submission, key=key)
             name = naming.run_name(submission)
-            self._client.get(WORKFLOW, name, namespace=submission.namespace, metadata_only=True)
+            found = self._client.get(WORKFLOW, name, namespace=submission.namespace, metadata_only=True)
         except (NotFound, NotFoundError):  # it had not come so far
             return None
+        self._claim(submission, spec.graph, found)
         return self._hand_over(submission, claim)
 
     def cancel(self, run: str) -> bool:
@@ -146,6 +150,10 @@ class KubernetesEngine:
                 )
                 stopped = True
         return stopped
+
+    def _claim(self, submission: Submission, graph: Graph, made: Mapping[str, Any]) -> None:
+        """Create what pods of a workflow that was made need beside it."""
+        Claims(self._client, submission, owner_of(WORKFLOW, made)).make(graph.steps.values())
 
     def _hand_over(self, submission: Submission, claim: Claim) -> Handover:
         handover = Handover(

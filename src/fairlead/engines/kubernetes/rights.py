@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairlead.kube.failures import Rule
-from fairlead.kube.resources import JOB, LOCAL_QUEUE, WORKFLOW, WORKLOAD, Kind
+from fairlead.kube.resources import JOB, LOCAL_QUEUE, RESOURCE_CLAIM_TEMPLATE, WORKFLOW, WORKLOAD, Kind
 from fairlead.targets.training.target import Target
 
 COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Kubernetes itself"}
@@ -17,6 +17,9 @@ COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Ku
 
 QUEUE_COMPONENTS: dict[Kind, str] = {LOCAL_QUEUE: "Kueue", WORKLOAD: "Kueue"}
 """Those of runs in a queue."""
+
+CLAIM_COMPONENTS: dict[Kind, str] = {RESOURCE_CLAIM_TEMPLATE: "Kubernetes 1.34 or newer"}
+"""Those of runs that claim devices."""
 
 _LAUNCHING = (
     *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch", "watch")),
@@ -70,6 +73,11 @@ SCHEDULING: tuple[Rule, ...] = (
 
 TELLING_QUEUES: tuple[Rule, ...] = (Rule("list", "kueue.x-k8s.io", "workloads"),)
 """Of drivers too, where runs have a queue: to say what a gang waits for."""
+
+CLAIMING: tuple[Rule, ...] = tuple(
+    Rule(verb, "resource.k8s.io", "resourceclaimtemplates") for verb in ("create", "get")
+)
+"""Of whoever submits runs, and of drivers, where a context's hardware has devices that are claimed."""
 
 TRYING: tuple[Rule, ...] = (
     *(Rule(verb, "batch", "jobs") for verb in ("create", "get", "delete")),

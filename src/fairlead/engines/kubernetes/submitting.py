@@ -12,13 +12,13 @@ from typing import Any
 from fairlead.errors import ClusterError, UsageError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists, NotFound, UnclearOutcome
-from fairlead.kube.resources import CONFIG_MAP, JOB, SERVICE, WORKFLOW, Kind
+from fairlead.kube.resources import CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW, Kind
 from fairlead.targets.naming import ORDER
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.table import targets
 
-_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, SERVICE, WORKFLOW)}
-_COMPONENTS = {"Workflow": "Argo Workflows"}
+_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW)}
+_COMPONENTS = {"Workflow": "Argo Workflows", "ResourceClaimTemplate": "Kubernetes 1.34 or newer"}
 _TRIES = 3
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fairlead.targets import naming, pods
+from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.target import Gang
 
@@ -42,7 +43,7 @@ def member(gang: Gang, places: Places, *, container: str = pods.MAIN) -> Manifes
     return {
         "metadata": {
             "labels": {**naming.run_labels(submission), **pods.step_labels(step)},
-            "annotations": {naming.GANG: gang.attempt, **named},
+            "annotations": {naming.GANG: gang.attempt, **named, **device_annotations(submission.context, step)},
         },
         "spec": {**spec, "containers": [_renamed(each, container) for each in spec["containers"]]},
     }
