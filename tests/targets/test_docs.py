@@ -21,6 +21,7 @@ from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.schedules import Schedule
 from fairlead.targets import cron_workflow, job, workflow_template
 from fairlead.targets.hardware import claims
+from fairlead.targets.training.gang_scheduling import pod_group
 from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
@@ -57,6 +58,8 @@ def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
         found.append(job.called(place, step, key, 0))
         if isinstance(step.runtime, RankRuntime):
             found += [each for target in targets().values() for each in target.render(Gang(place, step, key, 0, 1))]
+            volcano = msgspec.structs.replace(context, queue="", gang_scheduler="volcano research")
+            found += pod_group(Gang(submission(graph, volcano), step, key, 0, 1))
     launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
     found += [workflow_template.render(launch, "ml"), cron_workflow.render(launch, _schedule(page, graph.flow), "ml")]
     return found

@@ -35,9 +35,10 @@ _FIELDS = {
     "worker-image": "the image that delivers Fairlead's worker",
     "queue": "the Kueue LocalQueue of runs",
     "priority": "the priority class of runs",
+    "gang-scheduler": "what places gangs whole where Kueue does not: 'volcano [QUEUE]' or 'coscheduling [NAME]'",
     "unschedulable": "of steps that can't be scheduled: warn, 'fail-after 10m' or fail-if-never-fits",
 }
-_METAVARS = {"unschedulable": "POLICY"}
+_METAVARS = {"gang-scheduler": "SCHEDULER", "unschedulable": "POLICY"}
 UNREADY = 3
 """The exit code of a check that has found something that is not as it must be: the store or cluster refuses."""
 _PATHS = ("kubeconfig", "store-env")

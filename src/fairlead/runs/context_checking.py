@@ -22,6 +22,7 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.hardware import claims_devices
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.unschedulable import parse_unschedulable
+from fairlead.targets.training.gang_scheduling import group_resource
 from fairlead.targets.training.table import choose, targets
 from fairlead.targets.training.target import Target
 
@@ -115,7 +116,7 @@ class _Checking:
         yield self._rights_to_enter()
         yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)
         telling = rights.TELLING_QUEUES if context.queue else ()
-        driving = (*rights.DRIVING, *rights.running_gangs(self._chosen), *telling, *claiming)
+        driving = (*rights.DRIVING, *rights.running_gangs(self._chosen, context), *telling, *claiming)
         yield self._account_rights("rights of drivers", context.driver_service_account, driving)
         if pod:
             yield self._store_from_pod()
@@ -138,6 +139,8 @@ class _Checking:
     def _components(self, discovery: Discovery) -> Iterator[ContextCheck]:
         """Say which kinds are served, and in which versions."""
         wanted = rights.COMPONENTS | (rights.QUEUE_COMPONENTS if self._context.queue else {})
+        group = group_resource(self._context)
+        wanted |= {Kind(*group): self._context.gang_scheduler.partition(" ")[0]} if group else {}
         wanted |= rights.CLAIM_COMPONENTS if claims_devices(self._context.hardware) else {}
         for kind, component in wanted.items():
             try:

@@ -22,7 +22,7 @@ from fairlead.targets.hardware import claims
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
-from fairlead.targets.training.table import target_of
+from fairlead.targets.training.table import render as render_gang
 from fairlead.targets.training.target import Gang
 
 RUN = "00000000-000000-00000"
@@ -60,7 +60,7 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     pods = count_pods(graph, creators=workflow.creators(manifests), layers=len(wanted(graph, nodes, context)))
     gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)
     beside = claims(submission, graph.steps.values())
-    return Rendered([*manifests, *beside, *(each for gang in gangs for each in target_of(gang).render(gang))], pods)
+    return Rendered([*manifests, *beside, *(each for gang in gangs for each in render_gang(gang))], pods)
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

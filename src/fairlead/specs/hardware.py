@@ -98,6 +98,19 @@ class Spot(_Strict, frozen=True):
     tolerations: tuple[Toleration, ...] = ()
 
 
+class Topology(_Strict, frozen=True):
+    """How near each other the nodes of a step must be.
+
+    Attributes:
+        level: The node label of a level of a Kueue Topology: ``cloud.provider.com/topology-rack``. All nodes of a step
+            are where it has one value.
+        required: Whether the step waits for that, or only prefers it.
+    """
+
+    level: str
+    required: bool = False
+
+
 class Hardware(_Strict, frozen=True):
     """The hardware of a cluster.
 
@@ -106,10 +119,12 @@ class Hardware(_Strict, frozen=True):
             Where anything is listed, there is nothing else.
         spot: How nodes that may be reclaimed are marked; as GKE, AKS, EKS, Karpenter and OpenShift do it where it is
             not said.
+        topology: How near each other the nodes of a step must be that Kueue admits.
     """
 
     accelerators: dict[str, Advertised] = {}
     spot: Spot | None = None
+    topology: Topology | None = None
 
 
 class Named(NamedTuple):
@@ -171,6 +186,8 @@ def hardware_faults(hardware: Hardware) -> Iterator[Fault]:
     if hardware.spot is not None:
         yield from _label_faults(hardware.spot.labels, "spot.labels")
         yield from _toleration_faults(hardware.spot.tolerations, "spot.tolerations")
+    if hardware.topology is not None and any(label_faults({hardware.topology.level: ""})):
+        yield Fault("topology.level", f"{hardware.topology.level!r} is no Kubernetes label key")
 
 
 def _advertised_faults(found: Named, each: Advertised) -> Iterator[Fault]:

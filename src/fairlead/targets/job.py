@@ -13,10 +13,10 @@ from fairlead.specs.contexts import Submission
 from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
-from fairlead.targets.hardware import device_annotations, hardware_refusals
+from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
-from fairlead.targets.refusals import step_refusals
+from fairlead.targets.refusals import placing_refusals, step_refusals
 from fairlead.targets.training.table import step_faults
 
 KEPT_S = 24 * 3600
@@ -56,7 +56,7 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
         SpecError: It can't run on a cluster: it was called while its run went on, and so not checked before.
     """
     context = submission.context
-    faults = [*step_refusals(step), *hardware_refusals(step, context), *step_faults(step, submission)]
+    faults = [*step_refusals(step), *placing_refusals(step, context), *step_faults(step, submission)]
     if faults:
         raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
     instance = f"{name}.{index}"

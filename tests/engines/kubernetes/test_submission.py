@@ -176,6 +176,24 @@ def test_the_templates_of_claims_go_with_the_workflow_whenever_the_client_is_kil
     assert len(found) > 3
 
 
+def test_gangs_are_not_sent_where_their_scheduler_has_no_groups(site, tmp_path, capsys):
+    context = contexts.find("site")
+    (tmp_path / "pyproject.toml").touch()
+    ranks = FLOW.replace("import flow", "import flow, runtimes").replace(
+        "@step\ndef square", "@step(runtime=runtimes.torch(nodes=2))\ndef square"
+    )
+    (tmp_path / "flow.py").write_text(ranks)
+    known = set(latest_by_run(open_store().backend))
+    contexts.add(msgspec.structs.replace(context, gang_scheduler="volcano"))
+    try:
+        assert call(["run", str(tmp_path / "flow.py"), "--detach", "--target", "job"]) == 2
+    finally:
+        contexts.add(context)
+    said = capsys.readouterr().err
+    assert "steps.square.runtime: the context's gang scheduler needs PodGroup (scheduling.volcano.sh/v1beta1)" in said
+    assert set(latest_by_run(open_store().backend)) == known
+
+
 # What is left of a run in a cluster ------------------------------------------------------------
 
 

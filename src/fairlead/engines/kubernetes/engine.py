@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -32,8 +32,9 @@ from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
 from fairlead.targets import naming, workflow
 from fairlead.targets.layers import Layer, wanted
 from fairlead.targets.orders import Order
-from fairlead.targets.pods import is_driving
+from fairlead.targets.pods import is_driving, is_gang
 from fairlead.targets.refusals import refusals
+from fairlead.targets.training.gang_scheduling import group_resource
 from fairlead.targets.training.table import choose
 from fairlead.targets.training.target import Target
 from fairlead.worker.concluding import conclude
@@ -70,14 +71,24 @@ class KubernetesEngine:
         if not any(map(is_driving, graph.steps.values())):
             return {}
         chosen, faults = choose(graph.steps, self._context.targets, self.is_served)
+        faults += self._group_faults(graph)
         if faults:
             raise SpecError(
                 f"flow {graph.flow!r}",
                 faults,
                 verdict=f"can't run in the context {self._context.name!r}",
-                next="choose another target: --target NAME",
+                next="choose another target, --target NAME, or add the context as its cluster is",
             )
         return chosen
+
+    def _group_faults(self, graph: Graph) -> Iterator[Fault]:
+        """Yield that the cluster has no groups for the gang scheduler of its context."""
+        group = group_resource(self._context)
+        gangs = sorted(key for key, step in graph.steps.items() if is_gang(step))
+        if group and gangs and not self._discovery.serves(Kind(*group)):
+            needed = f"{group.kind} ({group.api_version})"
+            why = f"the context's gang scheduler needs {needed}, which the cluster does not have"
+            yield Fault(f"steps.{gangs[0]}.runtime", why)
 
     def is_served(self, target: Target) -> bool:
         """Say whether the cluster has what a target creates."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from fairlead.kube.failures import Rule
 from fairlead.kube.resources import JOB, LOCAL_QUEUE, RESOURCE_CLAIM_TEMPLATE, WORKFLOW, WORKLOAD, Kind
+from fairlead.specs.contexts import Context
+from fairlead.targets.training.table import resources_of
 from fairlead.targets.training.target import Target
 
 COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Kubernetes itself"}
@@ -97,8 +99,9 @@ Source: https://github.com/kubernetes/kubernetes/pull/134577
 """
 
 
-def running_gangs(targets: Iterable[Target]) -> tuple[Rule, ...]:
-    """Return what drivers may do beside that, for some targets of steps with ranks."""
-    resources = dict.fromkeys((each.group, each.plural) for target in targets for each in target.resources)
+def running_gangs(targets: Iterable[Target], context: Context) -> tuple[Rule, ...]:
+    """Return what drivers may do beside that, for some targets of steps with ranks in a context."""
+    created = (each for target in targets for each in resources_of(target, context))
+    resources = dict.fromkeys((each.group, each.plural) for each in created)
     found = (Rule(verb, *each) for each in resources for verb in ("create", "get", "list", "delete"))
     return tuple(rule for rule in found if rule not in DRIVING)

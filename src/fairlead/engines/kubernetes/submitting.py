@@ -15,6 +15,7 @@ from fairlead.kube.failures import AlreadyExists, NotFound, UnclearOutcome
 from fairlead.kube.resources import CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW, Kind
 from fairlead.targets.naming import ORDER
 from fairlead.targets.orders import Manifest
+from fairlead.targets.training.gang_scheduling import GROUPS
 from fairlead.targets.training.table import targets
 
 _KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW)}
@@ -25,7 +26,9 @@ _TRIES = 3
 def kind_of(manifest: Manifest) -> Kind:
     """Return the kind of one of the objects that runs are made of."""
     own = _KINDS.get(manifest["kind"])
-    return own if own is not None and own.api_version == manifest["apiVersion"] else _gangs_kinds()[manifest["kind"]]
+    if own is not None and own.api_version == manifest["apiVersion"]:
+        return own
+    return _gangs_kinds()[manifest["apiVersion"], manifest["kind"]]
 
 
 def create(client: Client, manifest: Manifest) -> dict[str, Any]:
@@ -88,9 +91,10 @@ def _checked(found: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
 
 
 @cache
-def _gangs_kinds() -> dict[str, Kind]:
-    """Return the kinds that gangs are made of."""
-    return {each.kind: Kind(*each) for target in targets().values() for each in target.resources}
+def _gangs_kinds() -> dict[tuple[str, str], Kind]:
+    """Return the kinds that gangs are made of, by what manifests say of themselves."""
+    found = [*GROUPS, *(each for target in targets().values() for each in target.resources)]
+    return {(each.api_version, each.kind): Kind(*each) for each in found}
 
 
 def _absent(kind: Kind) -> UsageError:
