@@ -22,7 +22,7 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.hardware import claims_devices
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.unschedulable import parse_unschedulable
-from fairlead.targets.training.gang_scheduling import group_resource
+from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose, targets
 from fairlead.targets.training.target import Target
 
@@ -140,7 +140,7 @@ class _Checking:
         """Say which kinds are served, and in which versions."""
         wanted = rights.COMPONENTS | (rights.QUEUE_COMPONENTS if self._context.queue else {})
         group = group_resource(self._context)
-        wanted |= {Kind(*group): self._context.gang_scheduler.partition(" ")[0]} if group else {}
+        wanted |= {Kind(*group): GROUPS[group]} if group else {}
         wanted |= rights.CLAIM_COMPONENTS if claims_devices(self._context.hardware) else {}
         for kind, component in wanted.items():
             try:

@@ -190,7 +190,7 @@ def test_gangs_are_not_sent_where_their_scheduler_has_no_groups(site, tmp_path, 
     finally:
         contexts.add(context)
     said = capsys.readouterr().err
-    assert "steps.square.runtime: the context's gang scheduler needs PodGroup (scheduling.volcano.sh/v1beta1)" in said
+    assert "steps.square.runtime: the context's gangs need Volcano: the cluster does not serve PodGroup" in said
     assert set(latest_by_run(open_store().backend)) == known
 
 

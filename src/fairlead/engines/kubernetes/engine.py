@@ -34,7 +34,7 @@ from fairlead.targets.layers import Layer, wanted
 from fairlead.targets.orders import Order
 from fairlead.targets.pods import is_driving, is_gang
 from fairlead.targets.refusals import refusals
-from fairlead.targets.training.gang_scheduling import group_resource
+from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose
 from fairlead.targets.training.target import Target
 from fairlead.worker.concluding import conclude
@@ -86,8 +86,8 @@ class KubernetesEngine:
         group = group_resource(self._context)
         gangs = sorted(key for key, step in graph.steps.items() if is_gang(step))
         if group and gangs and not self._discovery.serves(Kind(*group)):
-            needed = f"{group.kind} ({group.api_version})"
-            why = f"the context's gang scheduler needs {needed}, which the cluster does not have"
+            served = f"the cluster does not serve {group.kind} ({group.api_version})"
+            why = f"the context's gangs need {GROUPS[group]}: {served}"
             yield Fault(f"steps.{gangs[0]}.runtime", why)
 
     def is_served(self, target: Target) -> bool:

@@ -98,8 +98,9 @@ def _gangs_kinds() -> dict[tuple[str, str], Kind]:
 
 
 def _absent(kind: Kind) -> UsageError:
-    components = {target.awaited.kind: target.component for target in targets().values()}
-    component = components.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
+    components = {target.awaited: target.component for target in targets().values()} | GROUPS
+    known = {each.kind: component for each, component in components.items() if each.group == kind.group}
+    component = known.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
     return UsageError(
         f"the cluster has no {kind.kind}",
         why=f"it does not serve {kind.api_version}",

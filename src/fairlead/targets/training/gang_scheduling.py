@@ -26,7 +26,8 @@ from fairlead.targets.training.target import Gang, Resource
 
 _VOLCANO = Resource("scheduling.volcano.sh", "v1beta1", "PodGroup", "podgroups")
 _COSCHEDULING = Resource("scheduling.x-k8s.io", "v1alpha1", "PodGroup", "podgroups")
-GROUPS = (_VOLCANO, _COSCHEDULING)
+GROUPS = {_VOLCANO: "Volcano", _COSCHEDULING: "the Kubernetes scheduler plugins"}
+"""The kinds of groups, and what serves them."""
 
 _OF_VOLCANO = "scheduling.k8s.io/group-name"
 """The annotation by which Volcano knows the group of a pod."""
