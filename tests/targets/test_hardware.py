@@ -212,6 +212,16 @@ def test_a_description_without_accelerators_refuses_none_and_changes_none(gpus: 
     assert hardware.node_labels(bare, work(gpus)) == {}
 
 
+@given(gpus=GPUS)
+def test_what_was_refused_is_compiled_all_the_same_for_steps_that_have_ended_elsewhere(gpus: str) -> None:
+    few = msgspec.structs.replace(
+        PLACE, hardware=described({"accelerators": {"H200": {"device_class": "gpu.nvidia.com"}}})
+    )
+    if list(hardware.hardware_refusals(work(gpus), few)):
+        assert pods.rank_pod(submission(one_step(work(gpus)), few), work(gpus))
+        assert hardware.claims(submission(one_step(work(gpus)), few), [work(gpus)]) == []
+
+
 ENTRY = "accelerators.T4."
 
 

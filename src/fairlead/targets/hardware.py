@@ -10,13 +10,14 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocat
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from fairlead.errors import Fault
 from fairlead.naming import digest_bytes
 from fairlead.specs.accelerators import AcceleratorRequest
 from fairlead.specs.contexts import Context, Submission
-from fairlead.specs.hardware import Advertised, Extra, advertised, label_form
+from fairlead.specs.hardware import Advertised, Extra, Toleration, advertised, label_form
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.steps import Step
 from fairlead.targets import naming
@@ -100,6 +101,12 @@ def node_labels(context: Context, step: Step) -> dict[str, tuple[str, ...]]:
     return {**products, **found.labels}
 
 
+def node_tolerations(context: Context, step: Step) -> tuple[Toleration, ...]:
+    """Return the taints of nodes that a step with accelerators tolerates: by custom one has the resource's name."""
+    asked, found = _found(context, step)
+    return (Toleration(key=asked.model.resource, effect="NoSchedule"), *found.tolerations) if asked else ()
+
+
 def _product_labels(asked: AcceleratorRequest, found: Advertised) -> tuple[str, ...]:
     """Return what nodes with these cards are labelled with, where they are shared or cut too."""
     suffix = ""
@@ -180,11 +187,15 @@ def _quoted(text: str) -> str:
 
 
 def _found(context: Context, step: Step) -> tuple[AcceleratorRequest | None, Advertised]:
-    """Return what a step asks for and how the context's cluster has it. Raises as `advertised` does."""
+    """Return what a step asks for and how the context's cluster has it.
+
+    A step that asks for what the cluster has not was refused, unless it has ended, elsewhere: that one is compiled all
+    the same where a run is cut into parts, and is never sent.
+    """
     asked = step.resources.accelerator
-    if asked is None:
-        return None, Advertised()
-    return asked, advertised(context.hardware, asked)
+    with suppress(LookupError):
+        return asked, advertised(context.hardware, asked) if asked else Advertised()
+    return asked, Advertised()
 
 
 def _extras(found: Advertised, step: Step) -> list[Extra]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from fairlead.specs.contexts import Context
-from fairlead.specs.hardware import Spot, Toleration, advertised
+from fairlead.specs.hardware import Spot, Toleration
 from fairlead.specs.steps import Step
-from fairlead.targets.hardware import node_labels
+from fairlead.targets.hardware import node_labels, node_tolerations
 
 _TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 """https://cloud.google.com/kubernetes-engine/docs/how-to/tpus"""
@@ -42,7 +42,8 @@ def scheduling(context: Context, step: Step) -> dict[str, Any]:
     """Return the fields of a pod's spec that say where it may go; those that say nothing are left out."""
     priority = step.priority or context.priority
     selector, affinity = _selector(step), _affinity(context, step)
-    tolerations = [*_of_accelerators(context, step), *(map(_toleration, _spot(context, step).tolerations))]
+    tolerated = (*node_tolerations(context, step), *_spot(context, step).tolerations)
+    tolerations = [_toleration(each) for each in tolerated]
     return {
         **({"nodeSelector": selector} if selector else {}),
         **({"tolerations": tolerations} if tolerations else {}),
@@ -57,15 +58,6 @@ def _selector(step: Step) -> dict[str, str]:
         return {}
     topology = {_TOPOLOGY: accelerator.topology} if accelerator.topology else {}
     return {**accelerator.model.node_labels, **topology}
-
-
-def _of_accelerators(context: Context, step: Step) -> list[dict[str, Any]]:
-    """Return the tolerations of the taints that keep others off such nodes: by custom the resource's name."""
-    accelerator = step.resources.accelerator
-    if accelerator is None:
-        return []
-    by_custom = Toleration(key=accelerator.model.resource, effect="NoSchedule")
-    return [_toleration(each) for each in (by_custom, *advertised(context.hardware, accelerator).tolerations)]
 
 
 def _toleration(each: Toleration) -> dict[str, Any]:
