@@ -120,6 +120,7 @@ SERVED: dict[str, tuple[str, ...]] = {
     "apis/networking.k8s.io/v1": ("NetworkPolicy",),
     "apis/policy/v1": ("PodDisruptionBudget",),
     "apis/rbac.authorization.k8s.io/v1": ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    "apis/resource.k8s.io/v1": ("ResourceClaimTemplate",),
 }
 """The kinds of Kubernetes itself, by the path of what the API server says of their group."""
 

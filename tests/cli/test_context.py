@@ -54,6 +54,14 @@ def test_what_is_added_is_listed_and_holds_paths_and_no_content(command: Command
     assert "secret" not in (tmp_path / "home" / "contexts" / "prod.json").read_text()
 
 
+def test_hardware_is_read_from_a_file_and_kept(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "hardware.yaml").write_text("accelerators:\n  T4:\n    gangs: {per_node: {vpc.amazonaws.com/efa: 1}}\n")
+    assert command("context add prod --store s3://one --hardware hardware.yaml")[0] == 0
+    (tmp_path / "hardware.yaml").unlink()
+    kept = {"accelerators": {"T4": {"gangs": {"per_node": {"vpc.amazonaws.com/efa": 1}}}}}
+    assert json.loads(command("context ls -o json")[1])[0]["hardware"] == kept
+
+
 def test_adding_again_replaces(command: Command) -> None:
     command("context add prod --store s3://one --queue q")
     command("context add prod --store s3://two")
@@ -128,6 +136,17 @@ error: fairlead context: argument --user: invalid int value: 'root'
     Case("context add dev --store s3://b --label team", """
 error: --label takes KEY=VALUE, got 'team'
   next   give for instance --label team=vision"""),
+    Case("context add dev --store s3://b --hardware nowhere.yaml", """
+error: cannot read nowhere.yaml
+  why    No such file or directory"""),
+    Case("context add dev --store s3://b --hardware wrong.yaml", """
+error: wrong.yaml is not valid
+  acelerators: there is no such field; did you mean 'accelerators'?"""),
+    Case("context add dev --store s3://b --hardware unknown.yaml", """
+error: context 'dev' is not valid
+  hardware.accelerators.H100.units: must be at least 1, got 0
+  hardware.accelerators.MI300X.sharing: is of NVIDIA's cards, and MI300X is none
+  next   correct it: fairlead context add --help"""),
     Case("context use prd", """
 error: there is no context 'prd'
   why    did you mean 'prod'?
@@ -157,6 +176,8 @@ error: cannot read the store's variables {tmp}/missing
 @pytest.mark.parametrize("case", CASES, ids=[each.arguments for each in CASES])
 def test_what_is_wrong_is_said(case: Case, command: Command, tmp_path: Path) -> None:
     command("context add prod --store s3://one --store-env missing")
+    (tmp_path / "wrong.yaml").write_text("acelerators: {}")
+    (tmp_path / "unknown.yaml").write_text("accelerators: {H100: {units: 0}, MI300X: {sharing: mps}}")
     code, out, err = command(case.arguments)
     assert (code, out) == (case.code, "")
     assert err == case.said.replace("{tmp}", str(tmp_path)).lstrip("\n") + "\n"

@@ -10,6 +10,7 @@ import yaml
 from fairlead.cli.main import call
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context
+from fairlead.specs.hardware import Advertised, Hardware
 
 FLOW = """
 from fairlead import flow, runtimes, step
@@ -61,6 +62,26 @@ def test_a_context_gives_its_objects_without_a_cluster_and_the_same_ones_every_t
     (manifest,) = yaml.safe_load_all(out)
     assert manifest["kind"] == "Workflow" and manifest["metadata"]["namespace"] == "default"
     assert manifest["metadata"]["name"] == "main-00000000-000000-00000-1"
+
+
+def test_devices_that_are_claimed_come_with_the_template_of_their_claim(render: Any, file: str) -> None:
+    accelerators = {"H200": Advertised(device_class="gpu.nvidia.com")}
+    hardware = Hardware(accelerators=accelerators)
+    contexts.add(
+        Context(name="dra", store="s3://nowhere/x", image="python", worker_image="fairlead", hardware=hardware)
+    )
+    Path(file).write_text(FLOW.replace("@step\n", '@step(gpus="H200:2")\n'))
+    code, out, _ = render("--on", "dra")
+    workflow, template = yaml.safe_load_all(out)
+    assert (code, template["kind"]) == (0, "ResourceClaimTemplate")
+    assert template["metadata"]["name"] in json.dumps(workflow)
+    Path(file).write_text(FLOW.replace("@step\n", '@step(gpus="H100:2")\n'))
+    code, _, said = render("--on", "dra")
+    assert (code, said) == (2, """\
+error: flow 'main' can't run in the context 'dra'
+  steps.numbers.resources.gpus: the context's hardware has no H100; it has H200
+  next   leave --on away
+""")  # fmt: skip
 
 
 def test_pods_are_counted_at_the_head(render: Any) -> None:

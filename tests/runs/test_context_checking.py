@@ -28,6 +28,7 @@ from fairlead.kube.watching import Watch
 from fairlead.runs.context_checking import check_cluster
 from fairlead.specs.contexts import Context
 from fairlead.specs.graphs import Graph, Node
+from fairlead.specs.hardware import Advertised, Hardware
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.runtimes import Torch
 from fairlead.specs.steps import FunctionStep
@@ -179,6 +180,26 @@ def test_what_gangs_become_is_what_the_cluster_serves_best(client: Client, conte
             assert set(found.values()) == {"trainjob"}
             assert "torch: trainjob" in check.said
             assert chosen(msgspec.structs.replace(context, targets={"torch": "jobset"}))[0]["torch"] == "jobset"
+
+
+@pytest.mark.apiserver
+def test_what_claims_and_groups_of_pods_need_is_looked_at_where_a_context_has_them(
+    client: Client, context: Context
+) -> None:
+    hardware = Hardware(accelerators={"H200": Advertised(device_class="gpu.nvidia.com")})
+    special = msgspec.structs.replace(context, hardware=hardware, gang_scheduler="volcano")
+    client.create(SERVICE_ACCOUNT, {"metadata": {"name": "driver"}})
+    report = check_cluster(special, client, namespace_of(client))
+    assert (states(report)["kind ResourceClaimTemplate"], states(report)["kind PodGroup"]) == ("ok", "failed")
+    assert {each.name: each.next for each in report.checks}["kind PodGroup"] == "install Volcano"
+    (rules,) = [role["rules"] for role in report.roles if role["metadata"]["name"] == "driver"]
+    verbs = {each: set(rule["verbs"]) for rule in rules for each in rule["resources"]}
+    assert verbs["resourceclaimtemplates"] == {"create", "get"}
+    assert verbs["podgroups"] == {"create", "delete", "get", "list"}
+    plain = check_cluster(context, client, namespace_of(client))
+    assert not {"resourceclaimtemplates", "podgroups"} & {
+        each for role in plain.roles for rule in role["rules"] for each in rule["resources"]
+    }
 
 
 @pytest.mark.apiserver

@@ -8,22 +8,26 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from docs.pages import FOLDER, Command, File, blocks
 from fairlead.cli import schedule_options
+from fairlead.runs import contexts
 from fairlead.runs.launching import load_flow
 from fairlead.specs.contexts import Context, Launch
-from fairlead.specs.runtimes import kind_of
+from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.specs.schedules import Schedule
 from fairlead.targets import cron_workflow, job, workflow_template
+from fairlead.targets.hardware import claims
+from fairlead.targets.training.gang_scheduling import pod_group
 from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
 
-_SHOWN = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SHOWN = re.compile(r"^```yaml\n(?!# )(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def _holds(whole: Any, part: Any) -> bool:
@@ -37,19 +41,26 @@ def _holds(whole: Any, part: Any) -> bool:
 
 def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
     """Compile the first flow of a page: the workflow, and every definition as a call and as a gang."""
-    file = next(block for block in blocks(page) if isinstance(block, File))
+    file = next(block for block in blocks(page) if isinstance(block, File) and block.flows)
     (folder / file.name).write_text(file.text)
     _, flow = load_flow(str(folder / file.name), None)
     graph = flow.trace({}).graph
     context = Context(
         name="gpu-prod", store="s3://bucket/ml", image="python:3.12", worker_image="fairlead-worker:1", namespace="ml", queue="team"
     )  # fmt: skip
+    described = [each for each in blocks(page) if isinstance(each, File) and each.name == "hardware.yaml"]
+    if described:
+        (folder / "hardware.yaml").write_text(described[0].text)
+        context = msgspec.structs.replace(context, hardware=contexts.read_hardware(str(folder / "hardware.yaml")))
     place = submission(graph, context)
-    found = [workflow_of(graph, context)]
+    found = [workflow_of(graph, context), *claims(place, graph.steps.values())]
     for key, step in graph.steps.items():
         found.append(job.called(place, step, key, 0))
         able = [each for each in targets().values() if kind_of(step.runtime) in each.runtimes]
         found += [each for target in able for each in target.render(Gang(place, step, key, 0, 1))]
+        if isinstance(step.runtime, RankRuntime):
+            volcano = msgspec.structs.replace(context, queue="", gang_scheduler="volcano research")
+            found += pod_group(Gang(submission(graph, volcano), step, key, 0, 1))
     launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
     found += [workflow_template.render(launch, "ml"), cron_workflow.render(launch, _schedule(page, graph.flow), "ml")]
     return found
@@ -64,9 +75,18 @@ def _schedule(page: Path, flow: str) -> Schedule:
     return schedule_options.read_schedule(parser.parse_known_args(words)[0], flow)
 
 
-@pytest.mark.parametrize("name", ["workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks"])
+PAGES = [
+    "hardware",
+    *(
+        f"targets/{name}"
+        for name in ("workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks")
+    ),
+]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_what_a_page_shows_is_what_its_flow_compiles_to(name: str, tmp_path: Path) -> None:
-    page = FOLDER / f"targets/{name}.md"
+    page = FOLDER / f"{name}.md"
     objects = _objects(page, tmp_path)
     shown = [part for text in _SHOWN.findall(page.read_text("utf-8")) for part in yaml.safe_load_all(text)]
     assert shown

@@ -11,7 +11,16 @@ import yaml
 
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists, Forbidden, Invalid
-from fairlead.kube.resources import CRON_WORKFLOW, JOB, NAMESPACE, POD, SERVICE, WORKFLOW, WORKFLOW_TEMPLATE
+from fairlead.kube.resources import (
+    CRON_WORKFLOW,
+    JOB,
+    NAMESPACE,
+    POD,
+    RESOURCE_CLAIM_TEMPLATE,
+    SERVICE,
+    WORKFLOW,
+    WORKFLOW_TEMPLATE,
+)
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.steps import FunctionStep
 from fairlead.targets import job, pods
@@ -36,7 +45,12 @@ from targets.refused import PLAIN, REFUSED, overlaid
 OWN = [file for file in FLOWS if "tests" in file.parts]
 CALLED = [file for file in OWN if file.parent.name != "training"]  # whose jobs are its gangs: targets/training
 LAUNCHING = {target: REPOSITORY / f"tests/targets/flows/mapping/{target}.golden.yaml" for target in launching()}
-KEPT = [golden(file, "workflow") for file in FLOWS] + [golden(file, "job") for file in CALLED] + [*LAUNCHING.values()]
+DESCRIBED = REPOSITORY / "tests/targets/flows/accelerators/described.golden.yaml"  # made in test_hardware.py
+KEPT = (
+    [golden(file, "workflow") for file in FLOWS]
+    + [golden(file, "job") for file in CALLED]
+    + [*LAUNCHING.values(), DESCRIBED]
+)
 ARGO = (WORKFLOW, WORKFLOW_TEMPLATE, CRON_WORKFLOW)
 NEEDS = {"digits": ("numpy", "optuna"), "flights": ("pandas", "sklearn"), "driving": ("optuna",)}
 
@@ -92,7 +106,7 @@ def cluster(api_server: ApiServer) -> Iterator[Client]:
 @pytest.mark.apiserver
 @pytest.mark.parametrize("path", KEPT, ids=_named)
 def test_a_real_api_server_accepts_every_manifest(path: Path, cluster: Client) -> None:
-    kinds = {kind.kind: kind for kind in (*ARGO, JOB, SERVICE)}
+    kinds = {kind.kind: kind for kind in (*ARGO, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE)}
     for manifest in read(path):
         created = cluster.create(kinds[manifest["kind"]], manifest, dry_run=True)
         assert created["metadata"]["name"] == manifest["metadata"]["name"]

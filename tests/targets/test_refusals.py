@@ -8,8 +8,9 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Jax, Ray, Role, Torch
 from fairlead.specs.steps import ContainerStep, Environment, FunctionStep, Overlay, Secret, Volume
+from fairlead.targets.hardware import devices_per_node
 from fairlead.targets.refusals import label_refusals, refusals, step_refusals
-from fairlead.targets.resources import devices_per_node, resources
+from fairlead.targets.resources import resources
 from fairlead.targets.scheduling import scheduling
 from targets.goldens import CONTEXT
 from targets.refused import STEP
@@ -79,7 +80,9 @@ def test_a_slice_is_shared_out_among_the_nodes_of_a_gang(gpus: str, nodes: int, 
 
 
 def test_every_quantity_is_one_that_kubernetes_reads() -> None:
-    found = resources(work(resources=Resources(cpu=0.5, memory="1.5Gi", disk="2G", gpus="A100-MIG-1g.5gb+me:1")))
+    found = resources(
+        CONTEXT, work(resources=Resources(cpu=0.5, memory="1.5Gi", disk="2G", gpus="A100-MIG-1g.5gb+me:1"))
+    )
     assert found["limits"] == found["requests"] == {
         "cpu": "500m", "memory": "1610612736", "ephemeral-storage": "2000000000", "nvidia.com/mig-1g.5gb.me": "1",
     }  # fmt: skip

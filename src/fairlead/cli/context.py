@@ -35,9 +35,10 @@ _FIELDS = {
     "worker-image": "the image that delivers Fairlead's worker",
     "queue": "the Kueue LocalQueue of runs",
     "priority": "the priority class of runs",
+    "gang-scheduler": "what places gangs whole where Kueue does not: 'volcano [QUEUE]' or 'coscheduling [NAME]'",
     "unschedulable": "of steps that can't be scheduled: warn, 'fail-after 10m' or fail-if-never-fits",
 }
-_METAVARS = {"unschedulable": "POLICY"}
+_METAVARS = {"gang-scheduler": "SCHEDULER", "unschedulable": "POLICY"}
 UNREADY = 3
 """The exit code of a check that has found something that is not as it must be: the store or cluster refuses."""
 _PATHS = ("kubeconfig", "store-env")
@@ -59,6 +60,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[RUNTIME=]NAME",
         help="add: what runs steps with ranks: job, jobset, …; may be repeated; the first that is there without",
+    )
+    parser.add_argument(
+        "--hardware",
+        metavar="FILE",
+        help="add: what hardware the cluster has, as YAML or JSON; as device plugins have it without",
     )
     parser.add_argument("--pod", action="store_true", help="check: open the store from a pod too")
     add_output_option(parser)
@@ -103,6 +109,8 @@ def _add(arguments: argparse.Namespace) -> int:
         if value is not None:
             given[field.replace("-", "_")] = os.path.abspath(Path(value).expanduser())
     found = {name: value for name, value in {**given, "user": arguments.user}.items() if value is not None}
+    if arguments.hardware is not None:
+        found["hardware"] = contexts.read_hardware(arguments.hardware)
     targets = read_targets(arguments.target)
     contexts.add(Context(name=arguments.name, labels=read_labels(arguments.label), targets=targets, **found))
     print(f"added {arguments.name}: fairlead run FILE --on {arguments.name}")

@@ -19,8 +19,10 @@ from fairlead.kube.resources import LOCAL_QUEUE, NAMESPACE, SECRET, SERVICE_ACCO
 from fairlead.runs import contexts
 from fairlead.runs.settings import open_store_of
 from fairlead.specs.contexts import Context
+from fairlead.specs.hardware import claims_devices
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.unschedulable import parse_unschedulable
+from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose, targets
 from fairlead.targets.training.target import Target
 
@@ -108,12 +110,13 @@ class _Checking:
             create = f"kubectl -n {self._namespace} create serviceaccount {account}"
             yield self._find(SERVICE_ACCOUNT, account, create)
         ending = parse_unschedulable(context.unschedulable).action != "warn"
-        asked = (*rights.SUBMITTING, *(rights.ENDING if ending else ()), *(rights.TRYING if pod else ()))
+        claiming = rights.CLAIMING if claims_devices(context.hardware) else ()
+        asked = (*rights.SUBMITTING, *claiming, *(rights.ENDING if ending else ()), *(rights.TRYING if pod else ()))
         yield self._rights("your rights", "fairlead-user", asked)
         yield self._rights_to_enter()
         yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)
         telling = rights.TELLING_QUEUES if context.queue else ()
-        driving = (*rights.DRIVING, *rights.running_gangs(self._chosen), *telling)
+        driving = (*rights.DRIVING, *rights.running_gangs(self._chosen, context), *telling, *claiming)
         yield self._account_rights("rights of drivers", context.driver_service_account, driving)
         if pod:
             yield self._store_from_pod()
@@ -136,6 +139,9 @@ class _Checking:
     def _components(self, discovery: Discovery) -> Iterator[ContextCheck]:
         """Say which kinds are served, and in which versions."""
         wanted = rights.COMPONENTS | (rights.QUEUE_COMPONENTS if self._context.queue else {})
+        group = group_resource(self._context)
+        wanted |= {Kind(*group): GROUPS[group]} if group else {}
+        wanted |= rights.CLAIM_COMPONENTS if claims_devices(self._context.hardware) else {}
         for kind, component in wanted.items():
             try:
                 served = discovery.served(kind)

@@ -11,7 +11,9 @@ import msgspec
 from fairlead.decoding import decoder
 from fairlead.errors import DamagedError, SpecError, UsageError, nearest
 from fairlead.runs.home import home
+from fairlead.specs import documents
 from fairlead.specs.contexts import LOCAL, Context, context_faults
+from fairlead.specs.hardware import Hardware
 
 
 def folder() -> Path:
@@ -38,6 +40,20 @@ def add(context: Context) -> None:
     temporary = path.with_name(f".tmp.{os.getpid()}")
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(context)) + b"\n")
     temporary.replace(path)
+
+
+def read_hardware(file: str) -> Hardware:
+    """Read what hardware a cluster has from a file, YAML or JSON.
+
+    Raises:
+        UsageError: The file can't be read.
+        SpecError: It holds something else; every fault is named.
+    """
+    try:
+        text = Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {file}", why=error.strerror or str(error)) from error
+    return documents.convert(documents.parse(text, source=file), Hardware, source=file)
 
 
 def remove(name: str) -> None:

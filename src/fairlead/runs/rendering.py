@@ -18,10 +18,11 @@ from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import kind_of
 from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
+from fairlead.targets.hardware import claims
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
-from fairlead.targets.training.table import target_of
+from fairlead.targets.training.table import render as render_gang
 from fairlead.targets.training.target import Gang
 
 RUN = "00000000-000000-00000"
@@ -58,7 +59,8 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     manifests = workflow.render(Order(submission, graph, nodes))
     pods = count_pods(graph, creators=workflow.creators(manifests), layers=len(wanted(graph, nodes, context)))
     gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)
-    return Rendered([*manifests, *(each for gang in gangs for each in target_of(gang).render(gang))], pods)
+    beside = claims(submission, graph.steps.values())
+    return Rendered([*manifests, *beside, *(each for gang in gangs for each in render_gang(gang))], pods)
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

@@ -88,16 +88,32 @@ def parse_accelerator(text: str) -> AcceleratorRequest:
         raise ValueError(
             f"{text!r} is no accelerator request: write MODEL:COUNT, MODEL-MIG-PROFILE:COUNT or tpu-v4:2x2x1"
         )
-    model = _by_any_name().get(found["model"].lower())
-    if model is None:
-        raise ValueError(f"unknown accelerator {found['model']!r}; {nearest(found['model'], accelerator_models())}")
+    model, profile = _model_and_profile(found)
     amount = found["amount"] or ("" if model.topologies else "1")
-    profile = _profile(model, found["profile"]) if found["profile"] else None
     if model.topologies or "x" in amount:
         return _slice_request(model, amount)
     if int(amount) < 1:
         raise ValueError(f"the number of {model.name} must be at least 1, got {amount}")
     return AcceleratorRequest(model, int(amount), mig_profile=profile)
+
+
+def accelerator_named(text: str) -> tuple[AcceleratorModel, MigProfile | None]:
+    """Return the model that a text names, and the MIG profile where it names one: ``"A100"``, ``"A100-MIG-3g.20gb"``.
+
+    Raises:
+        ValueError: There is no such model or profile, or the text says more.
+    """
+    found = _REQUEST.fullmatch(text)
+    if found is None or found["amount"]:
+        raise ValueError(f"{text!r} names no accelerator: write MODEL or MODEL-MIG-PROFILE")
+    return _model_and_profile(found)
+
+
+def _model_and_profile(found: re.Match[str]) -> tuple[AcceleratorModel, MigProfile | None]:
+    model = _by_any_name().get(found["model"].lower())
+    if model is None:
+        raise ValueError(f"unknown accelerator {found['model']!r}; {nearest(found['model'], accelerator_models())}")
+    return model, _profile(model, found["profile"]) if found["profile"] else None
 
 
 def _profile(model: AcceleratorModel, name: str) -> MigProfile:

@@ -9,6 +9,8 @@ import msgspec
 
 from fairlead.errors import Fault
 from fairlead.naming import name_fault
+from fairlead.specs.gang_scheduling import parse_gang_scheduler
+from fairlead.specs.hardware import Hardware, hardware_faults
 from fairlead.specs.labels import label_faults
 from fairlead.specs.unschedulable import parse_unschedulable
 
@@ -40,6 +42,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         unschedulable: What becomes of a step that can't be scheduled; see `fairlead.specs.unschedulable`.
         targets: What runs steps with ranks, by the kind of their runtime: ``{"torch": "jobset"}``. Where nothing is
             said, the first target that the cluster has the component for.
+        gang_scheduler: What places the pods of a gang together or not at all, where Kueue does not see to it; see
+            `fairlead.specs.gang_scheduling`.
+        hardware: What hardware the cluster has, and how it advertises it; as the vendors' plugins do where it is None.
     """
 
     name: str
@@ -60,6 +65,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     user: int | None = None
     unschedulable: str = ""
     targets: dict[str, str] = {}
+    gang_scheduler: str = ""
+    hardware: Hardware | None = None
 
 
 def context_faults(context: Context) -> Iterator[Fault]:
@@ -75,6 +82,17 @@ def context_faults(context: Context) -> Iterator[Fault]:
         parse_unschedulable(context.unschedulable)
     except ValueError as error:
         yield Fault("unschedulable", str(error))
+    try:
+        scheduler = parse_gang_scheduler(context.gang_scheduler)
+    except ValueError as error:
+        yield Fault("gang_scheduler", str(error))
+    else:
+        if scheduler and scheduler.kind == "volcano" and context.queue:
+            yield Fault(
+                "gang_scheduler", f"Volcano and Kueue's queue {context.queue!r} would both admit gangs: say one"
+            )
+    if context.hardware is not None:
+        yield from (Fault(f"hardware.{each.path}", each.message) for each in hardware_faults(context.hardware))
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -13,9 +13,10 @@ from fairlead.specs.contexts import Submission
 from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
+from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
-from fairlead.targets.refusals import step_refusals
+from fairlead.targets.refusals import placing_refusals, step_refusals
 from fairlead.targets.training.table import step_faults
 
 KEPT_S = 24 * 3600
@@ -54,7 +55,8 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
     Raises:
         SpecError: It can't run on a cluster: it was called while its run went on, and so not checked before.
     """
-    faults = [*step_refusals(step), *step_faults(step, submission)]
+    context = submission.context
+    faults = [*step_refusals(step), *placing_refusals(step, context), *step_faults(step, submission)]
     if faults:
         raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
     instance = f"{name}.{index}"
@@ -62,7 +64,10 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
     spec = {
         **_tried(retries.user + retries.infrastructure),
         "template": _template(
-            submission, step, {naming.CALL: instance}, pods.step_pod(submission, step, f"--call={instance}")
+            submission,
+            step,
+            {naming.CALL: instance, **pods.step_annotations(context, step)},
+            pods.step_pod(submission, step, f"--call={instance}"),
         ),
     }
     job = _job(submission, step, naming.job_name(submission, name, index), {naming.CALL: instance}, spec)
@@ -132,7 +137,9 @@ def debugging(submission: Submission, step: Step, name: str, mark: str, lasting_
         "backoffLimit": 0,
         "activeDeadlineSeconds": lasting_s,
         "ttlSecondsAfterFinished": _TOLD_S,
-        "template": _template(submission, step, {}, pods.debug_pod(submission, step)),
+        "template": _template(
+            submission, step, device_annotations(submission.context, step), pods.debug_pod(submission, step)
+        ),
     }
     job_name = naming.dns_label(f"debug-{name}", _DEBUG_MAX - len(submission.run)) + f"-{submission.run}-{mark}"
     made = _job(submission, step, job_name, {}, spec, queued=True)

@@ -68,6 +68,11 @@ def gang_name(submission: Submission, step: str, index: int, number: int) -> str
     return job_name(submission, step, index, number, longest=_GANG_MAX)
 
 
+def claim_name(submission: Submission, digest: str) -> str:
+    """Return the name of the template of a claim, by the digest of what it says: ``claim-…-k3f9x-1-0a1b2c3d``."""
+    return f"claim-{submission.run}-{submission.generation}-{digest[:_MARK]}"
+
+
 def dns_label(name: str, length: int = NAME_MAX, *, taken: tuple[str, ...] = ()) -> str:
     """Return a name as a DNS label that begins with a letter; different names stay different.
 

@@ -13,6 +13,7 @@ from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import ClusterRuntime, GangRuntime
 from fairlead.specs.steps import ContainerStep, DriverStep, Environment, FunctionStep, Step, SweepStep
 from fairlead.targets import naming
+from fairlead.targets.hardware import device_annotations, pod_claims
 from fairlead.targets.overlays import overlay, refused
 from fairlead.targets.resources import SMALL, resources
 from fairlead.targets.restricted import pod_faults
@@ -62,7 +63,7 @@ def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     module = "fairlead.engines.kubernetes.inside.main" if is_driving(step) else "fairlead.worker.pods.main"
     if is_gang(step):
         return own_pod(context, module, *arguments, driving=True)
-    return _user_pod(context, step, module, arguments, driving=is_driving(step))
+    return _user_pod(submission, step, module, arguments, driving=is_driving(step))
 
 
 def rank_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
@@ -76,7 +77,7 @@ def rank_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     Raises as `step_pod` does.
     """
     arguments = [*identity(submission), *where]
-    return _user_pod(submission.context, step, "fairlead.engines.kubernetes.inside.rank", arguments, driving=False)
+    return _user_pod(submission, step, "fairlead.engines.kubernetes.inside.rank", arguments, driving=False)
 
 
 def node_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
@@ -92,7 +93,7 @@ def node_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     Raises as `step_pod` does.
     """
     arguments = [*identity(submission), *where]
-    made = _user_pod(submission.context, step, "fairlead.worker.pods.arriving", arguments, driving=False)
+    made = _user_pod(submission, step, "fairlead.worker.pods.arriving", arguments, driving=False)
     arriving = main_of(made)
     own = {name: value for name, value in arriving.items() if name != "command"}
     own["env"] = [*own["env"], {"name": "PYTHONPATH", "value": f"{DELIVERED}/{ON_PATH}"}]
@@ -118,7 +119,7 @@ def of_role(step: Step, role: str) -> Step:
 
 def debug_pod(submission: Submission, step: Step) -> PodSpec:
     """Return a pod as the step has it, or a rank of its gang, in which nothing runs. Raises as `step_pod` does."""
-    return _user_pod(submission.context, step, "fairlead.worker.debugging.sleeping", [], driving=False)
+    return _user_pod(submission, step, "fairlead.worker.debugging.sleeping", [], driving=False)
 
 
 def layer_pod(submission: Submission, image: str, *where: str) -> PodSpec:
@@ -132,19 +133,20 @@ def layer_pod(submission: Submission, image: str, *where: str) -> PodSpec:
     context = submission.context
     bare = FunctionStep(name="layer", function="layer:layer", environment=Environment(image=image))
     arguments = [*identity(submission), *where, f"--image={image}"]
-    made = _user_pod(context, bare, "fairlead.worker.pods.layering", arguments, driving=False)
+    made = _user_pod(submission, bare, "fairlead.worker.pods.layering", arguments, driving=False)
     if context.pip_secret:
         container = made["containers"][0]
         container["envFrom"] = [*container.get("envFrom", ()), {"secretRef": {"name": context.pip_secret}}]
     return made
 
 
-def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
+def _user_pod(submission: Submission, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
+    context = submission.context
     container = {
         "image": step.image if isinstance(step, ContainerStep) else step.environment.image or context.image,
         "command": ["python3", f"{DELIVERED}/start.py", module, *arguments],
         "volumeMounts": mounts(step),
-        "resources": resources(step),
+        "resources": resources(context, step),
         "securityContext": container_security(),
         **_environment(context, step),
     }
@@ -153,6 +155,7 @@ def _user_pod(context: Context, step: Step, module: str, arguments: list[str], *
         "volumes": volumes(step),
         "initContainers": [_delivery(context)],
         **scheduling(context, step),
+        **pod_claims(submission, step),
     }
     merged = overlay(made, "Pod", step.overlays)
     wrong = {each.path: each for each in pod_faults(merged, made, "overlays.Pod")}
@@ -252,6 +255,11 @@ def queue_label(context: Context, step: Step) -> dict[str, str]:
 def step_labels(step: Step) -> dict[str, str]:
     """Return the labels of a step's pods beside the run's."""
     return {**step.labels, naming.STEP: naming.label_value(step.name)}
+
+
+def step_annotations(context: Context, step: Step) -> dict[str, str]:
+    """Return the annotations of a step's own pod: what its devices need, which a pod that waits for a gang has not."""
+    return {} if is_gang(step) else device_annotations(context, step)
 
 
 def identity(submission: Submission) -> list[str]:

@@ -16,9 +16,10 @@ from fairlead.specs.labels import label_faults
 from fairlead.specs.requirements import read_requirements
 from fairlead.specs.runtimes import ClusterRuntime
 from fairlead.specs.steps import ContainerStep, Step
+from fairlead.targets.hardware import devices_per_node, hardware_refusals
 from fairlead.targets.naming import PREFIX, dns_label
 from fairlead.targets.overlays import KINDS
-from fairlead.targets.resources import devices_per_node
+from fairlead.targets.training.gang_scheduling import scheduling_refusals
 from fairlead.targets.training.table import targets
 from fairlead.targets.volumes import OWN_NAMES, OWN_PATHS
 
@@ -36,8 +37,14 @@ def refusals(graph: Graph, context: Context) -> Iterator[Fault]:
         if not (step.environment.image or context.image or isinstance(step, ContainerStep)):
             why = "is not named, and the context has none: fairlead context add … --image IMAGE"
             yield Fault(f"steps.{key}.environment.image", why)
-        for fault in step_refusals(step):
+        for fault in (*step_refusals(step), *placing_refusals(step, context)):
             yield Fault(f"steps.{key}{'.' if fault.path else ''}{fault.path}", fault.message)
+
+
+def placing_refusals(step: Step, context: Context) -> Iterator[Fault]:
+    """Yield why a context's cluster can't place a step, with paths below it."""
+    yield from hardware_refusals(step, context)
+    yield from scheduling_refusals(step, context)
 
 
 def label_refusals(labels: dict[str, str]) -> Iterator[Fault]:

@@ -44,10 +44,11 @@ def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Man
         naming.NODE: "{{inputs.parameters.node}}",
         naming.ITEM: "{{inputs.parameters.item}}",
     }
+    annotations = pods.step_annotations(submission.context, step)
     return {
         "name": name,
         "inputs": {"parameters": [{"name": "node"}, {"name": "item"}]},
-        "metadata": {"labels": labels},
+        "metadata": {"labels": labels, **({"annotations": annotations} if annotations else {})},
         "retryStrategy": _retry(step),
         **as_template(submission.context, pods.step_pod(submission, step, *where)),
         **({"outputs": {"parameters": list(map(_fact, facts))}} if facts else {}),

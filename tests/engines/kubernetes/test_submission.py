@@ -21,7 +21,7 @@ import pytest
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists
-from fairlead.kube.resources import NAMESPACE, WORKFLOW
+from fairlead.kube.resources import NAMESPACE, RESOURCE_CLAIM_TEMPLATE, WORKFLOW
 from fairlead.runs import contexts
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
@@ -138,6 +138,60 @@ def _names(client: Client, run: str) -> list[str]:
 
 def _workflows(client: Client) -> set[str]:
     return {each["metadata"]["labels"][naming.RUN] for each in client.list(WORKFLOW, metadata_only=True).items}
+
+
+# Devices that are claimed ---------------------------------------------------------------------
+
+CLAIMING = FLOW.replace("@step\ndef square", '@step(gpus="H200:1")\ndef square')
+
+
+@pytest.fixture
+def claiming(site, tmp_path):
+    """The context with hardware whose devices are claimed, and a flow that asks for some."""
+    context = contexts.find("site")
+    (tmp_path / "hardware.yaml").write_text("accelerators: {H200: {device_class: gpu.nvidia.com}}")
+    contexts.add(msgspec.structs.replace(context, hardware=contexts.read_hardware(str(tmp_path / "hardware.yaml"))))
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "flow.py").write_text(CLAIMING)
+    yield tmp_path / "flow.py"
+    contexts.add(context)
+
+
+def test_the_templates_of_claims_go_with_the_workflow_whenever_the_client_is_killed(site, claiming):
+    client, _ = site
+    point, found = 0, []
+    while True:
+        point += 1
+        known = set(latest_by_run(open_store().backend))
+        done = _killed_at(point, "after", claiming)
+        for run in set(latest_by_run(open_store().backend)) - known:
+            assert call(["resume", run, "--detach"]) == 0
+            (workflow,) = client.list(WORKFLOW, labels={naming.RUN: run}, metadata_only=True).items
+            (template,) = client.list(RESOURCE_CLAIM_TEMPLATE, labels={naming.RUN: run}).items
+            (owner,) = template["metadata"]["ownerReferences"]
+            assert (owner["kind"], owner["uid"]) == ("Workflow", workflow["metadata"]["uid"])
+            found.append(run)
+        if done.returncode == 0:
+            break
+    assert len(found) > 3
+
+
+def test_gangs_are_not_sent_where_their_scheduler_has_no_groups(site, tmp_path, capsys):
+    context = contexts.find("site")
+    (tmp_path / "pyproject.toml").touch()
+    ranks = FLOW.replace("import flow", "import flow, runtimes").replace(
+        "@step\ndef square", "@step(runtime=runtimes.torch(nodes=2))\ndef square"
+    )
+    (tmp_path / "flow.py").write_text(ranks)
+    known = set(latest_by_run(open_store().backend))
+    contexts.add(msgspec.structs.replace(context, gang_scheduler="volcano"))
+    try:
+        assert call(["run", str(tmp_path / "flow.py"), "--detach", "--target", "job"]) == 2
+    finally:
+        contexts.add(context)
+    said = capsys.readouterr().err
+    assert "steps.square.runtime: the context's gangs need Volcano: the cluster does not serve PodGroup" in said
+    assert set(latest_by_run(open_store().backend)) == known
 
 
 # What is left of a run in a cluster ------------------------------------------------------------

@@ -16,12 +16,14 @@ import yaml
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists
 from fairlead.kube.resources import NAMESPACE, POD, Kind
+from fairlead.targets.training.gang_scheduling import GROUPS
 from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Target
 from kube.cluster import serving
 from servers.apiserver import ApiServer
-from targets.goldens import REPOSITORY
-from targets.training.gangs import compiled, templates
+from targets.goldens import REPOSITORY, golden, read
+from targets.training.gangs import FLOW, compiled, templates
+from targets.training.test_gang_scheduling import PLACES
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
@@ -40,16 +42,27 @@ def client(api_server: ApiServer) -> Client:
 
 @pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
 def test_the_api_server_accepts_every_object_strictly_and_admits_its_pods(target: Target, client: Client) -> None:
-    definitions = {kind: definition(kind) for kind in map(_kind, target.resources) if "." in kind.group}
-    kinds = {each.kind: _kind(each) for each in target.resources}
-    with serving(client, definitions):
-        for manifest in compiled(target):
-            made = client.create(kinds[manifest["kind"]], manifest, dry_run=True)
-            assert made["metadata"]["name"] == manifest["metadata"]["name"]
+    _accepted(client, compiled(target))
     for template in templates(compiled(target)):
         spec = {key: value for key, value in template["spec"].items() if key != "priorityClassName"}
         metadata = {**template["metadata"], "generateName": "p-"}
         client.create(POD, {"metadata": metadata, "spec": spec}, dry_run=True)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_the_api_server_accepts_gangs_that_a_scheduler_places_whole(name: str, client: Client) -> None:
+    _accepted(client, read(golden(FLOW, f"gangs_{name}")))
+
+
+def _accepted(client: Client, manifests: list[dict[str, Any]]) -> None:
+    known = [*GROUPS, *(each for target in targets().values() for each in target.resources)]
+    made = {(each["apiVersion"], each["kind"]) for each in manifests}
+    kinds = {(each.api_version, each.kind): _kind(each) for each in known if (each.api_version, each.kind) in made}
+    definitions = {kind: definition(kind) for kind in kinds.values() if "." in kind.group}
+    with serving(client, definitions):
+        for manifest in manifests:
+            kind = kinds[manifest["apiVersion"], manifest["kind"]]
+            assert client.create(kind, manifest, dry_run=True)["metadata"]["name"] == manifest["metadata"]["name"]
 
 
 def definition(kind: Kind) -> dict[str, Any]:

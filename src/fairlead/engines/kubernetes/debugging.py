@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from fairlead.engines.kubernetes.claiming import Claims
+from fairlead.engines.kubernetes.inside.owning import owner_of
 from fairlead.engines.kubernetes.locating import is_running
 from fairlead.engines.kubernetes.submitting import create
 from fairlead.errors import ClusterError
@@ -54,7 +56,8 @@ def debug_pod(
     manifest = job.debugging(submission, task.step, task.step.name, secrets.token_hex(3), lasting_s)
     name, namespace = manifest["metadata"]["name"], submission.namespace
     try:
-        create(client, manifest)
+        made = create(client, manifest)
+        Claims(client, submission, owner_of(JOB, made)).make([task.step])
         pod = _running(client, name, namespace, say)
         _furnish(client, pod, namespace, task)
         yield pod

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 
 from fairlead.engines.contract import Observer
+from fairlead.engines.kubernetes.claiming import Claims
 from fairlead.engines.kubernetes.following import Follower
+from fairlead.engines.kubernetes.inside.owning import owner_of
 from fairlead.engines.kubernetes.remaining import counts, left
 from fairlead.engines.kubernetes.submitting import create
 from fairlead.errors import Fault, NotFoundError, SpecError
@@ -29,8 +32,9 @@ from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
 from fairlead.targets import naming, workflow
 from fairlead.targets.layers import Layer, wanted
 from fairlead.targets.orders import Order
-from fairlead.targets.pods import is_driving
+from fairlead.targets.pods import is_driving, is_gang
 from fairlead.targets.refusals import refusals
+from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose
 from fairlead.targets.training.target import Target
 from fairlead.worker.concluding import conclude
@@ -67,14 +71,24 @@ class KubernetesEngine:
         if not any(map(is_driving, graph.steps.values())):
             return {}
         chosen, faults = choose(graph.steps, self._context.targets, self.is_served)
+        faults += self._group_faults(graph)
         if faults:
             raise SpecError(
                 f"flow {graph.flow!r}",
                 faults,
                 verdict=f"can't run in the context {self._context.name!r}",
-                next="choose another target: --target NAME",
+                next="choose another target, --target NAME, or add the context as its cluster is",
             )
         return chosen
+
+    def _group_faults(self, graph: Graph) -> Iterator[Fault]:
+        """Yield that the cluster has no groups for the gang scheduler of its context."""
+        group = group_resource(self._context)
+        gangs = sorted(key for key, step in graph.steps.items() if is_gang(step))
+        if group and gangs and not self._discovery.serves(Kind(*group)):
+            served = f"the cluster does not serve {group.kind} ({group.api_version})"
+            why = f"the context's gangs need {GROUPS[group]}: {served}"
+            yield Fault(f"steps.{gangs[0]}.runtime", why)
 
     def is_served(self, target: Target) -> bool:
         """Say whether the cluster has what a target creates."""
@@ -103,7 +117,7 @@ class KubernetesEngine:
         nodes = left(progress)
         layers = known_layers(self._backend, spec.graph, nodes, self._context)
         own, *_ = workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes), layers))
-        create(self._client, own)
+        self._claim(submission, spec.graph, create(self._client, own))
         return self._hand_over(submission, claim)
 
     def follow(
@@ -124,9 +138,10 @@ class KubernetesEngine:
         try:
             submission = decode(self._backend.get(key), Submission, key=key)
             name = naming.run_name(submission)
-            self._client.get(WORKFLOW, name, namespace=submission.namespace, metadata_only=True)
+            found = self._client.get(WORKFLOW, name, namespace=submission.namespace, metadata_only=True)
         except (NotFound, NotFoundError):  # it had not come so far
             return None
+        self._claim(submission, spec.graph, found)
         return self._hand_over(submission, claim)
 
     def cancel(self, run: str) -> bool:
@@ -146,6 +161,10 @@ class KubernetesEngine:
                 )
                 stopped = True
         return stopped
+
+    def _claim(self, submission: Submission, graph: Graph, made: Mapping[str, Any]) -> None:
+        """Create what pods of a workflow that was made need beside it."""
+        Claims(self._client, submission, owner_of(WORKFLOW, made)).make(graph.steps.values())
 
     def _hand_over(self, submission: Submission, claim: Claim) -> Handover:
         handover = Handover(

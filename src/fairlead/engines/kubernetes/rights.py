@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairlead.kube.failures import Rule
-from fairlead.kube.resources import JOB, LOCAL_QUEUE, WORKFLOW, WORKLOAD, Kind
+from fairlead.kube.resources import JOB, LOCAL_QUEUE, RESOURCE_CLAIM_TEMPLATE, WORKFLOW, WORKLOAD, Kind
+from fairlead.specs.contexts import Context
+from fairlead.targets.training.table import resources_of
 from fairlead.targets.training.target import Target
 
 COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Kubernetes itself"}
@@ -17,6 +19,9 @@ COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Ku
 
 QUEUE_COMPONENTS: dict[Kind, str] = {LOCAL_QUEUE: "Kueue", WORKLOAD: "Kueue"}
 """Those of runs in a queue."""
+
+CLAIM_COMPONENTS: dict[Kind, str] = {RESOURCE_CLAIM_TEMPLATE: "Kubernetes 1.34 or newer"}
+"""Those of runs that claim devices."""
 
 _LAUNCHING = (
     *(Rule(verb, "argoproj.io", "workflows") for verb in ("create", "get", "list", "patch", "watch")),
@@ -71,6 +76,11 @@ SCHEDULING: tuple[Rule, ...] = (
 TELLING_QUEUES: tuple[Rule, ...] = (Rule("list", "kueue.x-k8s.io", "workloads"),)
 """Of drivers too, where runs have a queue: to say what a gang waits for."""
 
+CLAIMING: tuple[Rule, ...] = tuple(
+    Rule(verb, "resource.k8s.io", "resourceclaimtemplates") for verb in ("create", "get")
+)
+"""Of whoever submits runs, and of drivers, where a context's hardware has devices that are claimed."""
+
 TRYING: tuple[Rule, ...] = (
     *(Rule(verb, "batch", "jobs") for verb in ("create", "get", "delete")),
     Rule("list", "", "pods"),
@@ -89,8 +99,9 @@ Source: https://github.com/kubernetes/kubernetes/pull/134577
 """
 
 
-def running_gangs(targets: Iterable[Target]) -> tuple[Rule, ...]:
-    """Return what drivers may do beside that, for some targets of steps with ranks."""
-    resources = dict.fromkeys((each.group, each.plural) for target in targets for each in target.resources)
+def running_gangs(targets: Iterable[Target], context: Context) -> tuple[Rule, ...]:
+    """Return what drivers may do beside that, for some targets of steps with ranks in a context."""
+    created = (each for target in targets for each in resources_of(target, context))
+    resources = dict.fromkeys((each.group, each.plural) for each in created)
     found = (Rule(verb, *each) for each in resources for verb in ("create", "get", "list", "delete"))
     return tuple(rule for rule in found if rule not in DRIVING)

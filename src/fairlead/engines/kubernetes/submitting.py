@@ -12,20 +12,23 @@ from typing import Any
 from fairlead.errors import ClusterError, UsageError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists, NotFound, UnclearOutcome
-from fairlead.kube.resources import CONFIG_MAP, JOB, SERVICE, WORKFLOW, Kind
+from fairlead.kube.resources import CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW, Kind
 from fairlead.targets.naming import ORDER
 from fairlead.targets.orders import Manifest
+from fairlead.targets.training.gang_scheduling import GROUPS
 from fairlead.targets.training.table import targets
 
-_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, SERVICE, WORKFLOW)}
-_COMPONENTS = {"Workflow": "Argo Workflows"}
+_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW)}
+_COMPONENTS = {"Workflow": "Argo Workflows", "ResourceClaimTemplate": "Kubernetes 1.34 or newer"}
 _TRIES = 3
 
 
 def kind_of(manifest: Manifest) -> Kind:
     """Return the kind of one of the objects that runs are made of."""
     own = _KINDS.get(manifest["kind"])
-    return own if own is not None and own.api_version == manifest["apiVersion"] else _gangs_kinds()[manifest["kind"]]
+    if own is not None and own.api_version == manifest["apiVersion"]:
+        return own
+    return _gangs_kinds()[manifest["apiVersion"], manifest["kind"]]
 
 
 def create(client: Client, manifest: Manifest) -> dict[str, Any]:
@@ -88,14 +91,16 @@ def _checked(found: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
 
 
 @cache
-def _gangs_kinds() -> dict[str, Kind]:
-    """Return the kinds that gangs are made of."""
-    return {each.kind: Kind(*each) for target in targets().values() for each in target.resources}
+def _gangs_kinds() -> dict[tuple[str, str], Kind]:
+    """Return the kinds that gangs are made of, by what manifests say of themselves."""
+    found = [*GROUPS, *(each for target in targets().values() for each in target.resources)]
+    return {(each.api_version, each.kind): Kind(*each) for each in found}
 
 
 def _absent(kind: Kind) -> UsageError:
-    components = {target.awaited.kind: target.component for target in targets().values()}
-    component = components.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
+    components = {target.awaited: target.component for target in targets().values()} | GROUPS
+    known = {each.kind: component for each, component in components.items() if each.group == kind.group}
+    component = known.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
     return UsageError(
         f"the cluster has no {kind.kind}",
         why=f"it does not serve {kind.api_version}",

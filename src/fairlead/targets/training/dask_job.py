@@ -113,6 +113,7 @@ TARGET = Target(
     runtimes=frozenset({"dask"}),
     resources=(_JOB,),
     faults=lambda _: (),
+    groups_itself=True,
     render=render,
     state=state,
 )

@@ -20,6 +20,7 @@ TARGET = Target(
     component=COMPONENT,
     runtimes=frozenset({"jax"}),
     resources=(_JAX.resource,),
+    groups_itself=True,
     render=render,
     state=conditions.state,
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fairlead.targets import naming, pods
+from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
+from fairlead.targets.training import gang_scheduling
 from fairlead.targets.training.target import Gang
 
 MASTER_PORT = 29500
@@ -41,10 +43,19 @@ def member(gang: Gang, places: Places, *, container: str = pods.MAIN) -> Manifes
     named = {} if container == pods.MAIN else {pods.CONTAINER: container}
     return {
         "metadata": {
-            "labels": {**naming.run_labels(submission), **pods.step_labels(step)},
-            "annotations": {naming.GANG: gang.attempt, **named},
+            "labels": {**naming.run_labels(submission), **pods.step_labels(step), **gang_scheduling.pod_labels(gang)},
+            "annotations": {
+                naming.GANG: gang.attempt,
+                **named,
+                **device_annotations(submission.context, step),
+                **gang_scheduling.pod_annotations(gang),
+            },
         },
-        "spec": {**spec, "containers": [_renamed(each, container) for each in spec["containers"]]},
+        "spec": {
+            **gang_scheduling.scheduler_field(gang),
+            **spec,
+            "containers": [_renamed(each, container) for each in spec["containers"]],
+        },
     }
 
 

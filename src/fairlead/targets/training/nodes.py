@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
+from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.target import Gang
 
 
 def driver(gang: Gang, role: str) -> Manifest:
     """Return the template of the pod whose container runs the step."""
-    return _template(gang, pods.rank_pod(gang.submission, pods.of_role(gang.step, role), _task(gang)), runs_it=True)
+    step = pods.of_role(gang.step, role)
+    return _template(gang, step, pods.rank_pod(gang.submission, step, _task(gang)), runs_it=True)
 
 
 def node(gang: Gang, role: str, *, runs_it: bool = False) -> Manifest:
@@ -22,7 +25,8 @@ def node(gang: Gang, role: str, *, runs_it: bool = False) -> Manifest:
         role: The role whose resources it has.
         runs_it: The component has the step run in it.
     """
-    return _template(gang, pods.node_pod(gang.submission, pods.of_role(gang.step, role), _task(gang)), runs_it=runs_it)
+    step = pods.of_role(gang.step, role)
+    return _template(gang, step, pods.node_pod(gang.submission, step, _task(gang)), runs_it=runs_it)
 
 
 def command(gang: Gang) -> Sequence[str]:
@@ -38,12 +42,12 @@ def with_main(template: Manifest, **fields: object) -> Manifest:
     return {**template, "spec": {**template["spec"], "containers": [{**main, **fields}, *others]}}
 
 
-def _template(gang: Gang, spec: pods.PodSpec, *, runs_it: bool) -> Manifest:
+def _template(gang: Gang, step: Step, spec: pods.PodSpec, *, runs_it: bool) -> Manifest:
     first = {naming.NODE_OF_GANG: "0"} if runs_it else {}
     return {
         "metadata": {
             "labels": {**naming.run_labels(gang.submission), **pods.step_labels(gang.step)},
-            "annotations": {naming.GANG: gang.attempt, **first},
+            "annotations": {naming.GANG: gang.attempt, **first, **device_annotations(gang.submission.context, step)},
         },
         "spec": spec,
     }

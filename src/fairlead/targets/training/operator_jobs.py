@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
+from fairlead.targets.training.gang_scheduling import scheduling_policy
 from fairlead.targets.training.indexed_job import KEPT_S
 from fairlead.targets.training.members import MASTER_PORT, Places, labels, member, metadata
 from fairlead.targets.training.target import Gang, Resource
@@ -61,7 +62,7 @@ def operated(
         "metadata": metadata(gang, labels(gang)),
         "spec": {
             **fields,
-            "runPolicy": {**policy, "ttlSecondsAfterFinished": KEPT_S},
+            "runPolicy": {**policy, **scheduling_policy(gang), "ttlSecondsAfterFinished": KEPT_S},
             framework.replicas: {
                 "Worker": {
                     "replicas": gang.runtime.nodes,

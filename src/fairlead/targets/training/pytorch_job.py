@@ -42,6 +42,7 @@ TARGET = Target(
     runtimes=frozenset({"torch"}),
     resources=(_TORCH.resource,),
     faults=lambda _: (),
+    groups_itself=True,
     render=render,
     state=conditions.state,
 )

@@ -112,6 +112,7 @@ TARGET = Target(
     runtimes=frozenset({"ray"}),
     resources=(_JOB,),
     faults=lambda _: (),
+    groups_itself=True,
     render=render,
     state=state,
 )

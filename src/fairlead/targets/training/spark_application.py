@@ -113,7 +113,7 @@ def _driver(gang: Gang) -> Manifest:
 def _share(gang: Gang, role: str) -> dict[str, Any]:
     """Return the cores and memory of a role, of which Spark makes requests and limits."""
     step = pods.of_role(gang.step, role)
-    asked, declared = resources(step), step.resources
+    asked, declared = resources(gang.submission.context, step), step.resources
     return {
         "cores": max(1, declared.cpu_millis // 1000),
         "coreRequest": asked["requests"]["cpu"],
@@ -144,6 +144,7 @@ TARGET = Target(
     runtimes=frozenset({"spark"}),
     resources=(_APPLICATION,),
     faults=lambda _: (),
+    groups_itself=True,
     render=render,
     state=state,
 )

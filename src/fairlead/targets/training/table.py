@@ -7,9 +7,10 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from fairlead.errors import Fault, UsageError, nearest
-from fairlead.specs.contexts import Submission
+from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import GangRuntime, kind_of
 from fairlead.specs.steps import Step
+from fairlead.targets.orders import Manifest
 from fairlead.targets.training import (
     dask_job,
     indexed_job,
@@ -20,8 +21,9 @@ from fairlead.targets.training import (
     spark_application,
     tf_job,
     train_job,
-)  # fmt: skip
-from fairlead.targets.training.target import Gang, Target
+)
+from fairlead.targets.training.gang_scheduling import group_resource, pod_group
+from fairlead.targets.training.target import Gang, Resource, Target
 
 GROUP = "fairlead.training"
 """The group of entry points by which other packages add targets."""
@@ -68,6 +70,23 @@ def target_of(gang: Gang) -> Target:
             next="build a worker image with it: fairlead context add NAME --worker-image IMAGE",
         )
     return found
+
+
+def render(gang: Gang) -> list[Manifest]:
+    """Compile an attempt by the target that was chosen for it, with the group of its pods; the last one is waited for.
+
+    Raises:
+        UsageError: The target is one of another package, which is not here.
+        SpecError: An overlay makes it what can't be on a cluster.
+    """
+    target = target_of(gang)
+    return [*([] if target.groups_itself else pod_group(gang)), *target.render(gang)]
+
+
+def resources_of(target: Target, context: Context) -> tuple[Resource, ...]:
+    """Return the kinds that an attempt becomes in a context."""
+    group = None if target.groups_itself else group_resource(context)
+    return (*((group,) if group else ()), *target.resources)
 
 
 def asked_faults(asked: Mapping[str, str]) -> Iterator[Fault]:

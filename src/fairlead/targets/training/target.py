@@ -107,6 +107,7 @@ class Target:
         component: What a cluster needs for it, in words: ``JobSet 0.8 or newer``.
         runtimes: The kinds of runtimes that it runs.
         resources: The kinds that it creates; the last one is that of the object that is waited for.
+        groups_itself: Whether its component makes the group of pods that a gang scheduler reads, of the object's name.
         overlays: Those, beside that last one, that a step's overlays can change.
         faults: Says what of a step it can't express, with paths below it.
         render: Compiles an attempt; the last object is waited for, and is removed with all others.
@@ -117,6 +118,7 @@ class Target:
     component: str
     runtimes: frozenset[str]
     resources: tuple[Resource, ...]
+    groups_itself: bool = False
     overlays: tuple[str, ...] = ()
     render: Callable[[Gang], list[Manifest]]
     state: Callable[[Manifest], State]

@@ -23,6 +23,7 @@ TARGET = Target(
     component=COMPONENT,
     runtimes=frozenset({"tensorflow"}),
     resources=(_TENSORFLOW.resource,),
+    groups_itself=True,
     render=render,
     state=conditions.state,
 )

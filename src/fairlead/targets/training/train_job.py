@@ -16,6 +16,7 @@ from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training import conditions
+from fairlead.targets.training.gang_scheduling import pod_group_policy, queue_annotations
 from fairlead.targets.training.job_set import NODE, job_set, places
 from fairlead.targets.training.members import labels, member, metadata
 from fairlead.targets.training.target import Gang, Resource, Target
@@ -44,7 +45,9 @@ def render(gang: Gang) -> list[Manifest]:
     spec = job_set(gang, member(gang, places(gang), container=NODE))
     spec["replicatedJobs"][0]["template"]["metadata"] = {"labels": {STEP: "trainer"}}
     marks = {**naming.run_labels(gang.submission), FRAMEWORK: kind_of(gang.runtime)}
-    runtime = _made(gang, _RUNTIME, marks, {**_policy(gang.runtime), "template": {"spec": spec}})
+    queue = queue_annotations(gang)
+    template = {**({"metadata": {"annotations": queue}} if queue else {}), "spec": spec}
+    runtime = _made(gang, _RUNTIME, marks, {**_policy(gang.runtime), **pod_group_policy(gang), "template": template})
     train_job = _made(
         gang,
         _JOB,
@@ -82,6 +85,7 @@ TARGET = Target(
     runtimes=frozenset({"torch", "jax", "tensorflow", "mpi"}),
     resources=(_RUNTIME, _JOB),
     overlays=(_RUNTIME.kind,),
+    groups_itself=True,
     render=render,
     state=conditions.state,
 )

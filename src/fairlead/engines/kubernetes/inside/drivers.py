@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.engines.kubernetes.claiming import Claims
 from fairlead.engines.kubernetes.inside.listening import Listener
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
 from fairlead.engines.kubernetes.inside.packages import Packages
@@ -92,6 +93,7 @@ class _Conversation:
         self._listener = Listener(pod.backend, pod.spec.run, self._calls)
         self._written: set[tuple[str, int]] = set()
         self._jobs: dict[tuple[str, int], dict[str, Any]] = {}
+        self._claims = Claims(client, submission)
         self._packages = Packages(client, pod.backend, submission)
         self._held: list[tuple[Instance, dict[str, Any]]] = []
         self._looked = time.monotonic()
@@ -176,6 +178,7 @@ class _Conversation:
                 instance.call is not None and instance.key not in self._written
             ):  # an earlier driver's, whose record was compacted
                 self.add(instance.call)
+            self._claims.make([instance.step])
             create_owned(self._client, manifest, this_pod())
             self._jobs[instance.key] = manifest
 

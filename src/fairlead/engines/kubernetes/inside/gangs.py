@@ -25,7 +25,7 @@ from fairlead.store.progress import Instance
 from fairlead.store.records import AttemptRecord, Started, decode, encode
 from fairlead.targets import pods
 from fairlead.targets.orders import Manifest
-from fairlead.targets.training.table import target_of
+from fairlead.targets.training.table import render, target_of
 from fairlead.targets.training.target import Gang
 from fairlead.worker.pods.beginning import RANKS_TO_COME
 from fairlead.worker.pods.children import Death
@@ -179,7 +179,7 @@ class _Gang:
         return Gang(self._submission, self._instance.step, self._instance.name, self._instance.index, number)
 
     def _objects(self, number: int) -> list[Manifest]:
-        return self._target.render(self._gang(number))
+        return render(self._gang(number))
 
     def _remove_earlier(self) -> None:
         """Remove the gangs of attempts before this one: whoever waited for them is gone."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fairlead.engines.kubernetes.submitting import create, kind_of
 from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
+from fairlead.kube.resources import Kind
 from fairlead.targets.orders import Manifest
 
 
@@ -24,6 +26,16 @@ class Owner(NamedTuple):
 def this_pod() -> Owner:
     """Return the pod that this process is in."""
     return Owner("v1", "Pod", os.environ["FAIRLEAD_POD"], os.environ["FAIRLEAD_POD_UID"])
+
+
+def owner_of(kind: Kind, found: Mapping[str, Any]) -> Owner:
+    """Return an object as what others belong to.
+
+    Args:
+        kind: Its kind, which one that was read without all but its metadata does not say.
+        found: The object, as the cluster has it.
+    """
+    return Owner(kind.api_version, kind.kind, found["metadata"]["name"], found["metadata"]["uid"])
 
 
 def create_owned(client: Client, manifest: Manifest, owner: Owner) -> None:
