@@ -10,14 +10,15 @@ from fairlead.errors import Fault, UsageError, nearest
 from fairlead.specs.contexts import Submission
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.specs.steps import Step
-from fairlead.targets.training import indexed_job, jax_job, job_set, pytorch_job, tf_job, train_job
+from fairlead.targets.training import indexed_job, jax_job, job_set, mpi_job, pytorch_job, tf_job, train_job
 from fairlead.targets.training.target import Gang, Target
 
 GROUP = "fairlead.training"
 """The group of entry points by which other packages add targets."""
 
 _OWN = (
-    train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET, indexed_job.TARGET,
+    mpi_job.TARGET, train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET,
+    indexed_job.TARGET,
 )  # fmt: skip
 """Those of Fairlead, the more a target does for gangs the earlier; the last one runs on every cluster."""
 
