@@ -8,9 +8,12 @@ import json
 import signal
 import sys
 
-from . import cluster, processes, simulation, training_operator, worker
+from . import cluster, mpi_operator, processes, simulation, training_operator, worker
 from .faults import TestbedError
 from .state import State, current
+
+_BESIDE = {"mpi-operator": mpi_operator.operated, "training-operator": training_operator.operated}
+"""What can be run beside a testbed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +32,7 @@ def main(arguments: list[str]) -> int:
     simulate = verbs.add_parser("simulate", help="add simulated nodes to it until this process is ended")
     simulate.add_argument("--nodes", type=int, default=1)
     begin = verbs.add_parser("start", help="run a component beside it until this process is ended")
-    begin.add_argument("component", choices=["training-operator"])
+    begin.add_argument("component", choices=sorted(_BESIDE))
     chosen = parser.parse_args(arguments)
     try:
         return _run(chosen)
@@ -66,7 +69,7 @@ def _run(chosen: argparse.Namespace) -> int:
             ):
                 _keep(json.dumps(running.placement))
         case "start":
-            with contextlib.suppress(KeyboardInterrupt), training_operator.operated(_up()) as kinds:
+            with contextlib.suppress(KeyboardInterrupt), _BESIDE[chosen.component](_up()) as kinds:
                 _keep(" ".join(kinds))
     return 0 if healthy else 1
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from fairlead.engines.kubernetes.inside.arriving import arrive, node_parser
 from fairlead.engines.kubernetes.inside.elastic import is_elastic, run_agent
+from fairlead.engines.kubernetes.inside.nodes import arrive, node_parser
 from fairlead.engines.kubernetes.inside.ranks import record_deaths, run_ranks
 from fairlead.errors import FairleadError
 

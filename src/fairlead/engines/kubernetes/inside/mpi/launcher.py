@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 
-from fairlead.engines.kubernetes.inside.arriving import hosts, node_parser, read_task
 from fairlead.engines.kubernetes.inside.mpi import ssh
 from fairlead.engines.kubernetes.inside.mpi.place import Place
+from fairlead.engines.kubernetes.inside.nodes import hosts, node_parser, read_task
 from fairlead.engines.kubernetes.inside.ranks import as_rank, record_deaths
 from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime

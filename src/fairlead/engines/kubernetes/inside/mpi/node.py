@@ -17,9 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from fairlead.engines.kubernetes.inside.arriving import Node, arrive, fail, node_parser
 from fairlead.engines.kubernetes.inside.mpi import ssh
 from fairlead.engines.kubernetes.inside.mpi.place import Place
+from fairlead.engines.kubernetes.inside.nodes import Node, arrive, fail, node_parser
 from fairlead.errors import FairleadError
 from fairlead.worker.pods.children import GRACE_S
 
