@@ -8,13 +8,14 @@ import json
 import signal
 import sys
 
-from . import cluster, operators, processes, simulation, training_operator, worker
+from . import cluster, mpi_operator, operators, processes, simulation, training_operator, worker
 from .faults import TestbedError
 from .state import State, current
 
 _BESIDE = {
     "dask-operator": operators.dask,
     "kuberay": operators.kuberay,
+    "mpi-operator": mpi_operator.operated,
     "training-operator": training_operator.operated,
 }
 """What can be run beside a testbed."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import string
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from . import commands, versions
@@ -40,6 +42,35 @@ def _are_established(state: State, folder: Path) -> bool:
     found = json.loads(run(state, "get", f"--filename={folder}", "--output=json"))
     conditions = [each.get("status", {}).get("conditions") or () for each in found.get("items", [found])]
     return all(any((each["type"], each["status"]) == ("Established", "True") for each in own) for own in conditions)
+
+
+@contextlib.contextmanager
+def applied(state: State, definitions: Sequence[Path], manifest: str) -> Iterator[Callable[[], None]]:
+    """Have definitions of kinds and other objects in the API server until the block ends.
+
+    Args:
+        state: Whose API server.
+        definitions: Files with the definitions.
+        manifest: The other objects.
+
+    Yields:
+        What removes the definitions before that, and all objects of their kinds: while the webhooks that hear of
+        the last changes of those still answer.
+    """
+    files = [f"--filename={each}" for each in definitions]
+
+    def remove() -> None:
+        run(state, "delete", "--ignore-not-found", "--timeout=60s", *files)
+
+    try:
+        run(state, "apply", "--server-side", "--force-conflicts", *files)
+        run(state, "apply", "--server-side", "--force-conflicts", "--filename=-", given=manifest)
+        run(state, "wait", "--for=create", "--timeout=30s", *files)
+        run(state, "wait", "--for=condition=Established", "--timeout=30s", *files)
+        yield remove
+    finally:
+        run(state, "delete", "--ignore-not-found", "--filename=-", given=manifest)
+        remove()
 
 
 def run(state: State, *arguments: str, given: str = "") -> str:

@@ -69,19 +69,16 @@ def _operated(
     state: State, name: str, command: list[str | Path], definitions: Iterable[Path], port: int, path: str
 ) -> Iterator[None]:
     """Run an operator with its definitions, and take both away at the end, with all objects of its kinds."""
-    files = [f"--filename={each}" for each in (*definitions, kubectl.MANIFESTS / f"{name}.yaml")]
-    with tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch:
-        try:
-            kubectl.run(state, "apply", "--server-side", "--force-conflicts", *files)
-            kubectl.run(state, "wait", "--for=condition=Established", "--timeout=60s", *files[:-1])
-            log = Path(scratch) / "operator.log"
-            with processes.beside(command, log, Path(scratch), {"KUBECONFIG": str(state.kubeconfig)}) as process:
-                _wait(name, process, log, port, path)
-                yield
-                # while it still runs: what it has made may wait for it to be removed
-                kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *files)
-        finally:
-            kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *files)
+    manifest = (kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8")
+    with (
+        tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch,
+        kubectl.applied(state, [*definitions], manifest) as remove,
+    ):
+        log = Path(scratch) / "operator.log"
+        with processes.beside(command, log, Path(scratch), {"KUBECONFIG": str(state.kubeconfig)}) as process:
+            _wait(name, process, log, port, path)
+            yield
+            remove()  # while it still runs: what it has made may wait for it to be removed
 
 
 def _wait(name: str, process: subprocess.Popen[bytes], log: Path, port: int, path: str) -> None:

@@ -37,21 +37,12 @@ def operated(state: State) -> Iterator[tuple[str, ...]]:
     Raises:
         TestbedError: It can't be built, or did not start.
     """
-    definitions = [f"--filename={_definition(kind)}" for kind in KINDS]
+    definitions = [_definition(kind) for kind in KINDS]
     with tempfile.TemporaryDirectory(prefix="fairlead-operator-") as folder:
         manifest = _manifest(Path(folder))
-        try:
-            kubectl.run(state, "apply", "--server-side", "--force-conflicts", *definitions)
-            kubectl.run(state, "apply", "--server-side", "--force-conflicts", "--filename=-", given=manifest)
-            kubectl.run(state, "wait", "--for=create", "--timeout=30s", *definitions)
-            kubectl.run(state, "wait", "--for=condition=Established", "--timeout=30s", *definitions)
-            with _operator(state, Path(folder)):
-                yield KINDS
-                # while it still answers: its webhook is asked about the last changes of its objects, too
-                kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *definitions)
-        finally:
-            kubectl.run(state, "delete", "--ignore-not-found", "--filename=-", given=manifest)
-            kubectl.run(state, "delete", "--ignore-not-found", "--timeout=60s", *definitions)
+        with kubectl.applied(state, definitions, manifest) as remove, _operator(state, Path(folder)):
+            yield KINDS
+            remove()
 
 
 def _definition(kind: str) -> Path:

@@ -27,6 +27,7 @@ from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
 
+_RANKS = {"torch", "jax", "tensorflow", "mpi"}
 _SHOWN = re.compile(r"^```yaml\n(?!# )(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -56,7 +57,8 @@ def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
     found = [workflow_of(graph, context), *claims(place, graph.steps.values())]
     for key, step in graph.steps.items():
         found.append(job.called(place, step, key, 0))
-        able = [each for each in targets().values() if kind_of(step.runtime) in each.runtimes]
+        kinds = _RANKS if isinstance(step.runtime, RankRuntime) else {kind_of(step.runtime)}
+        able = [each for each in targets().values() if each.runtimes & kinds]  # what pages show goes for all ranks
         found += [each for target in able for each in target.render(Gang(place, step, key, 0, 1))]
         if isinstance(step.runtime, RankRuntime):
             volcano = msgspec.structs.replace(context, queue="", gang_scheduler="volcano research")

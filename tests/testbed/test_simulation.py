@@ -156,7 +156,7 @@ def test_a_simulation_that_an_error_ends_leaves_nothing(kubeconfig: Path) -> Non
     assert cluster.get("pods")["items"] == cluster.get("nodes")["items"] == []
 
 
-@pytest.mark.parametrize("arguments", [["simulate"], ["start", "training-operator"]])
+@pytest.mark.parametrize("arguments", [["simulate"], ["start", "mpi-operator"], ["start", "training-operator"]])
 def test_without_a_testbed_nothing_can_run_beside_it(
     arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

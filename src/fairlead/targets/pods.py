@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fairlead.specs.contexts import Context, Submission
+from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import ClusterRuntime, GangRuntime
 from fairlead.specs.steps import ContainerStep, DriverStep, Environment, FunctionStep, Step, SweepStep
 from fairlead.targets import naming
@@ -32,6 +33,9 @@ ON_PATH = "any/fairlead/worker/pods/path"
 """The folder, among what is delivered, by which a Python finds the code of a step: it goes into ``PYTHONPATH``."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """The label that names the LocalQueue of a pod or a job."""
+
+RANKS = "fairlead.engines.kubernetes.inside.rank"
+"""The module that runs the ranks of a node."""
 
 PodSpec = dict[str, Any]
 Container = dict[str, Any]
@@ -66,18 +70,36 @@ def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     return _user_pod(submission, step, module, arguments, driving=is_driving(step))
 
 
-def rank_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
+def rank_pod(submission: Submission, step: Step, *where: str, module: str = RANKS) -> PodSpec:
     """Return the pod of one node of a gang, or of the one process of a step that has a cluster work for it.
 
     Args:
         submission: Where it runs.
         step: The step.
         *where: The arguments that say which attempt it is of, and how it finds its place.
+        module: What runs there.
 
     Raises as `step_pod` does.
     """
-    arguments = [*identity(submission), *where]
-    return _user_pod(submission, step, "fairlead.engines.kubernetes.inside.rank", arguments, driving=False)
+    return _user_pod(submission, step, module, [*identity(submission), *where], driving=False)
+
+
+def launcher_pod(submission: Submission, step: Step, *where: str, module: str) -> PodSpec:
+    """Return the pod of a gang that starts its ranks in those of its nodes, and runs none itself.
+
+    It has the image of the step, and nothing of what the step works with: no accelerators, volumes or secrets.
+
+    Args:
+        submission: Where it runs.
+        step: The step.
+        *where: The arguments that say which attempt it is of, and where the nodes are.
+        module: What runs there.
+
+    Raises as `step_pod` does.
+    """
+    environment = msgspec.structs.replace(step.environment, secrets=())
+    bare = msgspec.structs.replace(step, resources=Resources(), volumes=(), environment=environment)
+    return _user_pod(submission, bare, module, [*identity(submission), *where], driving=False)
 
 
 def node_pod(submission: Submission, step: Step, *where: str) -> PodSpec:

@@ -39,3 +39,8 @@ def templates(found: Any) -> list[dict[str, Any]]:
         return []
     own = [found] if isinstance(found.get("spec"), dict) and "containers" in found["spec"] else []
     return own + [each for value in found.values() for each in templates(value)]
+
+
+def is_of_a_node(template: dict[str, Any]) -> bool:
+    """Say whether ranks run in a template's pods: not in those that start them in others."""
+    return any("--node-variable=" in word for each in template["spec"]["containers"] for word in each["command"])

@@ -103,14 +103,19 @@ def pod_group(gang: Gang) -> list[Manifest]:
     return [naming.marked(made)]
 
 
-def scheduling_policy(gang: Gang) -> dict[str, Any]:
-    """Return the policy from which the Training Operator makes the group of a job; none where there is no scheduler."""
+def scheduling_policy(gang: Gang, *, beside: int = 0) -> dict[str, Any]:
+    """Return the policy from which Kubeflow's operators make the group of a job; none where there is no scheduler.
+
+    Args:
+        gang: The attempt.
+        beside: How many pods of the job are no nodes.
+    """
     scheduler = _scheduler(gang)
     if scheduler is None:
         return {}
     priority = _priority(gang)
     policy = {
-        "minAvailable": _least(gang),
+        "minAvailable": _least(gang) + beside,
         "minResources": _least_resources(gang),
         **({"queue": scheduler.queue} if scheduler.queue else {}),
         **({"priorityClass": priority} if priority else {}),

@@ -17,6 +17,10 @@ INDEX = "JOB_COMPLETION_INDEX"
 """The variable in which Kubernetes tells the pods of an Indexed Job their index."""
 
 
+REPLICA_INDEX = "FAIRLEAD_NODE"
+"""That in which a pod has the index which an operator of Kubeflow has written on it as a label."""
+
+
 class Places(NamedTuple):
     """How a pod learns which node of its gang it is, and where the others are.
 
@@ -29,25 +33,47 @@ class Places(NamedTuple):
     hosts: str
 
 
-def member(gang: Gang, places: Places, *, container: str = pods.MAIN) -> Manifest:
+def member(gang: Gang, places: Places, *more: str, container: str = pods.MAIN, module: str = pods.RANKS) -> Manifest:
     """Return the template of the pod of one node.
 
     Args:
         gang: The attempt.
         places: How the pods find each other.
+        *more: Further arguments of what runs there.
         container: The name that a component wants the container of the step to have.
+        module: What runs there.
     """
-    submission, step = gang.submission, gang.step
-    arguments = (f"--task={gang.attempt}", f"--node-variable={places.variable}", f"--hosts={places.hosts}")
-    spec = pods.rank_pod(submission, step, *arguments)
+    arguments = (f"--task={gang.attempt}", f"--node-variable={places.variable}", f"--hosts={places.hosts}", *more)
+    made = pods.rank_pod(gang.submission, gang.step, *arguments, module=module)
+    return _template(gang, made, container, device_annotations(gang.submission.context, gang.step))
+
+
+def launcher(gang: Gang, places: Places, *more: str, module: str) -> Manifest:
+    """Return the template of the pod that starts the ranks in those of the nodes.
+
+    Args:
+        gang: The attempt.
+        places: Where those are.
+        *more: Further arguments of what runs there.
+        module: What runs there.
+    """
+    arguments = (f"--task={gang.attempt}", f"--hosts={places.hosts}", *more)
+    return _template(gang, pods.launcher_pod(gang.submission, gang.step, *arguments, module=module), pods.MAIN, {})
+
+
+def _template(gang: Gang, spec: pods.PodSpec, container: str, devices: dict[str, str]) -> Manifest:
     named = {} if container == pods.MAIN else {pods.CONTAINER: container}
     return {
         "metadata": {
-            "labels": {**naming.run_labels(submission), **pods.step_labels(step), **gang_scheduling.pod_labels(gang)},
+            "labels": {
+                **naming.run_labels(gang.submission),
+                **pods.step_labels(gang.step),
+                **gang_scheduling.pod_labels(gang),
+            },
             "annotations": {
                 naming.GANG: gang.attempt,
                 **named,
-                **device_annotations(submission.context, step),
+                **devices,
                 **gang_scheduling.pod_annotations(gang),
             },
         },
@@ -61,6 +87,24 @@ def member(gang: Gang, places: Places, *, container: str = pods.MAIN) -> Manifes
 
 def _renamed(found: pods.Container, name: str) -> pods.Container:
     return {**found, "name": name} if found["name"] == pods.MAIN else found
+
+
+def replica(template: Manifest, container: str, port: Manifest) -> Manifest:
+    """Return the template of a node whose index an operator of Kubeflow writes on its pod.
+
+    Args:
+        template: As `member` returns it, with `REPLICA_INDEX` for the variable.
+        container: The name of the container of the step.
+        port: A port of that container.
+    """
+    index = {"name": REPLICA_INDEX, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{naming.REPLICA}']"}}}
+    containers = [
+        {**each, "env": [*each["env"], index], "ports": [*each.get("ports", ()), port]}
+        if each["name"] == container
+        else each
+        for each in template["spec"]["containers"]
+    ]
+    return {**template, "spec": {**template["spec"], "containers": containers}}
 
 
 def metadata(gang: Gang, marks: dict[str, str]) -> Manifest:

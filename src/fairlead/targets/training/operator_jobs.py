@@ -16,12 +16,11 @@ from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training.gang_scheduling import scheduling_policy
 from fairlead.targets.training.indexed_job import KEPT_S
-from fairlead.targets.training.members import MASTER_PORT, Places, labels, member, metadata
+from fairlead.targets.training.members import MASTER_PORT, REPLICA_INDEX, Places, labels, member, metadata, replica
 from fairlead.targets.training.target import Gang, Resource
 
 COMPONENT = "the Kubeflow Training Operator (v1)"
 
-_INDEX = "FAIRLEAD_NODE"
 _OPENED = frozenset({"metadata.annotations", "metadata.labels", "spec.runPolicy.ttlSecondsAfterFinished"})
 
 
@@ -80,13 +79,6 @@ ONCE: dict[str, Any] = {"backoffLimit": 0, "cleanPodPolicy": "Running"}
 
 
 def _template(gang: Gang, framework: Framework) -> Manifest:
-    made = member(gang, Places(_INDEX, f"{gang.object_name}-worker-{{}}"), container=framework.container)
-    index = {"name": _INDEX, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{naming.REPLICA}']"}}}
+    places = Places(REPLICA_INDEX, f"{gang.object_name}-worker-{{}}")
     port = {"name": framework.port, "containerPort": MASTER_PORT}
-    containers = [
-        {**each, "env": [*each["env"], index], "ports": [*each.get("ports", ()), port]}
-        if each["name"] == framework.container
-        else each
-        for each in made["spec"]["containers"]
-    ]
-    return {**made, "spec": {**made["spec"], "containers": containers}}
+    return replica(member(gang, places, container=framework.container), framework.container, port)

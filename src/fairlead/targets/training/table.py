@@ -16,6 +16,7 @@ from fairlead.targets.training import (
     indexed_job,
     jax_job,
     job_set,
+    mpi_job,
     pytorch_job,
     ray_job,
     spark_application,
@@ -29,8 +30,8 @@ GROUP = "fairlead.training"
 """The group of entry points by which other packages add targets."""
 
 _OWN = (
-    train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET, indexed_job.TARGET,
-    ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
+    mpi_job.TARGET, train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET,
+    indexed_job.TARGET, ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
 )  # fmt: skip
 """Those of Fairlead, for each runtime the more one does for gangs the earlier. An Indexed Job runs on every cluster."""
 

@@ -31,6 +31,7 @@ from fairlead.worker.cgroups import memory_kills
 from fairlead.worker.channel import CHANNEL
 from fairlead.worker.context import LoggedLine, summarized
 from fairlead.worker.failures import TAIL_LINES, crash, hint, last_lines, signal_name
+from fairlead.worker.mpi import inherited
 from fairlead.worker.tasks import WorkerTask
 
 TASK = "fairlead.worker.pods.process"
@@ -208,7 +209,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=[channel.fileno()] if channel else (),
+            pass_fds=[*([channel.fileno()] if channel else ()), *inherited(os.environ)],
             env={
                 **os.environ,
                 **({CHANNEL: str(channel.fileno())} if channel else {}),

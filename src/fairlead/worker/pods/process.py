@@ -20,6 +20,7 @@ from fairlead.worker.channel import CHANNEL, Connection
 from fairlead.worker.checkpoints import keeping
 from fairlead.worker.containers import commanded
 from fairlead.worker.functions import Modules, function_of
+from fairlead.worker.mpi import finalize
 from fairlead.worker.pods.children import unkept
 from fairlead.worker.pods.place import open_store
 from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
@@ -40,6 +41,8 @@ def main(path: str) -> int:
     except StoreError as error:  # there is no record: the pod's own process tries to write one, which says so
         unkept(Path(path)).write_text(str(error))
         raise
+    if done and task.rank is not None:
+        finalize()
     os.unlink(path)  # an end that comes before this one is a death, whatever its exit code
     return int(not done)
 

@@ -1,0 +1,60 @@
+"""The MPI Operator beside a running testbed, with its definition, for a while. Nothing of it is left at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import asking, building, kubectl, processes
+from .faults import TestbedError
+from .state import State
+
+KINDS = ("mpijob",)
+HEALTH_PORT = 9452
+"""As ``versions.toml`` has it."""
+_STARTING_S = 60.0
+
+
+@contextlib.contextmanager
+def operated(state: State) -> Iterator[tuple[str, ...]]:
+    """Run the operator, and take it away with its kind and all its objects at the end.
+
+    Args:
+        state: The testbed's.
+
+    Yields:
+        The kinds that it runs.
+
+    Raises:
+        TestbedError: It can't be built, or did not start.
+    """
+    definition = building.build("mpi-operator") / "crds/kubeflow.org_mpijobs.yaml"
+    manifest = (kubectl.MANIFESTS / "mpi-operator.yaml").read_text("utf-8")
+    with (
+        tempfile.TemporaryDirectory(prefix="fairlead-operator-") as folder,
+        kubectl.applied(state, [definition], manifest) as remove,
+        _operator(state, Path(folder)),
+    ):
+        yield KINDS
+        remove()
+
+
+@contextlib.contextmanager
+def _operator(state: State, folder: Path) -> Iterator[None]:
+    command = [
+        building.program("mpi-operator", of="mpi-operator"),
+        f"--kubeConfig={state.kubeconfig}",
+        "--lock-namespace=fairlead",
+    ]
+    log = folder / "operator.log"
+    with processes.beside(command, log, folder) as process:
+
+        def is_ready() -> bool:
+            return process.poll() is not None or asking.over_http("127.0.0.1", HEALTH_PORT, "/healthz")
+
+        if not processes.wait_until(is_ready, _STARTING_S) or process.poll() is not None:
+            fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
+            raise TestbedError(f"mpi-operator {fate}; its log ends with\n{processes.tail(log)}")
+        yield
