@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import yaml
 
 from docs.pages import FOLDER, Command, File, blocks
 from fairlead.cli import schedule_options
+from fairlead.errors import SpecError
 from fairlead.runs import contexts
 from fairlead.runs.launching import load_flow
 from fairlead.specs.contexts import Context, Launch
@@ -41,31 +44,41 @@ def _holds(whole: Any, part: Any) -> bool:
 
 
 def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
-    """Compile the first flow of a page: the workflow, and every definition as a call and as a gang."""
-    file = next(block for block in blocks(page) if isinstance(block, File) and block.flows)
-    (folder / file.name).write_text(file.text)
-    _, flow = load_flow(str(folder / file.name), None)
-    graph = flow.trace({}).graph
+    """Compile the flows of a page: the workflow, and every definition as a call and as a gang."""
     context = Context(
         name="gpu-prod", store="s3://bucket/ml", image="python:3.12", worker_image="fairlead-worker:1", namespace="ml", queue="team"
     )  # fmt: skip
-    described = [each for each in blocks(page) if isinstance(each, File) and each.name == "hardware.yaml"]
-    if described:
-        (folder / "hardware.yaml").write_text(described[0].text)
+    files = [block for block in blocks(page) if isinstance(block, File)]
+    for file in files:
+        (folder / file.name).write_text(file.text)
+    if (folder / "hardware.yaml").exists():
         context = msgspec.structs.replace(context, hardware=contexts.read_hardware(str(folder / "hardware.yaml")))
+    found: list[dict[str, Any]] = []
+    for file in files:
+        if file.flows:
+            with suppress(SpecError):  # a page may show what is refused, too
+                found += _compiled(folder / file.name, page, context)
+    return found
+
+
+def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, Any]]:
+    _, flow = load_flow(str(file), None)
+    graph = flow.trace({}).graph
     place = submission(graph, context)
-    found = [workflow_of(graph, context), *claims(place, graph.steps.values())]
+    yield workflow_of(graph, context)
+    yield from claims(place, graph.steps.values())
     for key, step in graph.steps.items():
-        found.append(job.called(place, step, key, 0))
+        yield job.called(place, step, key, 0)
         kinds = _RANKS if isinstance(step.runtime, RankRuntime) else {kind_of(step.runtime)}
-        able = [each for each in targets().values() if each.runtimes & kinds]  # what pages show goes for all ranks
-        found += [each for target in able for each in target.render(Gang(place, step, key, 0, 1))]
+        for target in targets().values():
+            if target.runtimes & kinds:  # what pages show goes for all ranks
+                yield from target.render(Gang(place, step, key, 0, 1))
         if isinstance(step.runtime, RankRuntime):
             volcano = msgspec.structs.replace(context, queue="", gang_scheduler="volcano research")
-            found += pod_group(Gang(submission(graph, volcano), step, key, 0, 1))
+            yield from pod_group(Gang(submission(graph, volcano), step, key, 0, 1))
     launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
-    found += [workflow_template.render(launch, "ml"), cron_workflow.render(launch, _schedule(page, graph.flow), "ml")]
-    return found
+    yield workflow_template.render(launch, "ml")
+    yield cron_workflow.render(launch, _schedule(page, graph.flow), "ml")
 
 
 def _schedule(page: Path, flow: str) -> Schedule:
