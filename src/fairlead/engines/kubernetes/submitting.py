@@ -17,15 +17,14 @@ from fairlead.targets.naming import ORDER
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.table import targets
 
-_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, SERVICE, WORKFLOW)}
-_COMPONENTS = {"Workflow": "Argo Workflows"}
+_OWN = (CONFIG_MAP, JOB, SERVICE, WORKFLOW)
+_COMPONENTS = {WORKFLOW: "Argo Workflows"}
 _TRIES = 3
 
 
 def kind_of(manifest: Manifest) -> Kind:
     """Return the kind of one of the objects that runs are made of."""
-    own = _KINDS.get(manifest["kind"])
-    return own if own is not None and own.api_version == manifest["apiVersion"] else _gangs_kinds()[manifest["kind"]]
+    return _kinds()[manifest["apiVersion"], manifest["kind"]]
 
 
 def create(client: Client, manifest: Manifest) -> dict[str, Any]:
@@ -88,14 +87,15 @@ def _checked(found: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
 
 
 @cache
-def _gangs_kinds() -> dict[str, Kind]:
-    """Return the kinds that gangs are made of."""
-    return {each.kind: Kind(*each) for target in targets().values() for each in target.resources}
+def _kinds() -> dict[tuple[str, str], Kind]:
+    """Return the kinds by their versions and names; more than one component may have a name."""
+    gangs = [Kind(*each) for target in targets().values() for each in target.resources]
+    return {(each.api_version, each.kind): each for each in (*_OWN, *gangs)}
 
 
 def _absent(kind: Kind) -> UsageError:
-    components = {target.awaited.kind: target.component for target in targets().values()}
-    component = components.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
+    components = {Kind(*target.awaited): target.component for target in targets().values()}
+    component = components.get(kind, _COMPONENTS.get(kind, kind.group))
     return UsageError(
         f"the cluster has no {kind.kind}",
         why=f"it does not serve {kind.api_version}",

@@ -10,7 +10,16 @@ from fairlead.errors import Fault, UsageError, nearest
 from fairlead.specs.contexts import Submission
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.specs.steps import Step
-from fairlead.targets.training import indexed_job, jax_job, job_set, mpi_job, pytorch_job, tf_job, train_job
+from fairlead.targets.training import (
+    indexed_job,
+    jax_job,
+    job_set,
+    mpi_job,
+    mpi_job_v1,
+    pytorch_job,
+    tf_job,
+    train_job,
+)  # fmt: skip
 from fairlead.targets.training.target import Gang, Target
 
 GROUP = "fairlead.training"
@@ -18,9 +27,10 @@ GROUP = "fairlead.training"
 
 _OWN = (
     mpi_job.TARGET, train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET,
-    indexed_job.TARGET,
+    indexed_job.TARGET, mpi_job_v1.TARGET,
 )  # fmt: skip
-"""Those of Fairlead, the more a target does for gangs the earlier; the last one runs on every cluster."""
+"""Those of Fairlead, the more a target does for gangs the earlier. An Indexed Job runs on every cluster: what stands
+behind it is taken only where it is asked for."""
 
 DEFAULT = indexed_job.TARGET.name
 
