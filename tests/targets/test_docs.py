@@ -30,7 +30,6 @@ from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
 
-_RANKS = {"torch", "jax", "tensorflow", "mpi"}
 _SHOWN = re.compile(r"^```yaml\n(?!# )(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,9 +68,8 @@ def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, An
     yield from claims(place, graph.steps.values())
     for key, step in graph.steps.items():
         yield job.called(place, step, key, 0)
-        kinds = _RANKS if isinstance(step.runtime, RankRuntime) else {kind_of(step.runtime)}
         for target in targets().values():
-            if target.runtimes & kinds:  # what pages show goes for all ranks
+            if kind_of(step.runtime) in target.runtimes:
                 yield from target.render(Gang(place, step, key, 0, 1))
         if isinstance(step.runtime, RankRuntime):
             volcano = msgspec.structs.replace(context, queue="", gang_scheduler="volcano research")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
+from fairlead.engines.kubernetes.submitting import kind_of
 from fairlead.errors import SpecError
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Mpi
 from fairlead.specs.steps import Environment, FunctionStep, Overlay, Secret, Volume
-from fairlead.targets.training import mpi_job, table
-from fairlead.targets.training.target import Gang
+from fairlead.targets.training import mpi_job, mpi_job_v1, table
+from fairlead.targets.training.target import Gang, Target
 from targets.refused import PLACE
 from targets.training.test_training_operator import both
 from testbed import versions
@@ -100,9 +102,42 @@ def test_what_the_operator_puts_into_a_pod_a_step_can_not_have_there(volume: Vol
     assert [each.path for each in mpi_job.TARGET.faults(step)] == [path]
 
 
-def test_a_cluster_with_the_operator_runs_mpi_by_it_and_everything_else_as_before() -> None:
-    steps = {"pi": STEP}
-    chosen, faults = table.choose(steps, {}, lambda _: True)
-    assert (chosen["mpi"], faults) == ("mpijob", [])
-    without, _ = table.choose(steps, {}, lambda target: target.name != "mpijob")
-    assert without == {**chosen, "mpi": without["mpi"]} and without["mpi"] == "trainjob"
+@pytest.mark.parametrize(
+    ("versions_served", "asked", "name"),
+    [
+        ({"v2beta1"}, {}, "mpijob"),
+        ({"v1", "v2beta1"}, {}, "mpijob"),
+        ({"v1", "v2beta1"}, {"mpi": "mpijob-v1"}, "mpijob-v1"),
+        ({"v1"}, {}, "trainjob"),
+        ({"v1"}, {"mpi": "mpijob-v1"}, "mpijob-v1"),
+        ({"v1"}, {"mpi": "mpijob"}, None),
+        ({"v2beta1"}, {"mpi": "mpijob-v1"}, None),
+    ],
+)
+def test_components_that_have_one_kind_are_told_apart_by_its_version_and_version_1_is_asked_for(
+    versions_served: set[str], asked: dict[str, str], name: str | None
+) -> None:
+    def is_served(target: Target) -> bool:
+        return all(each.kind != "MPIJob" or each.version in versions_served for each in target.resources)
+
+    chosen, faults = table.choose({"pi": STEP}, asked, is_served)
+    assert chosen.get("mpi") == name
+    assert [each.path for each in faults] == ([] if name else ["steps.pi.runtime"])
+
+
+def test_each_version_is_created_as_what_it_is() -> None:
+    made = [target.render(gang())[-1] for target in (mpi_job.TARGET, mpi_job_v1.TARGET)]
+    assert [kind_of(each).api_version for each in made] == ["kubeflow.org/v2beta1", "kubeflow.org/v1"]
+
+
+def test_version_1_refuses_a_queue_which_would_not_be_heeded() -> None:
+    (fault,) = mpi_job_v1.TARGET.faults(msgspec.structs.replace(STEP, queue="gpus"))
+    assert fault.path == "queue"
+
+
+def test_in_version_1_only_the_launcher_has_the_token_of_an_account_and_of_the_one_that_the_operator_makes() -> None:
+    (made,) = mpi_job_v1.render(gang())
+    launcher, worker = (made["spec"]["mpiReplicaSpecs"][role]["template"]["spec"] for role in ("Launcher", "Worker"))
+    assert launcher["automountServiceAccountToken"] and "serviceAccountName" not in launcher
+    assert not worker["automountServiceAccountToken"]
+    assert made["spec"]["mainContainer"] == worker["containers"][0]["name"]

@@ -18,17 +18,14 @@ from fairlead.targets.orders import Manifest
 from fairlead.targets.training.gang_scheduling import GROUPS
 from fairlead.targets.training.table import targets
 
-_KINDS = {kind.kind: kind for kind in (CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW)}
-_COMPONENTS = {"Workflow": "Argo Workflows", "ResourceClaimTemplate": "Kubernetes 1.34 or newer"}
+_OWN = (CONFIG_MAP, JOB, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW)
+_COMPONENTS = {WORKFLOW: "Argo Workflows", RESOURCE_CLAIM_TEMPLATE: "Kubernetes 1.34 or newer"}
 _TRIES = 3
 
 
 def kind_of(manifest: Manifest) -> Kind:
     """Return the kind of one of the objects that runs are made of."""
-    own = _KINDS.get(manifest["kind"])
-    if own is not None and own.api_version == manifest["apiVersion"]:
-        return own
-    return _gangs_kinds()[manifest["apiVersion"], manifest["kind"]]
+    return _kinds()[manifest["apiVersion"], manifest["kind"]]
 
 
 def create(client: Client, manifest: Manifest) -> dict[str, Any]:
@@ -91,16 +88,16 @@ def _checked(found: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
 
 
 @cache
-def _gangs_kinds() -> dict[tuple[str, str], Kind]:
-    """Return the kinds that gangs are made of, by what manifests say of themselves."""
-    found = [*GROUPS, *(each for target in targets().values() for each in target.resources)]
-    return {(each.api_version, each.kind): Kind(*each) for each in found}
+def _kinds() -> dict[tuple[str, str], Kind]:
+    """Return the kinds by their versions and names; more than one component may have a name."""
+    gangs = [*GROUPS, *(each for target in targets().values() for each in target.resources)]
+    return {(each.api_version, each.kind): each for each in (*_OWN, *(Kind(*each) for each in gangs))}
 
 
 def _absent(kind: Kind) -> UsageError:
     components = {target.awaited: target.component for target in targets().values()} | GROUPS
-    known = {each.kind: component for each, component in components.items() if each.group == kind.group}
-    component = known.get(kind.kind, _COMPONENTS.get(kind.kind, kind.group))
+    named = {Kind(*each): component for each, component in components.items()}
+    component = named.get(kind, _COMPONENTS.get(kind, kind.group))
     return UsageError(
         f"the cluster has no {kind.kind}",
         why=f"it does not serve {kind.api_version}",

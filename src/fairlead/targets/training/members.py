@@ -89,22 +89,24 @@ def _renamed(found: pods.Container, name: str) -> pods.Container:
     return {**found, "name": name} if found["name"] == pods.MAIN else found
 
 
-def replica(template: Manifest, container: str, port: Manifest) -> Manifest:
+def numbered(template: Manifest, container: str, *variables: Manifest, ports: tuple[Manifest, ...] = ()) -> Manifest:
     """Return the template of a node whose index an operator of Kubeflow writes on its pod.
 
     Args:
         template: As `member` returns it, with `REPLICA_INDEX` for the variable.
         container: The name of the container of the step.
-        port: A port of that container.
+        *variables: Further variables of that container.
+        ports: Its ports.
     """
     index = {"name": REPLICA_INDEX, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{naming.REPLICA}']"}}}
-    containers = [
-        {**each, "env": [*each["env"], index], "ports": [*each.get("ports", ()), port]}
-        if each["name"] == container
-        else each
-        for each in template["spec"]["containers"]
-    ]
-    return {**template, "spec": {**template["spec"], "containers": containers}}
+
+    def changed(found: pods.Container) -> pods.Container:
+        own = {"ports": [*found.get("ports", ()), *ports]} if ports else {}
+        return {**found, "env": [*found["env"], index, *variables], **own}
+
+    spec = template["spec"]
+    containers = [changed(each) if each["name"] == container else each for each in spec["containers"]]
+    return {**template, "spec": {**spec, "containers": containers}}
 
 
 def metadata(gang: Gang, marks: dict[str, str]) -> Manifest:

@@ -20,12 +20,14 @@ from fairlead.targets.overlays import overlaid
 from fairlead.targets.training import conditions
 from fairlead.targets.training.gang_scheduling import scheduling_policy
 from fairlead.targets.training.indexed_job import KEPT_S
-from fairlead.targets.training.members import REPLICA_INDEX, Places, labels, launcher, member, metadata, replica
+from fairlead.targets.training.members import REPLICA_INDEX, Places, labels, launcher, member, metadata, numbered
 from fairlead.targets.training.operator_jobs import ONCE
 from fairlead.targets.training.target import Gang, Resource, Target
 
 LAUNCHER = "fairlead.engines.kubernetes.inside.mpi.launcher"
 NODE = "fairlead.engines.kubernetes.inside.mpi.node"
+PLACE = "FAIRLEAD_MPI"
+"""The variable by which a rank finds the files of its node."""
 KEYS = "/fairlead-ssh"
 """Where the operator mounts the keys."""
 SSH_PORT = 2222
@@ -65,9 +67,10 @@ def render(gang: Gang) -> list[Manifest]:
             "sshAuthMountPath": KEYS,
             "runPolicy": {**ONCE, "ttlSecondsAfterFinished": KEPT_S, **scheduling_policy(gang, beside=1)},
             "mpiReplicaSpecs": {
-                "Launcher": _role(1, launcher(gang, places, *reached, module=LAUNCHER)),
-                "Worker": _role(
-                    gang.runtime.nodes, replica(member(gang, places, *reached, module=NODE), pods.MAIN, port)
+                "Launcher": role(1, launcher(gang, places, *reached, module=LAUNCHER)),
+                "Worker": role(
+                    gang.runtime.nodes,
+                    numbered(member(gang, places, *reached, module=NODE), pods.MAIN, ports=(port,)),
                 ),
             },
         },
@@ -75,7 +78,8 @@ def render(gang: Gang) -> list[Manifest]:
     return [naming.marked(overlaid(gang.step, made, ("spec", "mpiReplicaSpecs", "Worker", "template"), _OPENED))]
 
 
-def _role(replicas: int, template: Manifest) -> dict[str, Any]:
+def role(replicas: int, template: Manifest) -> dict[str, Any]:
+    """Return what a job says of a role, none of whose pods is started anew."""
     return {"replicas": replicas, "restartPolicy": "Never", "template": template}
 
 

@@ -16,7 +16,7 @@ from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training.gang_scheduling import scheduling_policy
 from fairlead.targets.training.indexed_job import KEPT_S
-from fairlead.targets.training.members import MASTER_PORT, REPLICA_INDEX, Places, labels, member, metadata, replica
+from fairlead.targets.training.members import MASTER_PORT, REPLICA_INDEX, Places, labels, member, metadata, numbered
 from fairlead.targets.training.target import Gang, Resource
 
 COMPONENT = "the Kubeflow Training Operator (v1)"
@@ -81,4 +81,4 @@ ONCE: dict[str, Any] = {"backoffLimit": 0, "cleanPodPolicy": "Running"}
 def _template(gang: Gang, framework: Framework) -> Manifest:
     places = Places(REPLICA_INDEX, f"{gang.object_name}-worker-{{}}")
     port = {"name": framework.port, "containerPort": MASTER_PORT}
-    return replica(member(gang, places, container=framework.container), framework.container, port)
+    return numbered(member(gang, places, container=framework.container), framework.container, ports=(port,))

@@ -17,6 +17,7 @@ from fairlead.targets.training import (
     jax_job,
     job_set,
     mpi_job,
+    mpi_job_v1,
     pytorch_job,
     ray_job,
     spark_application,
@@ -31,9 +32,10 @@ GROUP = "fairlead.training"
 
 _OWN = (
     mpi_job.TARGET, train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET,
-    indexed_job.TARGET, ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
+    indexed_job.TARGET, mpi_job_v1.TARGET, ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
 )  # fmt: skip
-"""Those of Fairlead, for each runtime the more one does for gangs the earlier. An Indexed Job runs on every cluster."""
+"""Those of Fairlead, for each runtime the more one does for gangs the earlier. An Indexed Job runs on every cluster:
+what runs ranks and stands behind it is taken only where it is asked for."""
 
 DEFAULT = indexed_job.TARGET.name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -93,9 +94,10 @@ class Gang(NamedTuple):
         return self.folder / name
 
     def arguments(self, work: str, port: int) -> list[str]:
+        by_ssh = [f"--keys={self.folder}/keys", f"--port={port}", "--hosts=node-{}.gang"]
         return [
-            *self.run.identity(), f"--task={self.task.step.name}.0.1", "--hosts=node-{}.gang",
-            f"--keys={self.folder}/keys", f"--port={port}", f"--work={self.work(work)}",
+            *self.run.identity(), f"--task={self.task.step.name}.0.1", f"--work={self.work(work)}",
+            *(by_ssh if port else ["--hosts=node-{}"]),
         ]  # fmt: skip
 
     def records(self) -> dict[int, AttemptRecord]:
@@ -212,11 +214,12 @@ def pods(found: Gang, ports: list[int], names: Path, **more: str) -> Iterator[Po
             variables = {"FAIRLEAD_NODE": str(number), "WHERE": f"node {number}", "SECRET": SECRET, "TMPDIR": str(own)}
             entered = started(found, f"node-{number}", "node", port, path, "--node-variable=FAIRLEAD_NODE", **variables)
             nodes.append(stack.enter_context(entered))
-        (found.folder / "hostfile").write_text("node-0.gang slots=1\nnode-1.gang slots=1\n")
+        domain = ".gang" if ports[0] else ""
+        (found.folder / "hostfile").write_text("".join(f"node-{number}{domain} slots=1\n" for number in range(2)))
         operators = {
             "OMPI_MCA_orte_keep_fqdn_hostnames": "true",
             "OMPI_MCA_orte_default_hostfile": str(found.folder / "hostfile"),
-            "OMPI_MCA_plm_rsh_args": "-o ConnectionAttempts=10",
+            **({"OMPI_MCA_plm_rsh_args": "-o ConnectionAttempts=10"} if ports[0] else {}),
             "OMPI_ALLOW_RUN_AS_ROOT": "1",
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             **more,
@@ -250,6 +253,28 @@ def test_ranks_of_two_nodes_are_one_world_with_the_environment_of_their_pods(
         assert line in (tmp_path / f"node-{rank}.txt").read_text()
     assert "says" not in (tmp_path / "launcher.txt").read_text()
     assert (tmp_path / "node-0/mpi/environment").stat().st_mode & 0o77 == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("programs")
+def test_ranks_that_are_executed_in_pods_are_one_world_too(tmp_path: Path) -> None:
+    """What stands for ``kubectl exec`` gives a command the variables of the pod's container, and nothing else."""
+    found = gang(tmp_path, "totals", "total")
+    agent = tmp_path / "kubexec.sh"
+    variables = shlex.join(f"{name}={value}" for name, value in {**environment(), "SECRET": SECRET}.items())
+    agent.write_text(
+        f"""#!/bin/sh
+number=${{1#node-}}
+shift
+exec env -i {variables} WHERE="node $number" FAIRLEAD_NODE=$number TMPDIR={tmp_path}/tmp-$number \\
+    FAIRLEAD_MPI={tmp_path}/node-$number/mpi sh -c "$*"
+"""
+    )
+    agent.chmod(0o755)
+    with pods(found, [0, 0], tmp_path, OMPI_MCA_plm_rsh_agent=str(agent)) as running:
+        assert running.launcher.wait(120) == 0, said(found)
+    assert value(found) == [2, [0, "0", "0", "node 0"], [1, "1", "1", "node 1"]]
+    assert f"rank 1 of 2 says yes, {SECRET!r}\n" in (tmp_path / "node-1.txt").read_text()
 
 
 @pytest.mark.slow

@@ -13,17 +13,17 @@ import sys
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import FrameType
 
 from fairlead.engines.kubernetes.inside.mpi import ssh
-from fairlead.engines.kubernetes.inside.mpi.place import Place
+from fairlead.engines.kubernetes.inside.mpi.place import OUTPUT, Place, add_reach
 from fairlead.engines.kubernetes.inside.nodes import hosts, node_parser, read_task
 from fairlead.engines.kubernetes.inside.ranks import as_rank, record_deaths
 from fairlead.errors import FairleadError
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.store.backends import Backend
 from fairlead.store.history import attempts_of
+from fairlead.targets.training.mpi_job import PLACE
 from fairlead.worker.failures import TAIL_LINES
 from fairlead.worker.pods.children import Death, starting
 from fairlead.worker.ranks import ranks_on
@@ -31,6 +31,10 @@ from fairlead.worker.running import task_name
 from fairlead.worker.tasks import WorkerTask
 
 RANK = "fairlead.engines.kubernetes.inside.mpi.rank"
+
+AGENT = "OMPI_MCA_plm_rsh_agent"
+"""The variable that says what Open MPI reaches the nodes with: an operator's own, where that is not SSH."""
+_SSH = "ssh"
 
 SETTINGS = {
     # Ranks of pods that share a machine would be bound to the same cores of it.
@@ -59,8 +63,7 @@ class LaunchError(FairleadError):
 def main() -> int:
     """Run the ranks of an attempt; returns the exit code."""
     parser = node_parser("fairlead-mpi-launcher")
-    parser.add_argument("--keys", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
+    add_reach(parser)
     given, _ = parser.parse_known_args()
     backend, task = read_task(given)
     launch = Launch(backend, task, given)
@@ -96,10 +99,13 @@ class Launch:
         Raises:
             FairleadError: None of them can begin.
         """
-        ssh.check_image("mpirun", "ssh")
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        ssh.write_client(self._folder, self._given.keys, self._given.port)
-        os.environ["PATH"] = ssh.path_with(self._folder)
+        if self._given.keys is None:
+            ssh.check_image("mpirun")
+        else:
+            ssh.check_image("mpirun", "ssh")
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            ssh.write_client(self._folder, self._given.keys, self._given.port)
+            os.environ |= {"PATH": ssh.path_with(self._folder), AGENT: _SSH}
         if not self._reached():
             return 1
         started = time.time()
@@ -176,18 +182,20 @@ class Launch:
 
 
 def _why_unreached(host: str) -> str:
-    """Return why a node can't be reached yet; empty where it can.
+    """Return why a node can't be reached yet, or is not ready for ranks; empty where it is.
 
     Raises:
         LaunchError: It never will be.
     """
+    agent = os.environ[AGENT]
+    command = [agent, host, f'test -p "${PLACE}/{OUTPUT}"']
     done = subprocess.run(
-        ["ssh", host, "true"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
-    said = done.stdout.decode("utf-8", "replace").strip() or f"ssh ended with exit code {done.returncode}"
+    said = done.stdout.decode("utf-8", "replace").strip() or f"{agent} ended with exit code {done.returncode}"
     if done.returncode == 0:
         return ""
-    if done.returncode == _UNREACHED and not any(each in said for each in _STRANGERS):
+    if agent != _SSH or (done.returncode == _UNREACHED and not any(each in said for each in _STRANGERS)):
         return said.splitlines()[-1]
     raise LaunchError(
         "a node of the gang does not let its launcher in",

@@ -1,5 +1,7 @@
 """The pod of a node of a gang whose ranks ``mpirun`` starts: it brings what they need, and runs an SSH server.
 
+Without keys nobody needs one: what ``mpirun`` starts comes into the pod by ``kubectl exec``.
+
 Ranks are no children of this process. Each writes down its process while it runs, so that a pod that is asked to end
 can ask them, and writes its output into a pipe, which comes out here: a rank's output is its pod's.
 """
@@ -18,11 +20,12 @@ from pathlib import Path
 from types import FrameType
 
 from fairlead.engines.kubernetes.inside.mpi import ssh
-from fairlead.engines.kubernetes.inside.mpi.place import Place
+from fairlead.engines.kubernetes.inside.mpi.place import Place, add_reach
 from fairlead.engines.kubernetes.inside.nodes import Node, arrive, fail, node_parser
 from fairlead.errors import FairleadError
-from fairlead.worker.pods.children import GRACE_S
+from fairlead.worker.pods.children import GRACE_S, starting
 
+_IDLE = "fairlead.worker.debugging.sleeping"
 _BLOCK = 64 << 10
 _LOOK_S = 0.1
 
@@ -31,8 +34,7 @@ def main() -> int:
     """Serve until the pod is asked to end; returns the exit code."""
     parser = node_parser("fairlead-mpi-node")
     parser.add_argument("--node-variable", required=True)
-    parser.add_argument("--keys", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
+    add_reach(parser)
     given, _ = parser.parse_known_args()
     try:
         return _run(given)
@@ -45,13 +47,16 @@ def _run(given: argparse.Namespace) -> int:
     node = arrive(given)
     if node is None:
         return 1
+    is_served = given.keys is not None
     try:
-        ssh.check_image("sshd", "ssh", "mpirun")
+        ssh.check_image("mpirun", *(("sshd", "ssh") if is_served else ()))
     except ssh.ImageError as error:
         fail(node, "Launch", error, retry=False)
         raise
     place = _furnished(node, given.work)
     _pass_on(place.output)
+    if not is_served:
+        return serve(starting(_IDLE), place)
     ssh.write_client(place.folder, given.keys, given.port)  # in a large gang nodes reach further ones
     command = ssh.write_server(place.folder, given.keys, given.port, **place.variables)
     return serve(command, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,16 +11,24 @@ from typing import NamedTuple
 
 import msgspec
 
+from fairlead.targets.training.mpi_job import PLACE
 from fairlead.worker.tasks import WorkerTask
+
+
+def add_reach(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say how a gang's pods reach each other by SSH, where they do: its keys, and a port."""
+    parser.add_argument("--keys", type=Path)
+    parser.add_argument("--port", type=int, default=0)
+
+
+OUTPUT = "output"
+"""The name of the pipe into which ranks write; it is there when the node is ready for them."""
 
 
 class _Described(msgspec.Struct, frozen=True):
     task: WorkerTask
     node: int
     master_address: str
-
-
-_VARIABLE = "FAIRLEAD_MPI"
 
 
 class Place(NamedTuple):
@@ -39,17 +48,17 @@ class Place(NamedTuple):
     @classmethod
     def of_rank(cls, environment: Mapping[str, str]) -> Place:
         """Return that of the node that a rank is on."""
-        return cls(Path(environment[_VARIABLE]))
+        return cls(Path(environment[PLACE]))
 
     @property
     def variables(self) -> dict[str, str]:
         """What a rank finds it by."""
-        return {_VARIABLE: str(self.folder)}
+        return {PLACE: str(self.folder)}
 
     @property
     def output(self) -> Path:
         """The pipe into which ranks write their output."""
-        return self.folder / "output"
+        return self.folder / OUTPUT
 
     @property
     def ranks(self) -> Path:
