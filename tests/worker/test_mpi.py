@@ -31,7 +31,7 @@ def test_another_number_of_ranks_than_the_declared_one_is_refused_with_both() ->
         rank_of({**HYDRA, "MPI_LOCALNRANKS": "4"}, FIRST)
 
 
-@pytest.mark.parametrize("missing", OPEN_MPI.keys() - {"PMIX_RANK", "OMPI_COMM_WORLD_RANK"})
+@pytest.mark.parametrize("missing", sorted(OPEN_MPI.keys() - {"PMIX_RANK", "OMPI_COMM_WORLD_RANK"}))
 def test_a_process_that_mpi_says_nothing_to_is_told_which_variables_are_looked_for(missing: str) -> None:
     with pytest.raises(FairleadError, match="does not say which rank") as refused:
         rank_of({name: value for name, value in OPEN_MPI.items() if name != missing}, FIRST)
