@@ -46,12 +46,15 @@ ONCE = Retries(user=0, infrastructure=0)
 def by_ray(count: int) -> tuple[int, int]:
     """Have Ray square numbers on as many nodes as there are."""
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     ray.init()
-    each = ray.remote(square).options(scheduling_strategy="SPREAD", num_cpus=0.1)
-    while len([node for node in ray.nodes() if node["Alive"]]) < 2:
+    while len(nodes := [node["NodeID"] for node in ray.nodes() if node["Alive"]]) < 2:
         time.sleep(1)
-    found = ray.get([each.remote(x) for x in range(count)])
+    each = ray.remote(square)
+    there = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
+    asked = [each.options(scheduling_strategy=there[x % 2], num_cpus=0.1).remote(x) for x in range(count)]
+    found = ray.get(asked)
     print(f"squared on {sorted({host for host, _ in found})}", flush=True)
     return sum(square for _, square in found), len({host for host, _ in found})
 
