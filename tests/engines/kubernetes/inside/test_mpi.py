@@ -55,6 +55,12 @@ def total() -> list:
 
 
 @step(runtime=runtimes.mpi(nodes=2))
+def placed() -> list:
+    os.fstat(int(os.environ["PMI_FD"]))
+    return [os.environ[name] for name in ("RANK", "WORLD_SIZE", "NODE_RANK", "PMI_RANK", "WHERE")]
+
+
+@step(runtime=runtimes.mpi(nodes=2))
 def broken() -> None:
     if os.environ["RANK"] == "1":
         raise ValueError("no luck")
@@ -70,6 +76,11 @@ def endless() -> None:
 @flow
 def totals():
     return total()
+
+
+@flow
+def placing():
+    return placed()
 
 
 @flow
@@ -275,6 +286,24 @@ exec env -i {variables} WHERE="node $number" FAIRLEAD_NODE=$number TMPDIR={tmp_p
         assert running.launcher.wait(120) == 0, said(found)
     assert value(found) == [2, [0, "0", "0", "node 0"], [1, "1", "1", "node 1"]]
     assert f"rank 1 of 2 says yes, {SECRET!r}\n" in (tmp_path / "node-1.txt").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("programs", "keys")
+def test_the_process_manager_of_mpich_starts_ranks_which_can_speak_to_it(
+    tmp_path: Path, ports: list[int], names: Path
+) -> None:
+    if shutil.which("mpirun.mpich") is None:
+        pytest.skip("this machine has no MPICH: apt-get install mpich")
+    (names / "mpirun").write_text('#!/bin/sh\nexec mpirun.mpich "$@"\n')
+    (names / "mpirun").chmod(0o755)
+    found = gang(tmp_path, "placing", "placed")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("node-0.gang:1\nnode-1.gang:1\n")
+    with pods(found, ports, names, HYDRA_HOST_FILE=str(hosts)) as running:
+        assert running.launcher.wait(120) == 0, said(found)
+    assert value(found) == ["0", "2", "0", "0", "node 0"]
+    assert found.records()[1].status == "succeeded"
 
 
 @pytest.mark.slow
