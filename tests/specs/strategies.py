@@ -57,7 +57,8 @@ COUNTS = st.integers(1, 64)
 
 def roles(kind: str) -> st.SearchStrategy[dict[str, runtimes.Role]]:
     known = sorted(runtimes.ROLES[kind])
-    role = st.builds(runtimes.Role, count=COUNTS, resources=RESOURCES)
+    counts = st.just(1) if kind in ("ray", "spark", "dask") else COUNTS  # these say themselves how many there are
+    role = st.builds(runtimes.Role, count=counts, resources=RESOURCES)
     return st.dictionaries(st.sampled_from(known), role, max_size=2) if known else st.just({})
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fairlead.specs.contexts import Context
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Jax, Ray, Role, Torch
+from fairlead.specs.runtimes import Jax, Role, Torch
 from fairlead.specs.steps import ContainerStep, Environment, FunctionStep, Overlay, Secret, Volume
 from fairlead.targets.hardware import devices_per_node
 from fairlead.targets.refusals import label_refusals, refusals, step_refusals
@@ -29,7 +29,6 @@ def volume(name: str = "v", path: str = "/v", claim: str | None = "c", size: str
     ("step", "path"),
     [
         (ContainerStep(name="c", image="{{x}}", command=("true",)), "image"),
-        (work(runtime=Ray()), "runtime"),
         (work(runtime=Torch(nodes=2, roles={"master": Role()})), "runtime.roles"),
         (work(resources=Resources(gpus="tpu-v5e:4x4")), "resources.gpus"),
         (work(resources=Resources(gpus="tpu-v5e:4x4"), runtime=Jax(nodes=2)), "resources.gpus"),

@@ -42,5 +42,6 @@ def templates(found: Any) -> list[dict[str, Any]]:
 
 
 def is_of_a_node(template: dict[str, Any]) -> bool:
-    """Say whether ranks run in a template's pods: not in those that start them in others."""
-    return any("--node-variable=" in word for each in template["spec"]["containers"] for word in each["command"])
+    """Say whether a template's pods are nodes: not those that start ranks in others."""
+    words = [word for each in template["spec"]["containers"] for word in each.get("command", ())]
+    return not any(word.endswith("mpi.launcher") for word in words)
