@@ -6,7 +6,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 
 from fairlead.cli import terminals
@@ -17,7 +17,8 @@ from fairlead.kube.channels import ERROR, STDERR, STDIN, STDOUT, Channels
 from fairlead.kube.failures import ApiError, Unreachable
 
 _BLOCK = 32 << 10
-_RESIZE, _END = b"r", b"e"
+_END = b"e"
+"""The word that ends the thread which sends; any other one is of a signal."""
 _NO_PROGRAM = ("executable file not found", "no such file or directory")
 
 
@@ -71,27 +72,24 @@ def pass_on(opened: Channels) -> bytes:
 
 def _joined(opened: Channels, *, terminal: bool) -> bytes:
     """Join this process's input and outputs to the channels until they end."""
-    with _sending(opened, terminal=terminal) as resized, terminals.passed_on(resized) if terminal else nullcontext():
+    with _sending(opened, terminal=terminal) as told, terminals.passed_on(told) if terminal else nullcontext():
         return pass_on(opened)
 
 
 @contextmanager
-def _sending(opened: Channels, *, terminal: bool) -> Iterator[Callable[[], None]]:
-    """Send what is read in a thread; gives what tells it that the terminal has another size."""
+def _sending(opened: Channels, *, terminal: bool) -> Iterator[int]:
+    """Send what is read in a thread; gives the descriptor by which it is told that the terminal has another size."""
     read, write = os.pipe()
+    os.set_blocking(write, False)
     sender = threading.Thread(target=_send, args=(opened, read, terminal), name="fairlead-input", daemon=True)
     sender.start()
     try:
-        yield lambda: _wake(write, _RESIZE)
+        yield write
     finally:
-        _wake(write, _END)
+        os.write(write, _END)
         sender.join(5)
         os.close(write)
         os.close(read)
-
-
-def _wake(descriptor: int, word: bytes) -> None:
-    os.write(descriptor, word)
 
 
 def _send(opened: Channels, woken: int, terminal: bool) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -34,19 +34,22 @@ def size() -> os.terminal_size:
 
 
 @contextmanager
-def passed_on(resized: Callable[[], None]) -> Iterator[None]:
+def passed_on(told: int) -> Iterator[None]:
     """Have every key go on as it is, Ctrl-C too; afterwards the terminal is as before, however this ends.
 
     Args:
-        resized: Is told, in a signal's handler, that the terminal has another size.
+        told: A descriptor that does not block. It gets a byte, the number of the signal, when the terminal has another
+            size: at once, where a handler in Python could wait for as long as the main thread reads.
     """
     before = termios.tcgetattr(0)
-    handler = signal.signal(signal.SIGWINCH, lambda *_: resized())
+    handler = signal.signal(signal.SIGWINCH, lambda *_: None)
+    earlier = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     try:
         tty.setraw(0, termios.TCSANOW)
         yield
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
+        signal.set_wakeup_fd(earlier)
         signal.signal(signal.SIGWINCH, handler)
 
 
