@@ -94,7 +94,7 @@ def of_argo(place: Place, length: int) -> float:
         "container": {
             "image": context.image,
             "command": COMMAND,
-            "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "50m", "memory": "128Mi"}},
+            "resources": {"requests": {"cpu": "500m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}},
             "securityContext": pods.container_security(),
         },
     }
@@ -131,7 +131,7 @@ def of_pods(place: Place, length: int) -> float:
         "name": "main",
         "image": context.image,
         "command": COMMAND,
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "50m", "memory": "128Mi"}},
+        "resources": {"requests": {"cpu": "500m", "memory": "128Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}},
         "securityContext": pods.container_security(),
     }
     made = []

@@ -7,13 +7,13 @@ import time
 from fairlead import flow, step
 
 
-@step(cpu=0.05, memory="128Mi", cache=False)
+@step(cpu=0.5, memory="128Mi", cache=False)
 def nothing(x: int) -> int:
     """Return what is given."""
     return x
 
 
-@step(cpu=0.05, memory="128Mi", cache=False)
+@step(cpu=0.5, memory="128Mi", cache=False)
 def clock(seconds: float) -> int:
     """Print the time, four times a second."""
     until, lines = time.time() + seconds, 0
