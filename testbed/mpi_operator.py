@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import asking, building, kubectl, processes
-from .faults import TestbedError
+from . import building, kubectl, processes
 from .state import State
 
 KINDS = ("mpijob",)
@@ -50,11 +49,5 @@ def _operator(state: State, folder: Path) -> Iterator[None]:
     ]
     log = folder / "operator.log"
     with processes.beside(command, log, folder) as process:
-
-        def is_ready() -> bool:
-            return process.poll() is not None or asking.over_http("127.0.0.1", HEALTH_PORT, "/healthz")
-
-        if not processes.wait_until(is_ready, _STARTING_S) or process.poll() is not None:
-            fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
-            raise TestbedError(f"mpi-operator {fate}; its log ends with\n{processes.tail(log)}")
+        processes.wait_ready("mpi-operator", process, log, HEALTH_PORT, "/healthz", _STARTING_S)
         yield

@@ -12,8 +12,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import asking, building, kubectl, processes, versions
-from .faults import BuildFailed, TestbedError
+from . import building, kubectl, processes, versions
+from .faults import BuildFailed
 from .state import State
 
 _RAY_HEALTH_PORT, _DASK_HEALTH_PORT = 9460, 9461
@@ -76,18 +76,9 @@ def _operated(
     ):
         log = Path(scratch) / "operator.log"
         with processes.beside(command, log, Path(scratch), {"KUBECONFIG": str(state.kubeconfig)}) as process:
-            _wait(name, process, log, port, path)
+            processes.wait_ready(name, process, log, port, path, _STARTING_S)
             yield
             remove()  # while it still runs: what it has made may wait for it to be removed
-
-
-def _wait(name: str, process: subprocess.Popen[bytes], log: Path, port: int, path: str) -> None:
-    def is_ready() -> bool:
-        return process.poll() is not None or asking.over_http("127.0.0.1", port, path)
-
-    if not processes.wait_until(is_ready, _STARTING_S) or process.poll() is not None:
-        fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
-        raise TestbedError(f"{name} {fate}; its log ends with\n{processes.tail(log)}")
 
 
 def python_environment(name: str) -> Path:

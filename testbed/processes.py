@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from . import asking
 from .faults import TestbedError
 from .groups import Group
 from .state import State, write
@@ -141,6 +142,21 @@ def beside(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def wait_ready(name: str, process: subprocess.Popen[bytes], log: Path, port: int, path: str, timeout_s: float) -> None:
+    """Wait until a process that runs beside a testbed says by HTTP that it is ready.
+
+    Raises:
+        TestbedError: It has ended, or did not answer in time; the message ends with its log.
+    """
+
+    def is_ready() -> bool:
+        return process.poll() is not None or asking.over_http("127.0.0.1", port, path)
+
+    if not wait_until(is_ready, timeout_s) or process.poll() is not None:
+        fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
+        raise TestbedError(f"{name} {fate}; its log ends with\n{tail(log)}")
 
 
 def tail(log: Path, size: int = 2000) -> str:

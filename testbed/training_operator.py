@@ -14,9 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import asking, building, kubectl, processes
+from . import building, kubectl, processes
 from .certificates import Certificate, authority, sign
-from .faults import TestbedError
 from .state import State
 
 KINDS = ("pytorchjob", "tfjob", "jaxjob")
@@ -76,11 +75,5 @@ def _operator(state: State, folder: Path) -> Iterator[None]:
     ]
     log = folder / "operator.log"
     with processes.beside(command, log, folder, {"TMPDIR": str(folder)}) as process:
-
-        def is_ready() -> bool:
-            return process.poll() is not None or asking.over_http("127.0.0.1", HEALTH_PORT, "/readyz")
-
-        if not processes.wait_until(is_ready, _STARTING_S) or process.poll() is not None:
-            fate = "did not answer" if process.poll() is None else f"ended with {process.returncode}"
-            raise TestbedError(f"training-operator {fate}; its log ends with\n{processes.tail(log)}")
+        processes.wait_ready("training-operator", process, log, HEALTH_PORT, "/readyz", _STARTING_S)
         yield
