@@ -47,6 +47,7 @@ def disrupted(reason: str, message: str) -> list[dict[str, Any]]:
     return [{"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}]
 
 
+POLICY = {"reason": UNSCHEDULABLE, "message": "could not have its image for 1m"}
 NOWHERE = UNPLACED | {"reason": UNSCHEDULABLE}
 API = "Eviction API: evicting"
 SCHEDULER = "default-scheduler: preempting to accommodate a higher priority pod"
@@ -72,7 +73,8 @@ SCHEDULER = "default-scheduler: preempting to accommodate a higher priority pod"
         (pod(phase="Failed", initContainerStatuses=ended(3, "Error", "fairlead")), False, "ended", "Init", "init container fairlead ended with exit code 3"),
         (pod(phase="Failed", containerStatuses=ended(128, "StartError", message="no python3")), False, "ended", "Config", "no python3"),
         (pod(phase="Failed", containerStatuses=ended(1)), False, "ended", "Exit", "exit code 1"),
-        (pod(phase="Failed", containerStatuses=ended(SPENT, UNSCHEDULABLE, message="for 1m")), False, "ended", UNSCHEDULABLE, "for 1m"),
+        (pod(phase="Failed", **POLICY, containerStatuses=ended(SPENT, UNSCHEDULABLE)), False, "ended", UNSCHEDULABLE, "for 1m"),
+        (pod(phase="Failed", **POLICY, containerStatuses=ended(137, "ContainerStatusUnknown")), False, "ended", UNSCHEDULABLE, "for 1m"),
     ],
 )  # fmt: skip
 def test_what_befell_a_pod(document: dict[str, Any], gone: bool, word: str, found: str, message: str) -> None:

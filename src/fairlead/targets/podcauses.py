@@ -106,6 +106,12 @@ def is_unplaced(pod: Mapping[str, Any]) -> bool:
     return found is not None and found.get("status") == "False" and found.get("reason") == UNSCHEDULABLE
 
 
+def was_ended(pod: Mapping[str, Any]) -> bool:
+    """Say whether a pod was given its end by a policy, because it could not begin."""
+    status = pod.get("status") or {}
+    return bool(status.get("phase") == "Failed" and status.get("reason") == UNSCHEDULABLE)
+
+
 def _causes(
     pod: Mapping[str, Any], events: list[Mapping[str, Any]], *, gone: bool, suspended: bool
 ) -> Iterator[tuple[str, str]]:
@@ -115,8 +121,8 @@ def _causes(
         each.get("name"): (each.get("state") or {}).get("terminated") for each in listed(status, "containerStatuses")
     }
     main = ended.get(main_container(pod)) or {}
-    if main.get("reason") == UNSCHEDULABLE:
-        yield UNSCHEDULABLE, str(main.get("message") or "")
+    if was_ended(pod):
+        yield UNSCHEDULABLE, str(status.get("message") or "")
     if main.get("reason") == "OOMKilled":
         yield "Memory", MEMORY
     disrupted = condition(status, "DisruptionTarget")
@@ -181,6 +187,6 @@ def _said_so_itself(pod: Mapping[str, Any]) -> bool:
     """Say whether the worker has told the cluster that it has done what was to be done: with a record."""
     for each in listed(pod.get("status") or {}, "containerStatuses"):
         ended = (each.get("state") or {}).get("terminated") or {}
-        if each.get("name") == main_container(pod) and ended.get("reason") != UNSCHEDULABLE:
+        if each.get("name") == main_container(pod) and not was_ended(pod):
             return ended.get("exitCode") in (0, SPENT)
     return False

@@ -25,6 +25,7 @@ from fairlead.engines.kubernetes.witness import Witness
 from fairlead.kube.client import Client
 from fairlead.kube.resources import NODE, POD, WORKFLOW
 from fairlead.kube.watching import Watch
+from fairlead.naming import iso_time
 from fairlead.runs.options import Silent
 from fairlead.runs.timeline import read_timeline
 from fairlead.specs.graphs import Node
@@ -243,6 +244,27 @@ def test_a_step_fails_when_it_could_not_be_scheduled_for_so_long(client: Client,
     (blocked,) = (each for each in site.report().steps if each.name == "b")
     assert blocked.status == "blocked"
     assert pod["metadata"]["uid"] in site.backend.get(f"runs/{site.run}/attempts/a.0.1").decode()
+
+
+def test_a_step_fails_when_its_image_could_not_be_had_for_so_long(client: Client, tmp_path: Path) -> None:
+    """The kubelet of its node, where there is one, says of its container what it likes, and not of the pod."""
+    site = policed(client, tmp_path, "fail-after 10m")
+    site.pod("p", on="n")
+    now = time.time()
+    placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": iso_time(now)}
+    pulling = waiting("ImagePullBackOff", "manifest unknown")
+    site.becomes("p", phase="Pending", conditions=[placed], containerStatuses=pulling)
+    enforce(site, at=now + 590)
+    assert client.get(POD, "p")["status"]["phase"] == "Pending"
+    with witnessed(site):
+        enforce(site, at=now + 610)
+        site.becomes("p", containerStatuses=terminated(137, "ContainerStatusUnknown"))
+        enforce(site, at=now + 620)
+        wait_for(lambda: ("ended", "Unschedulable") in transitions(site))
+    assert site.stored("attempts/") == ["a.0.1"]
+    (attempt,) = step_of(site, "a").attempts
+    assert attempt.error is not None and attempt.error.type == "Unschedulable"
+    assert attempt.error.message == "could not have its image for 10m 0s: ImagePullBackOff: manifest unknown"
 
 
 def test_how_long_a_pod_has_waited_is_said_by_the_cluster_s_clock(

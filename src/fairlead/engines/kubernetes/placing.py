@@ -1,8 +1,9 @@
-"""Ending steps that can't be scheduled, where a context or a run has asked for that.
+"""Ending steps that can't be scheduled, or can't have their image, where a context or a run has asked for that.
 
 The pod is given the end that a pod gives itself whose step may have no further attempt: the exit code which every
-native condition of retries refuses. So the workflow goes on at once, and kubectl shows the reason. A pod that was
-scheduled meanwhile has another resource version, and is left alone.
+native condition of retries refuses. So the workflow goes on at once, and kubectl shows the reason. A pod that goes on
+meanwhile has another resource version, and is left alone. The kubelet of a pod that has a node gives its container
+another exit code a moment later, and leaves phase, reason and message of the pod as they are.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from fairlead.store.layout import Task, attempt_key, parse_task, run_prefix
 from fairlead.store.records import AttemptRecord, encode
 from fairlead.targets import naming
 from fairlead.targets.fitting import never_fits
-from fairlead.targets.podcauses import UNSCHEDULABLE, is_unplaced
-from fairlead.targets.podstatus import condition, listed, main_container
+from fairlead.targets.podcauses import UNSCHEDULABLE, is_unplaced, transition, was_ended
+from fairlead.targets.podstatus import condition, main_container, pod_status
 
 _NODES_S = 30.0
 """Seconds for which a listing of the nodes is good."""
@@ -67,7 +68,7 @@ class Placing:
         found = {pod["metadata"]["uid"]: pod for pod in pods}
         self._done &= found.keys()
         for uid, pod in found.items():
-            if uid not in self._done and (is_unplaced(pod) or _was_ended(pod)):
+            if uid not in self._done and (transition(pod, gone=False) in ("unplaced", "image") or was_ended(pod)):
                 with suppress(ClusterError, StoreError):  # away, or refuses: it is looked at again
                     known = self._runs.of(pod)
                     task = attempt_of(pod, known) if known is not None else None
@@ -75,8 +76,8 @@ class Placing:
                         self._look_at(pod, known, task)
 
     def _look_at(self, pod: dict[str, Any], known: KnownRun, task: Task) -> None:
-        if _was_ended(pod):  # by somebody who may not have come to write it down
-            message = _main(pod).get("message", "")
+        if was_ended(pod):  # by somebody who may not have come to write it down
+            message = str(pod["status"].get("message") or "")
         else:
             message = self._verdict(pod, known)
             if not message or not self._end(pod, message):
@@ -91,12 +92,14 @@ class Placing:
         if policy.action == "warn" or pod["metadata"].get("deletionTimestamp"):
             return ""
         said = condition(pod["status"], "PodScheduled") or {}
-        why = str(said.get("message") or "")
+        unplaced = is_unplaced(pod)
         if policy.action == "fail-after":
-            waited = self._clock() - _seconds(said.get("lastTransitionTime"))
-            late = waited >= policy.after_s
-            return f"could not be scheduled for {human_duration(policy.after_s)}: {why}" if late else ""
-        never = never_fits(pod, self._all_nodes())
+            what, why = "be scheduled", said.get("message")
+            if not unplaced:
+                what, why = "have its image", pod_status(pod).reason
+            late = self._clock() - _seconds(said.get("lastTransitionTime")) >= policy.after_s
+            return f"could not {what} for {human_duration(policy.after_s)}: {why or ''}" if late else ""
+        never = never_fits(pod, self._all_nodes()) if unplaced else ""
         return f"can't be scheduled: {never}" if never else ""
 
     def _all_nodes(self) -> list[dict[str, Any]]:
@@ -173,18 +176,6 @@ def _rank(pod: dict[str, Any], known: KnownRun, task: Task) -> int:
     runtimes = (step.runtime for step in known.spec.graph.steps.values() if step.name == task.step)
     each = next((runtime.processes_per_node for runtime in runtimes if isinstance(runtime, RankRuntime)), 1)
     return (naming.gang_node(pod) or 0) * each
-
-
-def _was_ended(pod: dict[str, Any]) -> bool:
-    return bool(_main(pod).get("reason") == UNSCHEDULABLE)
-
-
-def _main(pod: dict[str, Any]) -> dict[str, Any]:
-    """Return how the container of the step ended; empty where it has not."""
-    for each in listed(pod.get("status") or {}, "containerStatuses"):
-        if each.get("name") == main_container(pod):
-            return (each.get("state") or {}).get("terminated") or {}
-    return {}
 
 
 def _seconds(time: str | None) -> float:
