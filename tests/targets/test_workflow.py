@@ -136,6 +136,7 @@ def test_of_a_graph_of_ten_thousand_nodes_no_object_is_above_256_kib_and_the_fir
     assert max(len(naming.as_json(each)) for each in (first, *others)) <= workflow.BYTES_MAX
     assert [task["name"] for task in parts(first)[0]] == ["parts"] and first["spec"]["onExit"] == "finish"
     assert [task["name"] for each in others for task in parts(each)[0]] == [f"n{number}" for number in range(10_000)]
+    assert {each["spec"]["podGC"]["strategy"] for each in others} == {"OnPodSuccess"} and "podGC" not in first["spec"]
     assert all("onExit" not in each["spec"] for each in others)
     assert len({each["metadata"]["name"] for each in (first, *others)}) == 51
 

@@ -42,6 +42,10 @@ OPENED = frozenset(
 )  # fmt: skip
 """What an overlay of the kind ``Workflow`` can change."""
 
+_DROPPED = {"strategy": "OnPodSuccess", "deleteDelayDuration": "1m"}
+"""Of a run that is cut into parts, pods that have succeeded go soon: whoever watches the pods of a cluster pays for
+each that is there, and what they have said is in the store. Those that failed stay."""
+
 _FLOW, _FINISH, _PARTS = "flow", "finish", "parts"
 _SPARE = 24 << 10
 """Bytes that are left for what is not a template or a task."""
@@ -155,7 +159,7 @@ class _Rendering:
         end = [] if part else [templates.finish(submission, _FINISH)]
         spec: dict[str, Any] = {
             "entrypoint": _FLOW,
-            **({} if part else {"onExit": _FINISH}),
+            **({"podGC": _DROPPED} if part else {"onExit": _FINISH}),
             "serviceAccountName": account,
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": account},
