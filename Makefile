@@ -42,8 +42,8 @@ check: env  ## run every gate: format, lint, types, layers, spelling, sizes, por
 test: check  ## run every gate, the fast tier of the tests, and those of a cluster where one is up and on CI
 	@tools/test.sh $(TESTS)
 
-test-cluster: env cluster  ## run the tests that need a Kubernetes cluster, the slow ones too, after starting the testbed
-	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || $(BIN)/python -m testbed context >/dev/null
+test-cluster: env  ## run the tests that need a Kubernetes cluster, the slow ones too: the testbed, or a cluster of yours
+	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || { $(MAKE) cluster && $(BIN)/python -m testbed context >/dev/null; }
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
 test-components: env cluster  ## run the tests with components that a testbed can do without, which it builds
