@@ -42,10 +42,19 @@ def provide_packages() -> None:
         return
     if shutil.which("apt-get") is None:
         raise TestbedError(f"these packages of Debian are missing: {', '.join(missing)}")
-    print("installing " + " ".join(missing), flush=True)
+    install(*missing)
+
+
+def install(*packages: str) -> None:
+    """Install packages of Debian.
+
+    Raises:
+        TestbedError: They could not be installed.
+    """
+    print("installing " + " ".join(packages), flush=True)
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     run("apt-get", "update", environment=quiet)
-    run("apt-get", "install", "--yes", "--no-install-recommends", *missing, environment=quiet)
+    run("apt-get", "install", "--yes", "--no-install-recommends", *packages, environment=quiet)
 
 
 def address() -> str:

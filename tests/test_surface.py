@@ -13,8 +13,8 @@ import fairlead
 from fairlead import runtimes, space
 
 PUBLIC = {
-    "FairleadError", "Flow", "Overlay", "Retries", "Run", "Secret", "Step", "Volume", "__version__", "artifacts", "checkpoint",
-    "container", "dataset", "first_of", "flow", "log", "progress", "runtimes", "space", "step", "sweep",
+    "Csi", "FairleadError", "Flow", "Overlay", "Retries", "Run", "Secret", "Step", "Volume", "__version__", "artifacts", "checkpoint",
+    "container", "dataset", "first_of", "flow", "log", "progress", "runtimes", "space", "step", "sweep", "volume",
 }  # fmt: skip
 
 HEAVY = {

@@ -22,14 +22,17 @@ if TYPE_CHECKING:
     from fairlead.specs.steps import Overlay as Overlay
     from fairlead.specs.steps import Retries as Retries
     from fairlead.specs.steps import Secret as Secret
-    from fairlead.specs.steps import Volume as Volume
+    from fairlead.specs.volumes import Csi as Csi
+    from fairlead.specs.volumes import Volume as Volume
     from fairlead.worker.context import checkpoint as checkpoint
     from fairlead.worker.context import log as log
     from fairlead.worker.context import progress as progress
+    from fairlead.worker.context import volume as volume
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Csi": "fairlead.specs.volumes",
     "FairleadError": "fairlead.errors",
     "Flow": "fairlead.authoring.flows",
     "Overlay": "fairlead.specs.steps",
@@ -37,7 +40,7 @@ _PUBLIC = {
     "Run": "fairlead.runs.handles",
     "Secret": "fairlead.specs.steps",
     "Step": "fairlead.authoring.steps",
-    "Volume": "fairlead.specs.steps",
+    "Volume": "fairlead.specs.volumes",
     "checkpoint": "fairlead.worker.context",
     "container": "fairlead.authoring.steps",
     "dataset": "fairlead.authoring.datasets",
@@ -47,6 +50,7 @@ _PUBLIC = {
     "progress": "fairlead.worker.context",
     "step": "fairlead.authoring.steps",
     "sweep": "fairlead.authoring.sweeps",
+    "volume": "fairlead.worker.context",
 }
 _MODULES = ("artifacts", "runtimes", "space")
 

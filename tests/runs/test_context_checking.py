@@ -77,7 +77,7 @@ def test_everything_that_is_missing_is_named_with_what_to_do(client: Client, con
         "API server": "ok", f"Namespace {namespace_of(client)}": "ok", "kind Workflow": "failed", "kind Job": "ok",
         "kind LocalQueue": "failed", "kind Workload": "failed", "LocalQueue team": "failed", "Secret store": "failed",
         "ServiceAccount worker": "failed", "ServiceAccount driver": "failed", "your rights": "ok",
-        "your rights in pods": "ok", "targets": "ok",
+        "your rights in pods": "ok", "your rights to claims": "ok", "targets": "ok",
         "rights of steps": "failed", "rights of drivers": "failed", "store, from here": "failed",
     }  # fmt: skip
     assert all(each.said and each.next for each in report.checks if each.state == "failed")
@@ -123,7 +123,8 @@ def test_who_may_see_little_is_told_what_is_not_known(api_server: ApiServer, cli
         "rights of drivers",
     ):
         assert found[name].state == "unknown"
-    assert found["your rights in pods"].state == "optional"
+    assert found["your rights to claims"].said.startswith("lacking: create, get, patch persistentvolumeclaims; volumes")
+    assert found["your rights in pods"].state == found["your rights to claims"].state == "optional"
     assert "get, create pods/exec" in found["your rights in pods"].said
     assert found["your rights"].said == "lacking: get, list, patch, watch, delete workflows; watch pods; get pods/log"
     (role,) = report.roles

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fairlead.specs import conditions, graphs, runtimes, steps
+from fairlead.specs import conditions, graphs, runtimes, steps, volumes
 from fairlead.specs.accelerators import accelerator_models
 from fairlead.specs.resources import Resources
 
@@ -91,9 +91,15 @@ VOLUMES = st.builds(
     name=NAMES,
     path=WORDS.map("/{}".format),
     claim=NAMES,
-    storage_class=some(NAMES),
+    sub_path=some(NAMES),
     read_only=st.booleans(),
-) | st.builds(steps.Volume, name=NAMES, path=st.just("/data"), size=st.just("10Gi"))
+) | st.builds(
+    steps.Volume, name=NAMES, path=st.just("/data"), size=st.just("10Gi"), storage_class=some(NAMES),
+    access_mode=st.sampled_from(["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"]), lasts=st.sampled_from(["pod", "run"]),
+) | st.builds(
+    steps.Volume, name=NAMES, path=st.just("/data"), annotations=st.dictionaries(NAMES, WORDS, max_size=2),
+    csi=st.builds(volumes.Csi, driver=NAMES, attributes=st.dictionaries(WORDS, WORDS, max_size=2), secret=some(NAMES)),
+)  # fmt: skip
 OVERLAYS = st.builds(steps.Overlay, kind=WORDS, patch=st.dictionaries(WORDS, JSON, max_size=3))
 NUMBERS = st.integers(-100, 100) | st.floats(-100, 100)
 DIMENSIONS = st.one_of(

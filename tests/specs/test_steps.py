@@ -22,6 +22,7 @@ from fairlead.specs.steps import (
     Volume,
     step_faults,
 )
+from fairlead.specs.volumes import Csi
 
 
 def faults(kind: type = FunctionStep, **fields: Any) -> list[str]:
@@ -64,9 +65,25 @@ def faults(kind: type = FunctionStep, **fields: Any) -> list[str]:
             "labels.-a: is no Kubernetes label key",
             "labels.b: 'a b' is no Kubernetes label value: at most 63 of letters, digits, '-', '_', '.'",
         ]),
+        ({"volumes": (
+            Volume(name="a/b", path="/a", claim="x/y", storage_class="fast", lasts="run"),
+            Volume(name="b", path="/b", csi=Csi(driver=""), sub_path="../c"),
+            Volume(name="c", path="/c", size="1Gi", read_only=True, sub_path="/c"),
+            Volume(name="d", path="/d", size="1Gi", claim="d"),
+        )}, [
+            "volumes[0].name: a name is letters, digits, '_' and '-', and begins with a letter or '_': got 'a/b'",
+            "volumes[0].claim: 'x/y' can't be the name of a claim",
+            "volumes[0].storage_class: is of a claim that is made: give its size",
+            "volumes[0].lasts: is of a claim that is made: give its size",
+            "volumes[1].sub_path: must be a folder of the volume, got '../c'",
+            "volumes[1].csi.driver: must be the name of a CSI driver",
+            "volumes[2].read_only: a new volume of one pod is empty: the step must be able to write to it",
+            "volumes[2].sub_path: must be a folder of the volume, got '/c'",
+            "volumes[3]: needs one of claim (an existing one), size (a new one) and csi (what a driver mounts)",
+        ]),
         ({"volumes": (Volume(name="v", path="data"), Volume(name="w", path="/w", size="big"))}, [
             "volumes[0].path: must be absolute, got 'data'",
-            "volumes[0]: needs either claim (an existing one) or size (a new one)",
+            "volumes[0]: needs one of claim (an existing one), size (a new one) and csi (what a driver mounts)",
             "volumes[1].size: 'big' is no byte quantity: write a number and one of Ki, Mi, Gi, Ti, Pi, Ei, k, M, G, T, P, E",
         ]),
         ({"resources": Resources(cpu="x", memory="y", gpus="A1000:1", disk=0, shared_memory="z")}, [

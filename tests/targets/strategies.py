@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fairlead.specs import conditions, graphs, runtimes, steps
 from fairlead.specs.graphs import Export, Graph, Node, Output
 from fairlead.specs.resources import Resources
+from fairlead.specs.volumes import Csi
 from fairlead.targets.refusals import step_refusals
 from specs import strategies as specs
 
@@ -31,7 +32,16 @@ SHARED: dict[str, Any] = specs.SHARED | {
     ),
     "queue": specs.some(OBJECTS), "priority": specs.some(OBJECTS),
     "volumes": st.lists(
-        st.builds(steps.Volume, name=NAMES, path=OBJECTS.map("/mnt/{}".format), claim=OBJECTS, read_only=st.booleans()),
+        st.builds(
+            steps.Volume, name=NAMES, path=OBJECTS.map("/mnt/{}".format), claim=OBJECTS, read_only=st.booleans(),
+            sub_path=specs.some(OBJECTS), annotations=st.dictionaries(OBJECTS, OBJECTS, max_size=1),
+        ) | st.builds(
+            steps.Volume, name=NAMES, path=OBJECTS.map("/mnt/{}".format), size=specs.BYTES.map(str), storage_class=specs.some(OBJECTS),
+            access_mode=st.sampled_from(["ReadWriteOnce", "ReadWriteMany"]), lasts=st.sampled_from(["pod", "run"]),
+        ) | st.builds(
+            steps.Volume, name=NAMES, path=OBJECTS.map("/mnt/{}".format), read_only=st.booleans(),
+            csi=st.builds(Csi, driver=OBJECTS, attributes=st.dictionaries(OBJECTS, OBJECTS, max_size=1), secret=specs.some(OBJECTS)),
+        ),
         max_size=2, unique_by=(lambda each: each.name.lower(), lambda each: each.path),
     ).map(tuple),
     "overlays": st.just(()),

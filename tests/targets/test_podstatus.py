@@ -101,6 +101,7 @@ def test_the_container_of_the_step_is_the_one_that_the_pod_names_or_main() -> No
     assert (main_container(found), pod_status(found).status, has_begun(found)) == ("pytorch", "running", True)
 
 
+UNCLAIMED = '0/1 nodes are available: persistentvolumeclaim "images" not found'
 UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"}
 
 
@@ -109,6 +110,7 @@ UNPLACED = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes are
     [
         ({}, "pending", ""),
         (pod("", conditions=[UNPLACED]), "waiting-placement", "0/1 nodes are available"),
+        (pod("", conditions=[UNPLACED | {"message": UNCLAIMED}]), "waiting-volume", UNCLAIMED),
         (pod("", conditions=[UNPLACED | {"reason": "SchedulingGated"}]), "waiting-quota", "0/1 nodes are available"),
         (
             pod("", conditions=[UNPLACED | {"reason": "SchedulingGated"}])

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from fairlead.specs.contexts import Context
+from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Jax, Role, Torch
+from fairlead.specs.runtimes import Jax, Ray, Role, Torch
 from fairlead.specs.steps import ContainerStep, Environment, FunctionStep, Overlay, Secret, Volume
+from fairlead.specs.volumes import Csi
 from fairlead.targets.hardware import devices_per_node
 from fairlead.targets.refusals import label_refusals, refusals, step_refusals
 from fairlead.targets.resources import resources
@@ -21,8 +24,8 @@ def work(**fields: Any) -> FunctionStep:
     return FunctionStep(name="work", function="mod:work", **fields)
 
 
-def volume(name: str = "v", path: str = "/v", claim: str | None = "c", size: str | None = None) -> Volume:
-    return Volume(name=name, path=path, claim=claim, size=size)
+def volume(name: str = "v", path: str = "/v", claim: str | None = "c", **fields: Any) -> Volume:
+    return Volume(name=name, path=path, claim=claim, **fields)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,15 @@ def volume(name: str = "v", path: str = "/v", claim: str | None = "c", size: str
         (work(environment=Environment(secrets=(Secret(name="S_1", key="k", variable="V"),))), "environment.secrets[0].name"),
         (work(environment=Environment(secrets=(Secret(name="s", key="a/b", variable="V"),))), "environment.secrets[0].key"),
         (work(environment=Environment(packages=("a==1", "pandas>=2"))), "environment.packages[1]"),
-        (work(volumes=(volume(claim=None, size="1Gi"),)), "volumes[0].size"),
+        (work(volumes=(volume(claim=None, size="1Gi", storage_class="Fast"),)), "volumes[0].storage_class"),
+        (work(volumes=(volume(claim=None, csi=Csi(driver="No Driver")),)), "volumes[0].csi.driver"),
+        (work(volumes=(volume(claim=None, csi=Csi(driver="d", secret="A"),),)), "volumes[0].csi.secret"),
+        (work(volumes=(volume(claim=None, csi=Csi(driver="d", attributes={"a": "{{x}}"}),),)), "volumes[0].csi.attributes"),
+        (work(volumes=(volume(sub_path="{{x}}"),)), "volumes[0].sub_path"),
+        (work(volumes=(volume(annotations={"a": "{{x}}"}),)), "volumes[0].annotations"),
+        (work(volumes=(volume(annotations={"fairlead.dev/gang": "x"}),)), "volumes[0].annotations.fairlead.dev/gang"),
+        (work(runtime=Torch(nodes=2), volumes=(volume(claim=None, size="1Gi", lasts="run"),)), "volumes[0].access_mode"),
+        (work(runtime=Ray(), volumes=(volume(claim=None, size="1Gi", lasts="run"),)), "volumes[0].access_mode"),
         (work(volumes=(volume(claim="A"),)), "volumes[0].claim"),
         (work(volumes=(volume(name="tmp"),)), "volumes[0].name"),
         (work(volumes=(volume(path="/tmp/"),)), "volumes[0].path"),
@@ -59,6 +70,17 @@ def test_a_graph_is_refused_with_every_path_and_a_context_with_what_it_lacks() -
     found = {fault.path for fault in refusals(one_step(work(queue="Team A")), context)}
     assert found == {"", "steps.work.environment.image", "steps.work.queue"}
     assert not list(refusals(one_step(STEP), CONTEXT))
+
+
+@pytest.mark.parametrize("other", [{"size": "2Gi"}, {"storage_class": "fast"}, {"access_mode": "ReadWriteMany"}])
+def test_steps_that_share_a_volume_say_the_same_of_it(other: dict[str, Any]) -> None:
+    shared: dict[str, Any] = {"claim": None, "size": "1Gi", "lasts": "run"}
+    one = work(volumes=(volume(**shared),))
+    two = msgspec.structs.replace(one, name="two", volumes=(volume(path="/elsewhere", **{**shared, **other}),))
+    graph = Graph(flow="f", steps={"work": one, "two": two}, nodes=(Node(step="work"), Node(step="two")))
+    assert [fault.path for fault in refusals(graph, CONTEXT)] == [f"steps.two.volumes[0].{next(iter(other))}"]
+    same = msgspec.structs.replace(two, volumes=(volume(path="/elsewhere", **shared),))
+    assert not list(refusals(msgspec.structs.replace(graph, steps={"work": one, "two": same}), CONTEXT))
 
 
 def test_labels_of_a_run_are_such_as_objects_can_have() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.resources import Resources
-from fairlead.specs.steps import ContainerStep, Parameter
+from fairlead.specs.steps import ContainerStep, Parameter, Volume
 from fairlead.targets.pods import step_pod
 from fairlead.worker.containers import ContainerFailed, command_line, commanded
 from fairlead.worker.tasks import ProjectCode, WorkerTask
@@ -33,9 +33,12 @@ def test_an_engine_of_containers_mounts_inputs_and_output_and_limits_the_step(tm
     step = ContainerStep(
         name="box", image="tools:1", command=("copy", "{text}", "{else}", "--to={output}"), parameters=PARAMETERS,
         resources=Resources(cpu="500m", memory="1Gi"),
+        volumes=(
+            Volume(name="data", path="/data", claim="c", read_only=True), Volume(name="other", path="/other", claim="o"),
+        ),
     )  # fmt: skip
-    assert command_line(step, "podman", tmp_path, {"MODE": "fast"}) == [
-        "podman", "run", "--rm", "--volume", f"{tmp_path}:/fairlead", "--env", "MODE=fast", "--cpus", "0.5",
+    assert command_line(step, "podman", tmp_path, {"MODE": "fast"}, {"data": "/d"}) == [
+        "podman", "run", "--rm", "--volume", f"{tmp_path}:/fairlead", "--volume", "/d:/data:ro", "--env", "MODE=fast", "--cpus", "0.5",
         "--memory", str(1 << 30), "tools:1", "copy", "/fairlead/text", "{else}", "--to=/fairlead/output",
     ]  # fmt: skip
 

@@ -143,7 +143,7 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("local", "priority", "steps start in the order in which they are ready", _field("priority")),
     Difference("local", "labels", "are recorded, and nothing on this machine carries them", _field("labels")),
     Difference(
-        "local", "volumes", "nothing is mounted: the paths are those of this machine", _names("volumes", "path")
+        "local", "volumes", "folders that fairlead.volume gives; nothing is mounted at paths", _names("volumes", "path")
     ),
     Difference("local", "overlays", "there are no objects to change", _names("overlays", "kind")),
     Difference(

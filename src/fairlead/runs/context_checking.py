@@ -26,6 +26,15 @@ from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose, targets
 from fairlead.targets.training.target import Target
 
+_ENTERING = (
+    "exec, attach, port-forward and debug",
+    "for these commands bind the Role fairlead-inside of docs/clusters.md",
+)
+_SHARING = (
+    "volumes that are made for a run and shared by its steps",
+    "for these volumes bind the Role fairlead-volumes of docs/data.md, to drivers of dynamic flows too",
+)
+
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 
 
@@ -113,7 +122,8 @@ class _Checking:
         claiming = rights.CLAIMING if claims_devices(context.hardware) else ()
         asked = (*rights.SUBMITTING, *claiming, *(rights.ENDING if ending else ()), *(rights.TRYING if pod else ()))
         yield self._rights("your rights", "fairlead-user", asked)
-        yield self._rights_to_enter()
+        yield self._rights_beside("your rights in pods", rights.ENTERING, *_ENTERING)
+        yield self._rights_beside("your rights to claims", rights.SHARING, *_SHARING)
         yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)
         telling = rights.TELLING_QUEUES if context.queue else ()
         driving = (*rights.DRIVING, *rights.running_gangs(self._chosen, context), *telling, *claiming)
@@ -176,19 +186,15 @@ class _Checking:
             return _failed(title, error)
         return self._judged(title, role, rules, lacking)
 
-    def _rights_to_enter(self) -> ContextCheck:
-        """Say what whoever asks may not do inside of pods, which runs do without."""
-        title = "your rights in pods"
+    def _rights_beside(self, title: str, rules: Sequence[Rule], needing: str, then: str) -> ContextCheck:
+        """Say what whoever asks may not do that most runs do without."""
         try:
-            lacking = access.missing(self._client, rights.ENTERING, self._namespace)
+            lacking = access.missing(self._client, rules, self._namespace)
         except FairleadError as error:
             return ContextCheck(title, "unknown", f"{error.what}: {error.why}")
         if not lacking:
-            return ContextCheck(title, "ok", _listed(rights.ENTERING))
-        said = f"lacking: {_listed(lacking)}; exec, attach, port-forward and debug need them"
-        return ContextCheck(
-            title, "optional", said, "for these commands bind the Role fairlead-inside of docs/clusters.md"
-        )
+            return ContextCheck(title, "ok", _listed(rules))
+        return ContextCheck(title, "optional", f"lacking: {_listed(lacking)}; {needing} need them", then)
 
     def _account_rights(self, title: str, account: str, rules: Sequence[Rule]) -> ContextCheck:
         """Say what a ServiceAccount may not do, where one may ask for others."""

@@ -37,6 +37,7 @@ from fairlead.packaging.project import Project, find_project
 from fairlead.runs import contexts
 from fairlead.runs.finding import find_run
 from fairlead.runs.handles import Run
+from fairlead.runs.home import home
 from fairlead.runs.options import Options, Silent
 from fairlead.runs.remaining import remaining
 from fairlead.runs.reporting import report, report_of
@@ -329,7 +330,7 @@ def parameters_of(flow: Flow[..., Any], spec: RunSpec, given: Mapping[str, Any])
 def _engine(store: Store, options: Options) -> LocalEngine:
     configured = settings()["parallel"].value
     slots = options.parallel or (int(configured) if configured else None)
-    return LocalEngine(store, slots=slots, relaxed=options.relaxed, inline=options.inline)
+    return LocalEngine(store, slots=slots, relaxed=options.relaxed, inline=options.inline, volumes=home() / "volumes")
 
 
 def _claim(store: Store, run: str) -> Claim:

@@ -117,7 +117,8 @@ def _remove_objects(store: Store, run: str) -> int:
 def _remove_local(store: Store, run: str) -> None:
     """Remove what is no object: this machine's copies, and files of steps in the run's folder."""
     nothing = Task("", 0, 0)
-    folders = [store.log_path(run, nothing).parent, store.metrics_path(run, nothing).parent, store.checkpoints(run)]
+    folders = [store.log_path(run, nothing).parent, store.metrics_path(run, nothing).parent]
+    folders += [store.checkpoints(run), store.volumes(run)]
     if isinstance(store.backend, Folder):
         folders = [store.backend.root / run_prefix(run)]
     for folder in folders:

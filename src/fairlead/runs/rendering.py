@@ -24,6 +24,7 @@ from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
 from fairlead.targets.training.table import render as render_gang
 from fairlead.targets.training.target import Gang
+from fairlead.targets.volumes import run_claims
 
 RUN = "00000000-000000-00000"
 """The id that stands for a run's."""
@@ -59,7 +60,8 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     manifests = workflow.render(Order(submission, graph, nodes))
     pods = count_pods(graph, creators=workflow.creators(manifests), layers=len(wanted(graph, nodes, context)))
     gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)
-    beside = claims(submission, graph.steps.values())
+    steps = graph.steps.values()
+    beside = [*run_claims(submission, steps), *claims(submission, steps)]
     return Rendered([*manifests, *beside, *(each for gang in gangs for each in render_gang(gang))], pods)
 
 

@@ -11,12 +11,14 @@ import msgspec
 
 from fairlead.errors import Fault, nearest
 from fairlead.naming import name_fault
-from fairlead.quantities import parse_bytes, parse_duration
+from fairlead.quantities import parse_duration
 from fairlead.specs.labels import label_faults
 from fairlead.specs.requirements import read_requirements
 from fairlead.specs.resources import Resources, resource_faults
 from fairlead.specs.runtimes import Runtime, Single, runtime_faults
 from fairlead.specs.values import Ref
+from fairlead.specs.volumes import Volume as Volume
+from fairlead.specs.volumes import volume_faults
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _FUNCTION = re.compile(r"[^\s:]+:[^\s:]+")
@@ -83,17 +85,6 @@ class Retries(_Spec, frozen=True, kw_only=True):
         except OverflowError:  # longer than a float can say, so longer than the longest
             grown = math.inf
         return float(min(grown, parse_duration(self.backoff_max)))
-
-
-class Volume(_Spec, frozen=True, kw_only=True):
-    """Storage mounted into the step: an existing claim, or one created with `size`."""
-
-    name: str
-    path: str
-    claim: str | None = None
-    size: str | None = None
-    storage_class: str | None = None
-    read_only: bool = False
 
 
 class Overlay(_Spec, frozen=True, kw_only=True):
@@ -276,7 +267,7 @@ def step_faults(step: Step) -> Iterator[Fault]:
     if step.timeout is not None:
         yield from _parse_fault("timeout", parse_duration, step.timeout)
     yield from label_faults(step.labels)
-    yield from _volume_faults(step.volumes)
+    yield from volume_faults(step.volumes)
 
 
 def _container_faults(step: ContainerStep) -> Iterator[Fault]:
@@ -317,14 +308,3 @@ def _environment_faults(environment: Environment) -> Iterator[Fault]:
             yield Fault(f"variables.{name}", "names that begin with FAIRLEAD_ are set by Fairlead")
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault(f"variables.{name}", "is set twice, as a variable and as a secret")
-
-
-def _volume_faults(volumes: tuple[Volume, ...]) -> Iterator[Fault]:
-    for position, volume in enumerate(volumes):
-        path = f"volumes[{position}]"
-        if not volume.path.startswith("/"):
-            yield Fault(f"{path}.path", f"must be absolute, got {volume.path!r}")
-        if (volume.claim is None) == (volume.size is None):
-            yield Fault(path, "needs either claim (an existing one) or size (a new one)")
-        if volume.size is not None:
-            yield from _parse_fault(f"{path}.size", parse_bytes, volume.size)

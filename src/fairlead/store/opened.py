@@ -66,5 +66,12 @@ class Store:
 
     def checkpoints(self, run: str) -> Path:
         """Return the folder of a run's checkpoints on this machine."""
+        return self._of_run(run) / "checkpoints"
+
+    def volumes(self, run: str) -> Path:
+        """Return the folder of the volumes on this machine that were made for a run."""
+        return self._of_run(run) / "volumes"
+
+    def _of_run(self, run: str) -> Path:
         root = self.backend.root if isinstance(self.backend, Folder) else self.host
-        return root / "runs" / run / "checkpoints"
+        return root / "runs" / run

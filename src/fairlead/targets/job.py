@@ -13,7 +13,6 @@ from fairlead.specs.contexts import Submission
 from fairlead.specs.status import SPENT
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
-from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.refusals import placing_refusals, step_refusals
@@ -138,7 +137,7 @@ def debugging(submission: Submission, step: Step, name: str, mark: str, lasting_
         "activeDeadlineSeconds": lasting_s,
         "ttlSecondsAfterFinished": _TOLD_S,
         "template": _template(
-            submission, step, device_annotations(submission.context, step), pods.debug_pod(submission, step)
+            submission, step, pods.working_annotations(submission.context, step), pods.debug_pod(submission, step)
         ),
     }
     job_name = naming.dns_label(f"debug-{name}", _DEBUG_MAX - len(submission.run)) + f"-{submission.run}-{mark}"

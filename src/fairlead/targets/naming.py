@@ -19,6 +19,8 @@ STEP = PREFIX + "step"
 NODE = PREFIX + "node"
 ITEM = PREFIX + "item"
 GENERATION = PREFIX + "generation"
+SCRATCH = PREFIX + "scratch"
+"""The label of a workflow's pods that have claims of their own: they go as soon as they have succeeded."""
 PART = PREFIX + "part"
 """The label of a workflow that is a part of a run: which one."""
 OWNER = PREFIX + "owner"
@@ -71,6 +73,12 @@ def gang_name(submission: Submission, step: str, index: int, number: int) -> str
 def claim_name(submission: Submission, digest: str) -> str:
     """Return the name of the template of a claim, by the digest of what it says: ``claim-…-k3f9x-1-0a1b2c3d``."""
     return f"claim-{submission.run}-{submission.generation}-{digest[:_MARK]}"
+
+
+def volume_name(submission: Submission, volume: str) -> str:
+    """Return the name of a claim that the steps of a run share: ``scratch-20261123-141256-k3f9x``."""
+    suffix = f"-{submission.run}"
+    return dns_label(volume, NAME_MAX - len(suffix)) + suffix
 
 
 def dns_label(name: str, length: int = NAME_MAX, *, taken: tuple[str, ...] = ()) -> str:

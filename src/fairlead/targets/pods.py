@@ -20,7 +20,16 @@ from fairlead.targets.resources import SMALL, resources
 from fairlead.targets.restricted import pod_faults
 from fairlead.targets.scheduling import scheduling
 from fairlead.targets.validating import pod_field_faults
-from fairlead.targets.volumes import DELIVERED, FACTS, WORK, mounts, own_mounts, own_volumes, volumes
+from fairlead.targets.volumes import (
+    DELIVERED,
+    FACTS,
+    WORK,
+    mounts,
+    own_mounts,
+    own_volumes,
+    volume_annotations,
+    volumes,
+)
 
 MAIN = "main"
 """The container that runs the step, unless the pod names another one."""
@@ -174,7 +183,7 @@ def _user_pod(submission: Submission, step: Step, module: str, arguments: list[s
     }
     made = {
         **_pod(context, container, driving=driving),
-        "volumes": volumes(step),
+        "volumes": volumes(submission, step),
         "initContainers": [_delivery(context)],
         **scheduling(context, step),
         **pod_claims(submission, step),
@@ -279,9 +288,14 @@ def step_labels(step: Step) -> dict[str, str]:
     return {**step.labels, naming.STEP: naming.label_value(step.name)}
 
 
+def working_annotations(context: Context, step: Step) -> dict[str, str]:
+    """Return the annotations of a pod that has what a step works with: what its devices and its volumes need."""
+    return {**volume_annotations(step), **device_annotations(context, step)}
+
+
 def step_annotations(context: Context, step: Step) -> dict[str, str]:
-    """Return the annotations of a step's own pod: what its devices need, which a pod that waits for a gang has not."""
-    return {} if is_gang(step) else device_annotations(context, step)
+    """Return the annotations of a step's own pod; one that waits for a gang has nothing that would need some."""
+    return {} if is_gang(step) else working_annotations(context, step)
 
 
 def identity(submission: Submission) -> list[str]:

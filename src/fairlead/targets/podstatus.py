@@ -13,6 +13,9 @@ from fairlead.targets.pods import CONTAINER, MAIN, QUEUE
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
+_CLAIM = "persistentvolumeclaim"
+"""What the scheduler's message holds where a claim is not there, not bound, or about to go."""
+
 
 class _Metadata(TypedDict, total=False):
     name: str
@@ -77,7 +80,8 @@ def pod_status(pod: dict[str, Any]) -> PodStatus:
     unplaced = condition(status, "PodScheduled")
     if unplaced is not None and unplaced.get("status") == "False":
         if unplaced.get("reason") != "SchedulingGated":
-            return PodStatus("waiting-placement", str(unplaced.get("message") or ""))
+            said = str(unplaced.get("message") or "")
+            return PodStatus("waiting-volume" if _CLAIM in said.lower() else "waiting-placement", said)
         queue = ((pod.get("metadata") or {}).get("labels") or {}).get(QUEUE)
         said = f"waits to be admitted by the queue {queue}" if queue else str(unplaced.get("message") or "")
         return PodStatus("waiting-quota", said)

@@ -14,11 +14,13 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.graphs import Graph
 from fairlead.specs.labels import label_faults
 from fairlead.specs.requirements import read_requirements
-from fairlead.specs.runtimes import ClusterRuntime
+from fairlead.specs.runtimes import ClusterRuntime, GangRuntime
 from fairlead.specs.steps import ContainerStep, Step
+from fairlead.specs.volumes import Volume
 from fairlead.targets.hardware import devices_per_node, hardware_refusals
 from fairlead.targets.naming import PREFIX, dns_label
 from fairlead.targets.overlays import KINDS
+from fairlead.targets.restricted import annotation_faults
 from fairlead.targets.training.gang_scheduling import scheduling_refusals
 from fairlead.targets.training.table import targets
 from fairlead.targets.volumes import OWN_NAMES, OWN_PATHS
@@ -39,6 +41,7 @@ def refusals(graph: Graph, context: Context) -> Iterator[Fault]:
             yield Fault(f"steps.{key}.environment.image", why)
         for fault in (*step_refusals(step), *placing_refusals(step, context)):
             yield Fault(f"steps.{key}{'.' if fault.path else ''}{fault.path}", fault.message)
+    yield from _sharing_refusals(graph)
 
 
 def placing_refusals(step: Step, context: Context) -> Iterator[Fault]:
@@ -117,10 +120,7 @@ def _volume_refusals(step: Step) -> Iterator[Fault]:
     names, paths = set(OWN_NAMES), set(OWN_PATHS)
     for position, volume in enumerate(step.volumes):
         at = f"volumes[{position}]"
-        if volume.claim is None:
-            yield Fault(f"{at}.size", "a volume that is made for the step can't be had on a cluster yet; name a claim")
-        elif not _OBJECT.fullmatch(volume.claim):
-            yield Fault(f"{at}.claim", f"{volume.claim!r} can't be the name of a claim")
+        yield from (Fault(f"{at}.{each.path}", each.message) for each in _source_refusals(step, volume))
         name, path = dns_label(volume.name), volume.path.rstrip("/") or "/"
         if name in names:
             yield Fault(f"{at}.name", f"{volume.name!r} is taken")
@@ -128,3 +128,44 @@ def _volume_refusals(step: Step) -> Iterator[Fault]:
             yield Fault(f"{at}.path", f"nothing can be mounted at {volume.path!r}, or something is already")
         names.add(name)
         paths.add(path)
+
+
+def _source_refusals(step: Step, volume: Volume) -> Iterator[Fault]:
+    """Yield what can't be said of a volume on a cluster, with paths below it."""
+    objects = [("claim", volume.claim), ("storage_class", volume.storage_class)]
+    if volume.csi is not None:
+        objects += [("csi.driver", volume.csi.driver), ("csi.secret", volume.csi.secret)]
+    for field, name in objects:
+        if name is not None and not _OBJECT.fullmatch(name):
+            yield Fault(field, f"{name!r} can't be the name of one")
+    texts = [("sub_path", volume.sub_path), ("annotations", volume.annotations)]
+    texts += [("csi.attributes", volume.csi.attributes)] if volume.csi is not None else []
+    for field, value in texts:
+        if "{{" in "".join(_texts(value)):
+            yield Fault(field, "holds '{{', which Argo would replace")
+    for key in volume.annotations:
+        if key.startswith(PREFIX):
+            yield Fault(f"annotations.{key}", f"annotations that begin with {PREFIX} are Fairlead's")
+    yield from annotation_faults(volume.annotations, "annotations")
+    if volume.is_of_run and volume.access_mode != "ReadWriteMany" and _has_many_pods(step):
+        why = "the step's pods may be on several nodes: ReadWriteMany, or lasts='pod' for a volume of each"
+        yield Fault("access_mode", f"{volume.access_mode} is of one node at a time, and {why}")
+
+
+def _has_many_pods(step: Step) -> bool:
+    runtime = step.runtime
+    return isinstance(runtime, ClusterRuntime) or (isinstance(runtime, GangRuntime) and runtime.nodes > 1)
+
+
+def _sharing_refusals(graph: Graph) -> Iterator[Fault]:
+    """Yield the volumes that steps share under one name, and that are not the same."""
+    said: dict[str, tuple[str, Volume]] = {}
+    for key, step in graph.steps.items():
+        for position, volume in enumerate(step.volumes):
+            if not volume.is_of_run:
+                continue
+            other, first = said.setdefault(volume.name, (key, volume))
+            for field in ("size", "storage_class", "access_mode"):
+                if getattr(volume, field) != getattr(first, field):
+                    why = f"differs from that of step {other!r}, with which the step shares it"
+                    yield Fault(f"steps.{key}.volumes[{position}].{field}", why)

@@ -43,6 +43,7 @@ def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Man
         **({} if pods.is_driving(step) else pods.queue_label(submission.context, step)),
         naming.NODE: "{{inputs.parameters.node}}",
         naming.ITEM: "{{inputs.parameters.item}}",
+        **({naming.SCRATCH: "true"} if has_scratch(step) else {}),
     }
     annotations = pods.step_annotations(submission.context, step)
     return {
@@ -53,6 +54,11 @@ def step(submission: Submission, name: str, step: Step, facts: list[str]) -> Man
         **as_template(submission.context, pods.step_pod(submission, step, *where)),
         **({"outputs": {"parameters": list(map(_fact, facts))}} if facts else {}),
     }
+
+
+def has_scratch(step: Step) -> bool:
+    """Say whether a step's own pods have claims that go with them."""
+    return not pods.is_gang(step) and any(each.is_of_pod for each in step.volumes)
 
 
 def layer(submission: Submission, name: str, image: str, *where: str) -> Manifest:

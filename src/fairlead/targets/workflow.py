@@ -166,6 +166,7 @@ class _Rendering:
             "securityContext": pods.pod_security(self._context.user),
             "podMetadata": {"labels": labels},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
+            **self._collected(),
             "templates": [
                 {"name": _FLOW, "dag": {"failFast": False, "tasks": [*self._layers.tasks(), *tasks]}},
                 *self._layers.templates(),
@@ -182,6 +183,13 @@ class _Rendering:
         }
         manifest = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
         return naming.marked(self._overlaid(manifest))
+
+    def _collected(self) -> dict[str, Any]:
+        """Return what has pods removed that hold storage of their own; one that failed may be looked into."""
+        if not any(templates.has_scratch(self._graph.steps[key]) for key in self._template_names):
+            return {}
+        marked = {"matchLabels": {naming.SCRATCH: "true"}}
+        return {"podGC": {"strategy": "OnPodSuccess", "labelSelector": marked}}
 
     def _overlaid(self, made: Manifest) -> Manifest:
         found = made

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def contained(task: WorkerTask) -> Callable[..., Path]:
     """Return the function that runs a container step: inputs become files, the output is a file or folder."""
     assert isinstance(task.step, ContainerStep)
     step: ContainerStep = task.step
-    return _function(step, lambda folder: command_line(step, engine_path(), folder, task.variables))
+    return _function(step, lambda folder: command_line(step, engine_path(), folder, task.variables, task.volumes))
 
 
 def commanded(task: WorkerTask) -> Callable[..., Path]:
@@ -81,8 +81,24 @@ def engine_path() -> str:
     return found
 
 
-def command_line(step: ContainerStep, engine: str, folder: Path, variables: dict[str, str]) -> list[str]:
-    """Return the words that run a step's container, with `folder` mounted for its inputs and its output."""
+def command_line(
+    step: ContainerStep, engine: str, folder: Path, variables: dict[str, str], volumes: Mapping[str, str]
+) -> list[str]:
+    """Return the words that run a step's container, with `folder` mounted for its inputs and its output.
+
+    Args:
+        step: The step.
+        engine: The program that runs containers.
+        folder: That folder.
+        variables: Its environment variables.
+        volumes: The folders that stand for its volumes, by name.
+    """
+    mounted = [
+        word
+        for each in step.volumes
+        if each.name in volumes
+        for word in ("--volume", f"{volumes[each.name]}:{each.path}{':ro' if each.read_only else ''}")
+    ]
     environment = [word for name, value in sorted(variables.items()) for word in ("--env", f"{name}={value}")]
     limits = ["--cpus", str(step.resources.cpu_millis / 1000)]
     if step.resources.memory_bytes:
@@ -93,6 +109,7 @@ def command_line(step: ContainerStep, engine: str, folder: Path, variables: dict
         "--rm",
         "--volume",
         f"{folder}:{_MOUNT}",
+        *mounted,
         *environment,
         *limits,
         step.image,

@@ -7,14 +7,16 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import msgspec
 
-from fairlead.errors import UsageError
+from fairlead.errors import UsageError, nearest
+from fairlead.specs.steps import Step
 from fairlead.store.records import Number, Summary, as_number, encode
 from fairlead.store.spool import store_error
 from fairlead.worker.tasks import Logged, Progressed
@@ -37,6 +39,7 @@ class Attempt:
         metrics: The file for what it logs; each line is written at once, so that a killed process loses none.
         send: Sends a message to the driver.
         saved: Is told of each checkpoint that is complete, where the folder does not outlive the attempt.
+        volumes: Where the step's volumes are, by name.
     """
 
     def __init__(
@@ -46,8 +49,10 @@ class Attempt:
         metrics: Path,
         send: Any,
         saved: Callable[[Path], None] | None = None,
+        volumes: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
         self.id = task_id
+        self.volumes = volumes
         self.checkpoints = checkpoints
         self.saved = saved
         self.summaries: dict[str, Summary] = {}
@@ -210,3 +215,43 @@ def checkpoint() -> Checkpoints:
         return Checkpoints(tempfile.mkdtemp(prefix="fairlead-checkpoint-"))
     _current.checkpoints.mkdir(parents=True, exist_ok=True)
     return Checkpoints(_current.checkpoints)
+
+
+def volume(name: str) -> Path:
+    """Return the folder of one of this step's volumes, wherever the step runs.
+
+    In a pod it is the path at which the volume is mounted. On this machine nothing is mounted: there it is a folder
+    that was made for the volume, or the one that stands for its claim.
+
+    Args:
+        name: The volume's name.
+
+    Raises:
+        UsageError: The step has no volume of this name, or no step is running.
+
+    Example:
+        ::
+
+            @step(volumes=[Volume(name="images", path="/images", claim="images", read_only=True)])
+            def count() -> int:
+                return len(list(fairlead.volume("images").iterdir()))
+    """
+    if _current is None:
+        raise UsageError(
+            f"there is no volume {name!r} here",
+            why="no step of a run is running",
+            next="run it: fairlead run FILE:STEP",
+        )
+    if name not in _current.volumes:
+        raise UsageError(f"the step has no volume {name!r}", next=nearest(name, list(_current.volumes)))
+    return _current.volumes[name]
+
+
+def placed(step: Step, folders: Mapping[str, str]) -> dict[str, Path]:
+    """Return where a step's volumes are, by name.
+
+    Args:
+        step: The step.
+        folders: What stands for those that are not mounted at their paths.
+    """
+    return {each.name: Path(folders.get(each.name, each.path)) for each in step.volumes}

@@ -57,7 +57,9 @@ def run_task(
         saved: Is told of each complete checkpoint, where these have to be taken elsewhere.
     """
     values = Values(backend, Path(task.host))
-    attempt = context.Attempt(task.id, Path(task.checkpoints), Path(task.metrics), send, saved)
+    attempt = context.Attempt(
+        task.id, Path(task.checkpoints), Path(task.metrics), send, saved, context.placed(task.step, task.volumes)
+    )
     context.set_current(attempt)
     started = time.time()
     error = damaged = None

@@ -99,6 +99,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
         log: The file that takes the output.
         metrics: The file that takes what the step logs.
         packages: The folder of the packages that come before those of the image; empty where there are none.
+        volumes: The folders that stand for volumes by name, where those are not mounted at their paths.
         scratch: The folder for temporary files, made for this task and removed after it; None for the system's.
         cache_key: Where the outcome is entered in the cache, or None.
         retry: Whether another attempt follows where this one fails, if that is known beforehand.
@@ -123,6 +124,7 @@ class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
     packages: str = ""
     log: str | None
     metrics: str = ""
+    volumes: dict[str, str] = {}
     scratch: str | None = None
     checkpoints: str
     cache_key: str | None = None

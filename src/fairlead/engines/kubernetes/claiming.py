@@ -1,23 +1,25 @@
-"""The templates of claims that a run's pods refer to: created once each, and gone with the run's workflow.
+"""The claims that a run's pods refer to, of devices and of storage: created once each, and gone with its workflow.
 
-A pod whose template is not there yet waits for it: the cluster's controller looks for it again.
+A pod whose claim is not there yet waits for it: the cluster's controllers look for it again. The storage that a run's
+steps share is found by the workflow of a later submission too, and goes with the last of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
-from fairlead.engines.kubernetes.inside.owning import Owner, create_owned, owner_of
+from fairlead.engines.kubernetes.inside.owning import Owner, create_owned, create_shared, owner_of
 from fairlead.kube.client import Client
 from fairlead.kube.resources import WORKFLOW
 from fairlead.specs.contexts import Submission
 from fairlead.specs.steps import Step
 from fairlead.targets import naming
 from fairlead.targets.hardware import claims
+from fairlead.targets.volumes import run_claims
 
 
 class Claims:
-    """Creates the templates of the claims of one run's steps.
+    """Creates the claims of one run's steps that are objects of their own.
 
     Args:
         client: The cluster.
@@ -31,17 +33,19 @@ class Claims:
         self._owner = owner
         self._made: set[str] = set()
 
-    def make(self, steps: Iterable[Step]) -> None:
+    def make(self, steps: Collection[Step]) -> None:
         """Create those of some steps, as far as they are not there.
 
         Raises:
             UsageError: The cluster does not serve their kind.
             ClusterError: It refuses, or can't be reached.
         """
-        for manifest in claims(self._submission, steps):
+        of_devices = [(create_owned, each) for each in claims(self._submission, steps)]
+        of_storage = [(create_shared, each) for each in run_claims(self._submission, steps)]
+        for create, manifest in (*of_devices, *of_storage):
             name = manifest["metadata"]["name"]
             if name not in self._made:
-                create_owned(self._client, manifest, self._owning())
+                create(self._client, manifest, self._owning())
                 self._made.add(name)
 
     def _owning(self) -> Owner:

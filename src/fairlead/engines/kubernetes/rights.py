@@ -81,6 +81,9 @@ CLAIMING: tuple[Rule, ...] = tuple(
 )
 """Of whoever submits runs, and of drivers, where a context's hardware has devices that are claimed."""
 
+SHARING: tuple[Rule, ...] = tuple(Rule(verb, "", "persistentvolumeclaims") for verb in ("create", "get", "patch"))
+"""Of whoever submits runs, and of drivers, where steps have a volume made that lasts as the run does."""
+
 TRYING: tuple[Rule, ...] = (
     *(Rule(verb, "batch", "jobs") for verb in ("create", "get", "delete")),
     Rule("list", "", "pods"),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -70,14 +71,24 @@ class LocalEngine:
         slots: How many steps at most run at once; as many as fit where it is None.
         relaxed: Whether a step that asks for more than this machine has may run all the same.
         inline: Whether steps run in this process, one after another.
+        volumes: The folder with what stands for claims, see `fairlead.engines.local.volumes`.
     """
 
-    def __init__(self, store: Store, *, slots: int | None = None, relaxed: bool = False, inline: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        slots: int | None = None,
+        relaxed: bool = False,
+        inline: bool = False,
+        volumes: Path,
+    ) -> None:
         self._store = store
         self._machine: Machine = this_machine()
         self._slots = slots
         self._relaxed = relaxed
         self._inline = inline
+        self._volumes = volumes
 
     def faults(self, graph: Graph) -> Iterable[Fault]:
         """Yield what can never run on this machine."""
@@ -107,7 +118,17 @@ class LocalEngine:
         """
         capacity = Capacity(self._machine, self._slots)
         drive = _Drive(
-            self._store, spec, progress, observer, claim, capacity, code, settled, cancels_before, self._inline
+            self._store,
+            spec,
+            progress,
+            observer,
+            claim,
+            capacity,
+            code,
+            settled,
+            cancels_before,
+            self._inline,
+            self._volumes,
         )
         return drive.run()
 
@@ -127,6 +148,7 @@ class _Drive:
         settled: Mapping[tuple[str, int], str],
         cancels_before: int,
         inline: bool,
+        volumes: Path,
     ) -> None:
         self._store = store
         self._backend = store.backend
@@ -169,6 +191,7 @@ class _Drive:
             gpus=bool(capacity.machine.total.gpus),
             folder=self._processes.folder,
             inline=inline,
+            standing=volumes,
         )
 
     # The loop ----------------------------------------------------------------------------------
@@ -414,6 +437,7 @@ class _Drive:
             self._store.keep_log(log)
         for identity in attempt.processes:
             remove_scratch(self._maker.scratch(identity))
+        self._maker.remove_volumes(attempt)
         self._unsynced.extend(ref.digest for ref in record.outcome.outputs)
         self._note(Ended(record=record))
         if retry_in is not None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from fairlead.engines.local.attempts import Attempt
 from fairlead.engines.local.memory import MemoryLimits
+from fairlead.engines.local.volumes import Folders, found_at
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.steps import SweepStep
 from fairlead.store.layout import Task
@@ -36,6 +37,7 @@ class TaskMaker:
         gpus: Whether this machine has GPUs, and a process must be told which are its own.
         folder: Where processes have their temporary files; None where they have the system's.
         inline: Whether steps run in this process, and write where it writes.
+        standing: The folder with what stands for claims, see `fairlead.engines.local.volumes`.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class TaskMaker:
         gpus: bool,
         folder: str | None,
         inline: bool,
+        standing: Path,
     ) -> None:
         self._store = store
         self._spec = spec
@@ -62,6 +65,7 @@ class TaskMaker:
         self._gpus = gpus
         self._folder = folder
         self._inline = inline
+        self._folders = Folders(store.volumes(spec.run), standing)
         self._made: set[Path] = set()
 
     def scratch(self, identity: int) -> str | None:
@@ -86,6 +90,7 @@ class TaskMaker:
         is_first = rank is None or rank.rank == 0
         metrics = self._store.metrics_path(self._spec.run, _task(attempt, rank))
         attempt.metrics.append(metrics)
+        volumes = self._folders.make(instance, attempt.number, rank.node_rank if rank else 0)
 
         def make(identity: int) -> WorkerTask:
             return WorkerTask(
@@ -103,7 +108,8 @@ class TaskMaker:
                 log=None if self._inline else str(log),
                 metrics=str(metrics),
                 scratch=self.scratch(identity),
-                checkpoints=str(self._checkpoints(instance)),
+                volumes=volumes,
+                checkpoints=str(self._checkpoints(instance, volumes)),
                 cache_key=self._keys.of(instance) if is_first and step.cache != "off" else None,
                 threads=max(1, step.resources.cpu_millis // 1000 // ranks_here),
                 variables=self._variables(attempt, rank),
@@ -137,11 +143,15 @@ class TaskMaker:
             variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, _share(attempt.gpus, rank)))
         return variables
 
-    def _checkpoints(self, instance: Instance) -> Path:
+    def _checkpoints(self, instance: Instance, volumes: Mapping[str, str]) -> Path:
         name = f"{instance.name}.{instance.index}"
         if instance.step.checkpoint is not None:
-            return Path(instance.step.checkpoint).expanduser() / self._spec.run / name
+            return found_at(instance.step, instance.step.checkpoint, volumes).expanduser() / self._spec.run / name
         return self._store.checkpoints(self._spec.run) / name
+
+    def remove_volumes(self, attempt: Attempt) -> None:
+        """Remove the volumes that an attempt had for itself."""
+        self._folders.remove(attempt.instance, attempt.number)
 
 
 def _memory_bytes(attempt: Attempt) -> int | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fairlead.targets import naming, pods
-from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training import gang_scheduling
 from fairlead.targets.training.target import Gang
@@ -45,7 +44,7 @@ def member(gang: Gang, places: Places, *more: str, container: str = pods.MAIN, m
     """
     arguments = (f"--task={gang.attempt}", f"--node-variable={places.variable}", f"--hosts={places.hosts}", *more)
     made = pods.rank_pod(gang.submission, gang.step, *arguments, module=module)
-    return _template(gang, made, container, device_annotations(gang.submission.context, gang.step))
+    return _template(gang, made, container, pods.working_annotations(gang.submission.context, gang.step))
 
 
 def launcher(gang: Gang, places: Places, *more: str, module: str) -> Manifest:
@@ -61,7 +60,7 @@ def launcher(gang: Gang, places: Places, *more: str, module: str) -> Manifest:
     return _template(gang, pods.launcher_pod(gang.submission, gang.step, *arguments, module=module), pods.MAIN, {})
 
 
-def _template(gang: Gang, spec: pods.PodSpec, container: str, devices: dict[str, str]) -> Manifest:
+def _template(gang: Gang, spec: pods.PodSpec, container: str, needed: dict[str, str]) -> Manifest:
     named = {} if container == pods.MAIN else {pods.CONTAINER: container}
     return {
         "metadata": {
@@ -73,7 +72,7 @@ def _template(gang: Gang, spec: pods.PodSpec, container: str, devices: dict[str,
             "annotations": {
                 naming.GANG: gang.attempt,
                 **named,
-                **devices,
+                **needed,
                 **gang_scheduling.pod_annotations(gang),
             },
         },

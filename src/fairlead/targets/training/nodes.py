@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from fairlead.specs.steps import Step
 from fairlead.targets import naming, pods
-from fairlead.targets.hardware import device_annotations
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.target import Gang
 
@@ -47,7 +46,11 @@ def _template(gang: Gang, step: Step, spec: pods.PodSpec, *, runs_it: bool) -> M
     return {
         "metadata": {
             "labels": {**naming.run_labels(gang.submission), **pods.step_labels(gang.step)},
-            "annotations": {naming.GANG: gang.attempt, **first, **device_annotations(gang.submission.context, step)},
+            "annotations": {
+                naming.GANG: gang.attempt,
+                **first,
+                **pods.working_annotations(gang.submission.context, step),
+            },
         },
         "spec": spec,
     }

@@ -52,7 +52,9 @@ class _Again:
     def run(self, *, stop: bool, look: bool) -> int:
         """Run it, or look at it; where it fails, say why, and stop there if that is wanted."""
         set_up_process(self._task)
-        attempt = context.Attempt(0, Path(self._task.checkpoints), Path(self._task.metrics), _ignore)
+        task = self._task
+        volumes = context.placed(task.step, task.volumes)
+        attempt = context.Attempt(0, Path(task.checkpoints), Path(task.metrics), _ignore, volumes=volumes)
         context.set_current(attempt)
         try:
             function = self._function()

@@ -76,7 +76,8 @@ class _Gang:
         until = time.monotonic() + SETTLE_S
         while True:
             try:
-                return create_owned(self._client, manifest, this_pod())
+                create_owned(self._client, manifest, this_pod())
+                return
             except Forbidden as refused:
                 if refused.missing_rule is not None or time.monotonic() > until:
                     raise

@@ -38,11 +38,28 @@ def owner_of(kind: Kind, found: Mapping[str, Any]) -> Owner:
     return Owner(kind.api_version, kind.kind, found["metadata"]["name"], found["metadata"]["uid"])
 
 
-def create_owned(client: Client, manifest: Manifest, owner: Owner) -> None:
-    """Create an object that is removed with its owner, or adopt the one that an earlier pod has made."""
-    reference = {"apiVersion": owner.api_version, "kind": owner.kind, "name": owner.name, "uid": owner.uid}
-    metadata = {**manifest["metadata"], "ownerReferences": [reference]}
-    create(client, {**manifest, "metadata": metadata})
+def create_owned(client: Client, manifest: Manifest, owner: Owner) -> dict[str, Any]:
+    """Create an object that is removed with its owner, or adopt the one that an earlier pod has made.
+
+    Returns:
+        Its metadata at least, as the cluster has it.
+    """
+    metadata = {**manifest["metadata"], "ownerReferences": [_reference(owner)]}
+    return create(client, {**manifest, "metadata": metadata})
+
+
+def create_shared(client: Client, manifest: Manifest, owner: Owner) -> None:
+    """Create an object that is removed with the last of its owners, or become one of those that it has."""
+    metadata = create_owned(client, manifest, owner)["metadata"]
+    owners = metadata.get("ownerReferences") or []
+    if owner.uid not in (each["uid"] for each in owners):
+        shared = {"resourceVersion": metadata["resourceVersion"], "ownerReferences": [*owners, _reference(owner)]}
+        name, namespace = metadata["name"], metadata["namespace"]
+        client.patch(kind_of(manifest), name, {"metadata": shared}, namespace=namespace)
+
+
+def _reference(owner: Owner) -> dict[str, str]:
+    return {"apiVersion": owner.api_version, "kind": owner.kind, "name": owner.name, "uid": owner.uid}
 
 
 def remove(client: Client, manifest: Manifest) -> None:
