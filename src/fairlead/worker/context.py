@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +18,9 @@ from fairlead.errors import UsageError
 from fairlead.store.records import Number, Summary, as_number, encode
 from fairlead.store.spool import store_error
 from fairlead.worker.tasks import Logged, Progressed
+
+SHOWN = "FAIRLEAD_SHOW_METRICS"
+"""The variable that is set where what a step logs is to be printed too."""
 
 
 class LoggedLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +66,7 @@ class Attempt:
             self._write(LoggedLine(now, {name: as_number(value) for name, value in values.items()}, at))
             for name, value in values.items():
                 self.summaries[name] = extended(self.summaries.get(name), value)
+            show(values)
             self._send(Logged(id=self.id, values=values, at=at, time=now))
 
     def close(self) -> None:
@@ -83,6 +87,12 @@ class Attempt:
         """Tell how far the step is."""
         with self._lock:
             self._send(Progressed(id=self.id, done=done, total=total))
+
+
+def show(values: Mapping[str, float]) -> None:
+    """Print values, a line each, where a component reads them from what a process writes: ``score=0.93``."""
+    if SHOWN in os.environ:
+        print(*(f"{name}={value!r}" for name, value in values.items()), sep="\n", flush=True)
 
 
 def summarized(lines: Iterable[LoggedLine]) -> dict[str, Summary]:
