@@ -65,7 +65,7 @@ CASES = [
     Case("folder", "run .", ("cannot import", "it is a folder", "did you mean 'flow.py'")),
     Case("no flow in it", "run flow.py", ("flow.py has no flow", "decorate a function with @flow"), flow=HEAD),
     Case("several flows", "run flow.py", ("flow.py has 2 flows: good, bad", "fairlead run flow.py:good"), flow=body("return 1")),
-    Case("unknown flow", "run flow.py:godo", ("flow.py has no flow or step 'godo'", "did you mean 'good'")),
+    Case("unknown flow", "run flow.py:godo", ("flow.py has no flow, step or sweep 'godo'", "did you mean 'good'")),
     Case("no file", "run", ("the following arguments are required: FILE[:FLOW]", "fairlead run --help")),
     Case("two files", "run flow.py other.py", ("unrecognized arguments: other.py", "fairlead run --help")),
     Case("unknown context", "run flow.py --on prod", ("there is no context 'prod'", "none was added yet", "fairlead context add NAME --store s3://…")),

@@ -12,6 +12,7 @@ import yaml
 from fairlead.cli.main import call
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context
+from fairlead.targets.sweeps import table as sweeps
 from fairlead.targets.training.table import targets
 
 FLOW = """
@@ -53,7 +54,7 @@ def test_without_a_cluster_the_table_says_what_there_is(capsys: pytest.CaptureFi
     assert call(["targets"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0].split() == ["target", "runs", "creates", "needs"]
-    assert [line.split()[0] for line in out.splitlines()[1:]] == list(targets())
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [*targets(), *sweeps.NAMES]
     assert call(["targets", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert next(each for each in found if each["name"] == "job")["creates"] == ["Service", "Job"]

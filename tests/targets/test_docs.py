@@ -24,6 +24,9 @@ from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.specs.schedules import Schedule
 from fairlead.targets import cron_workflow, job, workflow_template
 from fairlead.targets.hardware import claims
+from fairlead.targets.sweeps import katib_experiment
+from fairlead.targets.sweeps.table import placed
+from fairlead.targets.training import ray_job
 from fairlead.targets.training.gang_scheduling import pod_group
 from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Gang, Resource
@@ -57,7 +60,18 @@ def _objects(page: Path, folder: Path) -> list[dict[str, Any]]:
         if file.flows:
             with suppress(SpecError):  # a page may show what is refused, too
                 found += _compiled(folder / file.name, page, context)
+        elif "sweep(" in file.text:
+            found += _swept(folder / file.name, context)
     return found
+
+
+def _swept(file: Path, context: Context) -> Iterator[dict[str, Any]]:
+    """Compile the sweep of a file, which is called `search`."""
+    _, flow = load_flow(str(file), "search")
+    graph = flow.trace({}).graph
+    yield katib_experiment.render(submission(graph, context), graph, 0)
+    step = placed(graph, {"sweep": "raytune"}).step_of(graph.nodes[0])
+    yield from ray_job.render(Gang(submission(graph, context), step, step.name, 0, 1))
 
 
 def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, Any]]:
@@ -92,7 +106,7 @@ PAGES = [
     "hardware",
     *(
         f"targets/{name}"
-        for name in ("workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks")
+        for name in ("workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks", "sweeps")
     ),
 ]
 

@@ -11,6 +11,7 @@ from fairlead.authoring.annotations import accepts, from_text, output_annotation
 from fairlead.authoring.places import line_raised, user_line
 from fairlead.authoring.scopes import current_scope, entered
 from fairlead.authoring.steps import Step, both, parameters_of, refuse_unusual, signature_of
+from fairlead.authoring.sweeps import Sweep
 from fairlead.authoring.tracing import Traced, Tracer
 from fairlead.errors import FairleadError, Fault, SpecError, UsageError, nearest
 from fairlead.naming import name_fault
@@ -199,7 +200,7 @@ def _effective(parameter: inspect.Parameter) -> Any:
 
 
 def _line_of(function: Callable[..., Any]) -> str:
-    code = function.__code__
+    code = inspect.unwrap(function).__code__
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
@@ -247,22 +248,30 @@ def flow(function: Callable[P, R] | None = None, /, *, name: str | None = None, 
     return functools.partial(_make, name=name, dynamic=dynamic)
 
 
-def alone(step: Step[P, R]) -> Flow[P, R]:
-    """Return the flow that is one step, with the parameters of the step's function, which it must have.
+def alone(called: Step[..., Any] | Sweep) -> Flow[..., Any]:
+    """Return the flow that is one step, or one sweep, with the parameters of the step's function, which it must have.
+
+    Those that are swept are none of the flow's.
 
     Raises:
         SpecError: A parameter of it can't be a flow's.
     """
+    step, swept = (called.step, called.spec.space) if isinstance(called, Sweep) else (called, {})
+    name = called.spec.name
     assert step.function is not None
-    faults = _parameter_faults(step.function)
+    faults = [each for each in _parameter_faults(step.function) if each.path not in swept]
     if faults:
-        raise SpecError(f"step {step.name!r} as a flow", faults, next="write a flow that calls it")
+        raise SpecError(f"{name!r} as a flow", faults, next="write a flow that calls it")
 
     @functools.wraps(step.function)
-    def called(*args: P.args, **kwargs: P.kwargs) -> R:
-        return step(*args, **kwargs)
+    def body(*args: Any, **kwargs: Any) -> Any:
+        return called(*args, **kwargs)
 
-    return Flow(called, name=step.name)
+    if swept:
+        signature = inspect.signature(step.function)
+        shared = [each for each in signature.parameters.values() if each.name not in swept]
+        body.__signature__ = signature.replace(parameters=shared)  # type: ignore[attr-defined]  # inspect reads it
+    return Flow(body, name=name)
 
 
 def _make(function: Callable[P, R], name: str | None, dynamic: bool) -> Flow[P, R]:

@@ -13,6 +13,7 @@ from fairlead.errors import FairleadError, UsageError, nearest
 
 VERBS = {
     "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
+    "sweep": ("fairlead.cli.sweep", "sweep a step of a file over a space: fairlead sweep FILE:STEP --over NAME=SPACE"),
     "render": ("fairlead.cli.render", "print what a flow compiles to: objects of a cluster, or its graph as a spec"),
     "parity": ("fairlead.cli.parity", "list what of a flow is not honoured on this machine or on a cluster"),
     "publish": ("fairlead.cli.publish", "put a flow into the store of a cluster, for runs that nobody launches"),

@@ -52,7 +52,7 @@ def add_target_option(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[RUNTIME=]NAME",
         help="on a cluster, what runs steps with ranks: job, jobset, …; may be repeated; what the context says, or "
-        "else the first that the cluster has, where it is not given",
+        "else the first that the cluster has, where it is not given. Anywhere, what runs sweeps: driver or raytune",
     )
 
 
@@ -63,13 +63,25 @@ class ClusterOptions(NamedTuple):
     targets: dict[str, str]
 
 
-def read_cluster_options(arguments: argparse.Namespace, on: str) -> ClusterOptions:
+def read_cluster_options(arguments: argparse.Namespace, on: str, *, is_new: bool = False) -> ClusterOptions:
     """Check what was given for them.
+
+    Args:
+        arguments: The command line's.
+        on: The context.
+        is_new: Whether the run is made of a flow: what runs its sweeps is said then, and stays so.
 
     Raises:
         UsageError: It is no policy or no target, or the run is on this machine.
     """
-    given = {"--unschedulable": arguments.unschedulable, "--target": arguments.target}
+    targets = read_targets(arguments.target)
+    if "sweep" in targets and not is_new:
+        raise UsageError(
+            "--target sweep=… is for a new run",
+            why="what runs the sweeps of one that was begun stands in its graph",
+            next="fairlead run FILE --target sweep=…",
+        )
+    given = {"--unschedulable": arguments.unschedulable, "--target": targets.keys() - {"sweep"}}
     for name, value in given.items():
         if value and on == LOCAL:
             raise UsageError(
@@ -82,7 +94,7 @@ def read_cluster_options(arguments: argparse.Namespace, on: str) -> ClusterOptio
             parse_unschedulable(arguments.unschedulable)
         except ValueError as error:
             raise UsageError(f"--unschedulable: {error}") from None
-    return ClusterOptions(arguments.unschedulable, read_targets(arguments.target))
+    return ClusterOptions(arguments.unschedulable, targets)
 
 
 def read_targets(given: Sequence[str]) -> dict[str, str]:
@@ -93,13 +105,12 @@ def read_targets(given: Sequence[str]) -> dict[str, str]:
     """
     if not given:
         return {}
-    from fairlead.targets.training.table import asked_faults, runtimes, targets  # lazy: entry points, 10 ms
+    from fairlead.targets.training.table import asked_faults, kinds_of  # lazy: entry points, 10 ms
 
     found: dict[str, str] = {}
     for each in given:
         kind, _, name = each.rpartition("=")
-        kinds = [kind] if kind else sorted(targets()[name].runtimes) if name in targets() else runtimes()
-        asked = dict.fromkeys(kinds, name)
+        asked = dict.fromkeys([kind] if kind else kinds_of(name), name)
         for fault in asked_faults(asked):
             raise UsageError(f"--target {each}: {fault.message}", next="fairlead targets")
         found |= asked

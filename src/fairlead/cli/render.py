@@ -45,9 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=("Workflow", "WorkflowTemplate", "CronWorkflow"),
+        choices=("Workflow", "WorkflowTemplate", "CronWorkflow", "Experiment"),
         default="Workflow",
-        help="as a run, as what launches runs, or as that and its schedule",
+        help="as a run, as what launches runs, as that and its schedule, or each sweep as Katib's",
     )
     parser.add_argument("--diff", action="store_true", help="with --as: print how it differs from what the cluster has")
     parser.add_argument("--spec", action="store_true", help="print the graph as a spec")
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.spec:
         print_document(traced.graph, arguments.output)
         return 0
-    if arguments.kind != "Workflow":
+    if arguments.kind in ("WorkflowTemplate", "CronWorkflow"):
         return _print_launch(arguments, project, traced, on)
     if arguments.diff:
         raise UsageError(
@@ -92,10 +92,13 @@ def run(arguments: argparse.Namespace) -> int:
             why="its objects have names of their own each time",
             next="fairlead diff RUN RUN   or compare what is published: --as WorkflowTemplate",
         )
-    from fairlead.runs.rendering import render  # lazy: urllib3, 30 ms; only for a cluster
+    from fairlead.runs.rendering import render, render_experiments  # lazy: urllib3, 30 ms; only for a cluster
 
-    targets = read_targets(arguments.target)
-    manifests, pods = render(traced.graph, on, read_labels(arguments.label), targets)
+    labels, targets = read_labels(arguments.label), read_targets(arguments.target)
+    if arguments.kind == "Experiment":
+        _print(render_experiments(traced.graph, on, labels, targets), "for Katib 0.19", arguments.output)
+        return 0
+    manifests, pods = render(traced.graph, on, labels, targets)
     _print(manifests, str(pods), arguments.output)
     return 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fairlead.cli.display import finish
 from fairlead.cli.flags import split_flags, split_target
@@ -19,18 +20,28 @@ from fairlead.cli.output import add_output_option
 from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
 
-_VALUED = {"--on", "--parallel", "--label", "--output", "-o", "--store", "--unschedulable", "--target"}
-_SWITCHES = {"--inline", "--no-cache", "--relax", "--detach", "--quiet", "-q", "--help", "-h"}
+if TYPE_CHECKING:
+    from fairlead.runs.options import Options
+
+VALUED = {"--on", "--parallel", "--label", "--output", "-o", "--store", "--unschedulable", "--target"}
+SWITCHES = {"--inline", "--no-cache", "--relax", "--detach", "--quiet", "-q", "--help", "-h"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.usage = "fairlead run FILE[:FLOW] [options] [--NAME VALUE …]"
     parser.add_argument(
-        "file", metavar="FILE[:FLOW]", help="the Python file, and the flow where it has several, or a step of it"
+        "file",
+        metavar="FILE[:FLOW]",
+        help="the Python file, and the flow where it has several, or a step or sweep",
     )
-    parser.add_argument("--on", metavar="CONTEXT", help="where to run; the chosen context where it is not given")
     parser.add_argument("--parallel", type=int, metavar="N", help="run at most N steps at once")
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Give a verb the options by which it launches a run."""
+    parser.add_argument("--on", metavar="CONTEXT", help="where to run; the chosen context where it is not given")
     parser.add_argument(
         "--label", action="append", default=[], metavar="KEY=VALUE", help="label the run; may be repeated"
     )
@@ -50,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     """Tell the options of ``run`` and the parameters of the flow apart."""
-    own, flags = split_flags(arguments, valued=_VALUED, switches=_SWITCHES, verb="run")
+    own, flags = split_flags(arguments, valued=VALUED, switches=SWITCHES, verb="run")
     found = parser.parse_args(own)
     found.flags = flags
     return found
@@ -59,29 +70,11 @@ def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse
 def run(arguments: argparse.Namespace) -> int:
     """Run the flow."""
     from fairlead.runs.launching import launch, launch_traced, load_flow, load_graph
-    from fairlead.runs.options import Options
     from fairlead.runs.settings import chosen_context
 
-    on = chosen_context()
-    if arguments.detach and on == LOCAL:
-        raise UsageError(
-            "--detach needs a cluster",
-            why="a local run ends with the process that drives it",
-            next="leave --detach away, or name a cluster: --on CONTEXT",
-        )
+    options = read_options(arguments, chosen_context())
     file, name = split_target(arguments.file)
     display = open_display(quiet=arguments.quiet, form=arguments.output)
-    options = Options(
-        parallel=arguments.parallel,
-        relaxed=arguments.relax,
-        use_cache=not arguments.no_cache,
-        inline=arguments.inline,
-        labels=read_labels(arguments.label),
-        on=on,
-        detach=arguments.detach,
-        store=arguments.store,
-        **read_cluster_options(arguments, on)._asdict(),
-    )
     with display:
         if file.endswith((".yaml", ".yml", ".json")):
             if arguments.flags:
@@ -93,3 +86,30 @@ def run(arguments: argparse.Namespace) -> int:
             project, flow = load_flow(file, name)
             done = launch(project, flow, flow.read_flags(arguments.flags), options, display)
     return finish(done, arguments.output)
+
+
+def read_options(arguments: argparse.Namespace, on: str) -> Options:
+    """Return how the run is to be driven.
+
+    Raises:
+        UsageError: Something is asked for that a run on this machine can't have.
+    """
+    from fairlead.runs.options import Options
+
+    if arguments.detach and on == LOCAL:
+        raise UsageError(
+            "--detach needs a cluster",
+            why="a local run ends with the process that drives it",
+            next="leave --detach away, or name a cluster: --on CONTEXT",
+        )
+    return Options(
+        parallel=arguments.parallel,
+        relaxed=arguments.relax,
+        use_cache=not arguments.no_cache,
+        inline=arguments.inline,
+        labels=read_labels(arguments.label),
+        on=on,
+        detach=arguments.detach,
+        store=arguments.store,
+        **read_cluster_options(arguments, on, is_new=True)._asdict(),
+    )

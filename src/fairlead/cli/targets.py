@@ -1,4 +1,4 @@
-"""List what steps of several pods can become: with a context, what its cluster has and what is chosen there.
+"""List what steps of several pods, and sweeps, can become: with a context, what its cluster has and chooses.
 
     fairlead targets [--on CONTEXT] [-o json|yaml]
 

@@ -34,6 +34,7 @@ from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import spec_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.targets.sweeps.table import placed
 
 
 class Place(NamedTuple):
@@ -67,6 +68,7 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     """
     place = _chosen_place(options)
     engine = engine_in(place)
+    traced = traced._replace(graph=placed(traced.graph, place.context.targets))
     render(traced.graph, options.on, options.labels)  # refuses what can't run there
     engine.targets(traced.graph)
     packed = packed_project(project, place.store.url)

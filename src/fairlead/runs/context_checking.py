@@ -22,6 +22,7 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.hardware import claims_devices
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.unschedulable import parse_unschedulable
+from fairlead.targets.sweeps.table import KIND as SWEEPS
 from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose, targets
 from fairlead.targets.training.target import Target
@@ -166,7 +167,7 @@ class _Checking:
 
     def _targets(self, discovery: Discovery) -> ContextCheck:
         """Say what steps with ranks become."""
-        asked = self._context.targets
+        asked = {kind: name for kind, name in self._context.targets.items() if kind != SWEEPS}
         try:
             chosen, _ = choose({}, asked, lambda target: is_served(discovery, target))
         except FairleadError as error:

@@ -17,6 +17,7 @@ import msgspec
 from fairlead.authoring.flows import Flow, alone
 from fairlead.authoring.parameters import revived
 from fairlead.authoring.steps import Step
+from fairlead.authoring.sweeps import Sweep
 from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.local.engine import LocalEngine
@@ -55,6 +56,7 @@ from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
 from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.targets.sweeps.table import asked_of, placed
 from fairlead.worker.running import find_function
 from fairlead.worker.settled import settled_keys
 from fairlead.worker.tasks import ProjectCode
@@ -68,7 +70,8 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
 
     Args:
         file: The path of a Python file.
-        name: The flow's name, or that of a step, which is run alone; it may be left out where the file has one flow.
+        name: The flow's name, or that of a step or a sweep, which is run alone; it may be left out where the file has
+            one flow.
 
     Raises:
         UsageError: There is no such file or flow, several flows, or the file can't be imported.
@@ -83,11 +86,15 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
     by_function = {each.function.__name__: each for each in flows.values()}
     if name is not None:
         steps = {each.__name__: each for each in vars(module).values() if _is_step_of(module, each)}
-        found = flows.get(name) or by_function.get(name) or (alone(steps[name]) if name in steps else None)
+        sweeps = {each.spec.name: each for each in vars(module).values() if isinstance(each, Sweep)}
+        sweeps |= {variable: each for variable, each in vars(module).items() if isinstance(each, Sweep)}
+        single = steps.get(name) or sweeps.get(name)
+        found = flows.get(name) or by_function.get(name) or (alone(single) if single else None)
         if found is None:
-            known = [*flows, *steps]
+            known = [*flows, *steps, *sweeps]
             raise UsageError(
-                f"{file} has no flow or step {name!r}", next=nearest(name, known) or "decorate a function with @flow"
+                f"{file} has no flow, step or sweep {name!r}",
+                next=nearest(name, known) or "decorate a function with @flow",
             )
         return project, found
     if len(flows) != 1:
@@ -182,6 +189,7 @@ def launch_traced(project: Project, traced: Traced, options: Options, observer: 
         from fairlead.runs import clusters  # lazy: urllib3, 30 ms; only for runs on a cluster
 
         return clusters.launch(project, traced, options, observer)
+    traced = traced._replace(graph=placed(traced.graph, options.targets))
     store = open_store(options.store)
     engine = _engine(store, options)
     _check(engine, traced.graph)
@@ -305,8 +313,9 @@ def traced_from_file(spec: RunSpec) -> tuple[Project, Traced]:
 
 
 def traced_again(flow: Flow[..., Any], spec: RunSpec, parameters: Mapping[str, Any]) -> Traced:
-    """Trace a flow with the parameters of a run."""
-    return flow.trace(parameters_of(flow, spec, parameters))
+    """Trace a flow with the parameters of a run; what runs its sweeps stays what it was."""
+    traced = flow.trace(parameters_of(flow, spec, parameters))
+    return traced._replace(graph=placed(traced.graph, asked_of(spec.graph)))
 
 
 def parameters_of(flow: Flow[..., Any], spec: RunSpec, given: Mapping[str, Any]) -> dict[str, Any]:

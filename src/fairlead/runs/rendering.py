@@ -16,12 +16,15 @@ from fairlead.runs import contexts
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import kind_of
+from fairlead.specs.steps import SweepStep
 from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
 from fairlead.targets.hardware import claims
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
+from fairlead.targets.sweeps import katib_experiment
+from fairlead.targets.sweeps.table import placed
 from fairlead.targets.training.table import render as render_gang
 from fairlead.targets.training.target import Gang
 from fairlead.targets.volumes import run_claims
@@ -51,8 +54,9 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
         UsageError: There is no such context.
         SpecError: The graph can't run there; every fault is named.
     """
+    said = {**contexts.find(on).targets, **(targets or {})}
+    graph = placed(graph, said)
     context = check(graph, on, labels)
-    said = {**context.targets, **(targets or {})}
     submission = Submission(
         run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels, targets=said
     )
@@ -63,6 +67,27 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     steps = graph.steps.values()
     beside = [*run_claims(submission, steps), *claims(submission, steps)]
     return Rendered([*manifests, *beside, *(each for gang in gangs for each in render_gang(gang))], pods)
+
+
+def render_experiments(
+    graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, str] | None = None
+) -> list[Manifest]:
+    """Compile each sweep of a graph to an Experiment of Katib's. Takes and raises what `render` does.
+
+    Raises:
+        UsageError: It has no sweep.
+    """
+    context = check(graph, on, labels)
+    said = {**context.targets, **(targets or {})}
+    submission = Submission(
+        run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels, targets=said
+    )
+    sweeps = [number for number, node in enumerate(graph.nodes) if isinstance(graph.step_of(node), SweepStep)]
+    if not sweeps:
+        raise UsageError(
+            f"flow {graph.flow!r} has no sweep", next="leave --as away, or name a flow that calls fairlead.sweep(…)"
+        )
+    return [katib_experiment.render(submission, graph, number) for number in sweeps]
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

@@ -1,4 +1,4 @@
-"""What steps with ranks can become on clusters, and what of it one cluster has."""
+"""What steps with ranks, and sweeps, can become on clusters, and what of it one cluster has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import msgspec
 
 from fairlead.runs.clusters import engine_in, open_place
 from fairlead.specs.contexts import LOCAL
+from fairlead.targets.sweeps import table as sweeps
 from fairlead.targets.training.table import choose, targets
 
 
@@ -14,7 +15,7 @@ class TargetReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: As ``--target`` has it.
-        runtimes: The kinds of runtimes that it runs.
+        runtimes: The kinds of runtimes that it runs, or ``sweep``.
         creates: The kinds of objects that it creates.
         component: What a cluster needs for it.
         served: Whether the cluster that was asked has it; None where none was.
@@ -41,12 +42,14 @@ def training_targets(on: str) -> list[TargetReport]:
     """
     served: dict[str, bool] = {}
     chosen: dict[str, str] = {}
+    of_sweeps = ""
     if on != LOCAL:
         place = open_place(on)
         engine = engine_in(place)
         served = {name: engine.is_served(target) for name, target in targets().items()}
         chosen, _ = choose({}, place.context.targets, lambda target: served[target.name])
-    return [
+        of_sweeps = place.context.targets.get(sweeps.KIND, sweeps.DRIVER)
+    of_ranks = [
         TargetReport(
             name=name,
             runtimes=tuple(sorted(target.runtimes)),
@@ -56,4 +59,15 @@ def training_targets(on: str) -> list[TargetReport]:
             chosen=tuple(sorted(kind for kind, each in chosen.items() if each == name)),
         )
         for name, target in targets().items()
+    ]
+    return of_ranks + [
+        TargetReport(
+            name=name,
+            runtimes=(sweeps.KIND,),
+            creates=(),
+            component=component,
+            served=None if on == LOCAL else name == sweeps.DRIVER or "ray" in chosen,
+            chosen=(sweeps.KIND,) if name == of_sweeps else (),
+        )
+        for name, component in sweeps.COMPONENTS.items()
     ]

@@ -75,7 +75,7 @@ def count_pods(graph: Graph, *, creators: int = 0, layers: int = 0) -> PodCount:
 
 
 def _pods_of(graph: Graph, step: Step) -> PodCount:
-    if isinstance(step, SweepStep):
+    if isinstance(step, SweepStep) and not isinstance(step.runtime, ClusterRuntime):
         trial = graph.steps.get(step.trial)
         own = PodCount(drivers=1)
         return own.plus(_pods_of(graph, trial), step.trials) if trial is not None and trial is not step else own

@@ -54,23 +54,41 @@ def called(submission: Submission, step: Step, name: str, index: int) -> Manifes
     Raises:
         SpecError: It can't run on a cluster: it was called while its run went on, and so not checked before.
     """
+    instance = f"{name}.{index}"
+    job_name = naming.job_name(submission, name, index)
+    return naming.marked(_of_step(submission, step, job_name, {naming.CALL: instance}, f"--call={instance}"))
+
+
+def tried(submission: Submission, step: Step, *where: str) -> Manifest:
+    """Compile a trial of a step that a component proposes, which names the job itself.
+
+    Args:
+        submission: Where it runs.
+        step: The definition.
+        *where: The arguments that say which trial it is.
+
+    Raises as `called` does.
+    """
+    made = _of_step(submission, step, "", {}, *where)
+    metadata = {"labels": made["metadata"]["labels"], "annotations": made["metadata"]["annotations"]}
+    return {**made, "metadata": metadata}
+
+
+def _of_step(submission: Submission, step: Step, name: str, marks: dict[str, str], *where: str) -> Manifest:
+    """Return the job of a step's own pod, with what the step overlays."""
     context = submission.context
     faults = [*step_refusals(step), *placing_refusals(step, context), *step_faults(step, submission)]
     if faults:
         raise SpecError(f"step {step.name!r}", faults, verdict="can't run on a cluster")
-    instance = f"{name}.{index}"
     retries = step.retries
+    annotations = {**marks, **pods.step_annotations(context, step)}
+    pod = pods.step_pod(submission, step, *where)
     spec = {
         **_tried(retries.user + retries.infrastructure),
-        "template": _template(
-            submission,
-            step,
-            {naming.CALL: instance, **pods.step_annotations(context, step)},
-            pods.step_pod(submission, step, f"--call={instance}"),
-        ),
+        "template": _template(submission, step, annotations, pod),
     }
-    job = _job(submission, step, naming.job_name(submission, name, index), {naming.CALL: instance}, spec)
-    return naming.marked(job if pods.is_gang(step) else overlaid(step, job, _TEMPLATE, OPENED))
+    job = _job(submission, step, name, marks, spec)
+    return job if pods.is_gang(step) else overlaid(step, job, _TEMPLATE, OPENED)
 
 
 def installing(submission: Submission, image: str, name: str, index: int) -> Manifest:

@@ -21,6 +21,9 @@ from fairlead.store.records import Number, Summary, as_number, encode
 from fairlead.store.spool import store_error
 from fairlead.worker.tasks import Logged, Progressed
 
+SHOWN = "FAIRLEAD_SHOW_METRICS"
+"""The variable that is set where what a step logs is to be printed too."""
+
 
 class LoggedLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of an attempt's metrics file."""
@@ -68,6 +71,7 @@ class Attempt:
             self._write(LoggedLine(now, {name: as_number(value) for name, value in values.items()}, at))
             for name, value in values.items():
                 self.summaries[name] = extended(self.summaries.get(name), value)
+            show(values)
             self._send(Logged(id=self.id, values=values, at=at, time=now))
 
     def close(self) -> None:
@@ -88,6 +92,12 @@ class Attempt:
         """Tell how far the step is."""
         with self._lock:
             self._send(Progressed(id=self.id, done=done, total=total))
+
+
+def show(values: Mapping[str, float]) -> None:
+    """Print values, a line each, where a component reads them from what a process writes: ``score=0.93``."""
+    if SHOWN in os.environ:
+        print(*(f"{name}={value!r}" for name, value in values.items()), sep="\n", flush=True)
 
 
 def summarized(lines: Iterable[LoggedLine]) -> dict[str, Summary]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fairlead.packaging.project import Project
 from fairlead.specs import steps as specs
+from fairlead.specs.runtimes import Ray
 from fairlead.worker.channel import Talk
 from fairlead.worker.running import find_function
 from fairlead.worker.tasks import WorkerTask
@@ -41,10 +42,19 @@ def function_of(task: WorkerTask, modules: Modules, connection: Callable[[], Tal
 
             return driven(task, find_function(task.step, modules), connection(), modules.project)
         case specs.SweepStep():
-            from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
-
-            return swept(task, connection())
+            return sweep_of(task, modules, connection)
         case specs.ContainerStep():
             from fairlead.worker.containers import contained  # lazy: subprocess, 8 ms
 
             return contained(task)
+
+
+def sweep_of(task: WorkerTask, modules: Modules, connection: Callable[[], Talk]) -> Callable[..., Any]:
+    """Return what runs the sweep that a task is: Ray Tune where it has a cluster of Ray, else a driver of trials."""
+    if isinstance(task.step.runtime, Ray):
+        from fairlead.worker.tuning import tuned  # lazy: Ray and Optuna, seconds
+
+        return tuned(task, modules.project.module)
+    from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
+
+    return swept(task, connection())

@@ -6,36 +6,21 @@ Source: Optuna's ask-and-tell interface, https://optuna.readthedocs.io/en/stable
 
 from __future__ import annotations
 
-import itertools
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from fairlead.errors import FairleadError, MissingExtra
+from fairlead.errors import FairleadError
 from fairlead.naming import digest_bytes
-from fairlead.specs.steps import Dimension, SweepStep
+from fairlead.specs.steps import SweepStep
 from fairlead.specs.values import Ref
 from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
 from fairlead.worker.channel import Talk
-from fairlead.worker.keys import input_parts
 from fairlead.worker.running import Kept
+from fairlead.worker.sampling import distribution_of, grid_of, optuna, sampler_of, seed_of
+from fairlead.worker.scoring import score_of
 from fairlead.worker.tasks import Answer, Call, Followed, Given, Input, Stop, WorkerTask
-
-try:
-    import optuna
-    from optuna.distributions import (
-        BaseDistribution,
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-    from optuna.trial import TrialState
-except ImportError as error:  # shown as the attempt's error
-    raise MissingExtra("optuna", "sweeps", "a sweep") from error
 
 
 def swept(task: WorkerTask, connection: Talk) -> Callable[..., Kept]:
@@ -56,7 +41,8 @@ class Sweeping:
         self._task = task
         self._spec: SweepStep = task.step
         self._connection = connection
-        self._space = {name: _distribution(each) for name, each in self._spec.space.items()}
+        self._seed = seed_of(self._spec, task.inputs)
+        self._space = {name: distribution_of(each) for name, each in self._spec.space.items()}
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             direction=self._spec.direction, sampler=self._sampler(), pruner=_pruner(self._spec)
@@ -65,7 +51,7 @@ class Sweeping:
         self._outputs: dict[int, Ref] = {}
         self._reasons: list[str] = []
         self._made = 0
-        self._grid = _grid(self._spec, self._seed()) if self._spec.sampler == "grid" else []
+        self._grid = grid_of(self._spec, self._seed) if self._spec.sampler == "grid" else []
 
     def run(self) -> Kept:
         """Run trials until there are as many as were asked for, and return the best one's value."""
@@ -85,10 +71,12 @@ class Sweeping:
                 self._study.enqueue_trial(values)
                 self._call(past.position, self._study.ask(self._space))
                 continue
-            score = self._score(past.metrics) if past.status == "succeeded" else None
-            state = {"succeeded": TrialState.COMPLETE, "failed": TrialState.FAIL, "cancelled": TrialState.FAIL}[
-                past.status
-            ]
+            score = score_of(self._spec, past.metrics) if past.status == "succeeded" else None
+            state = {
+                "succeeded": optuna.trial.TrialState.COMPLETE,
+                "failed": optuna.trial.TrialState.FAIL,
+                "cancelled": optuna.trial.TrialState.FAIL,
+            }[past.status]
             trial = optuna.trial.create_trial(params=values, distributions=self._space, value=score, state=state)
             self._study.add_trial(trial)
             if score is not None:
@@ -139,23 +127,12 @@ class Sweeping:
 
     def _tell(self, trial: optuna.Trial, answer: Answer) -> None:
         if answer.status == "succeeded":
-            self._study.tell(trial, self._score(answer.metrics))
+            self._study.tell(trial, score_of(self._spec, answer.metrics))
             self._outputs[trial.number] = answer.outputs[0]
             return
         pruned = trial.user_attrs.get("pruned") and answer.status == "cancelled"
-        self._study.tell(trial, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+        self._study.tell(trial, state=optuna.trial.TrialState.PRUNED if pruned else optuna.trial.TrialState.FAIL)
         self._reasons.append(answer.reason)
-
-    def _score(self, metrics: dict[str, tuple[float, float, float, int]]) -> float:
-        if self._spec.metric not in metrics:
-            logged = ", ".join(metrics) or "nothing"
-            raise FairleadError(
-                f"a trial of {self._spec.trial!r} did not log {self._spec.metric!r}",
-                why=f"it logged {logged}",
-                next=f"call fairlead.log({self._spec.metric}=value) in the step",
-            )
-        last, lowest, highest, _ = metrics[self._spec.metric]
-        return {"last": last, "min": lowest, "max": highest}[self._spec.best_of]
 
     def _best(self) -> Kept:
         scores = {trial.number: trial.value for trial in self._study.trials if trial.number in self._outputs}
@@ -169,83 +146,14 @@ class Sweeping:
         values = Values(open_backend(self._task.store), Path(self._task.host))
         return Kept((self._outputs[best], values.save(parameters), values.save(complete[best])))
 
-    def _seed(self) -> int:
-        if self._spec.seed is not None:
-            return self._spec.seed
-        # The same sweep of the same data tries the same, so that its trials are found in the cache.
-        identity = msgspec.json.encode([self._spec.space, input_parts(self._task.inputs)], order="deterministic")
-        return int(digest_bytes(identity)[:8], 16)
-
     def _sampler(self) -> Any:
         # One that goes on would propose again what it proposed at first.
-        return _sampler(self._spec, self._seed() + len(self._task.past))
+        return sampler_of(self._spec, self._seed + len(self._task.past))
 
 
 def _value(given: Input) -> Any:
     assert isinstance(given, Given)
     return given.value
-
-
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    low, high = dimension.low, dimension.high
-    match dimension.type:
-        case "categorical":
-            return CategoricalDistribution(dimension.choices)
-        case "int":
-            assert low is not None and high is not None
-            return IntDistribution(int(low), int(high), log=dimension.log, step=int(dimension.step or 1))
-        case "float":
-            assert low is not None and high is not None
-            return FloatDistribution(low, high, log=dimension.log, step=dimension.step)
-
-
-def _sampler(spec: SweepStep, seed: int) -> Any:
-    samplers = optuna.samplers
-    match spec.sampler:
-        case "tpe":
-            return samplers.TPESampler(seed=seed, constant_liar=spec.parallel > 1)
-        case "random":
-            return samplers.RandomSampler(seed=seed)
-        case "grid":
-            return samplers.RandomSampler(seed=seed)  # never asked: each point of the grid is given, see `_grid`
-        case "cmaes":
-            return samplers.CmaEsSampler(seed=seed)
-        case "qmc":
-            return samplers.QMCSampler(seed=seed)
-        case "gp":
-            return samplers.GPSampler(seed=seed)
-    raise AssertionError(spec.sampler)
-
-
-def _grid(spec: SweepStep, seed: int) -> list[dict[str, Any]]:
-    """Return the points of the grid in the order they are tried, which a sweep that goes on finds again.
-
-    Optuna's own sampler marks the points it has tried in its study, which is not kept here, and ends a study by a
-    call that is allowed within its own loop only.
-    """
-    axes = [grid_values(name, each) for name, each in spec.space.items()]
-    points = [dict(zip(spec.space, point, strict=True)) for point in itertools.product(*axes)]
-    random.Random(seed).shuffle(points)
-    return points
-
-
-def grid_values(name: str, dimension: Dimension) -> list[Any]:
-    """Return the points of a dimension on a grid.
-
-    Raises:
-        FairleadError: The dimension is a range without steps.
-    """
-    if dimension.type == "categorical":
-        return list(dimension.choices)
-    step = dimension.step or (1 if dimension.type == "int" else None)
-    if step is None or dimension.low is None or dimension.high is None:
-        raise FairleadError(
-            f"dimension {name!r} has no grid",
-            why="a range of floats has no steps",
-            next="give choices, or uniform(low, high, step=…)",
-        )
-    count = int((dimension.high - dimension.low) / step + 1e-9) + 1
-    return [dimension.low + position * step for position in range(count)]
 
 
 def _pruner(spec: SweepStep) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.runs.home import home
+from fairlead.runs.logs import Log
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
 from fairlead.specs.contexts import Context
+from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
@@ -35,7 +38,9 @@ def square(x: int) -> tuple[str, int]:
 FLOW = '''
 import time
 
-from fairlead import Retries, flow, runtimes, step
+import fairlead
+from fairlead import Retries, flow, runtimes, step, sweep
+from fairlead.space import uniform
 from helper import square
 
 SMALL = {"cpu": "200m", "memory": "1Gi", "cache": False, "image": "@IMAGE@"}
@@ -80,6 +85,22 @@ def broken() -> None:
 def endless() -> None:
     print("begun", flush=True)
     time.sleep(900)
+
+
+@step(**SMALL)
+def fit(rate: float, epochs: int) -> float:
+    """Say which epochs were run."""
+    print(f"begin {rate}", flush=True)
+    for epoch in range(1, epochs + 1):
+        time.sleep(1)
+        print(f"epoch {rate}", flush=True)
+        fairlead.log(loss=abs(rate - 0.5) + 1 / epoch, at=epoch)
+    return rate
+
+
+search = sweep(
+    fit, over={"rate": uniform(0, 1)}, trials=6, minimize="loss", sampler="random", pruner="halving", seed=3
+)
 
 
 @flow
@@ -173,6 +194,43 @@ def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
         "no luck",
     )
     wait_for(lambda: not leftovers(cluster, DASK, report["run"]), patience_s=PATIENCE_S)
+
+
+def test_ray_tune_ends_trials_early_and_runs_none_again_that_ended_before_its_cluster_was_lost(
+    ray: None, cluster: Cluster, store: Store, file: Path, capsys: Any
+) -> None:
+    driver = Driver(
+        home(), "run", f"{file}:search", "--epochs", "8", "--target", "sweep=raytune", "-o", "json", store=store
+    )
+    try:
+        run = driver.run
+        wait_for(lambda: len(told(store, run, 1)) >= 2, patience_s=PATIENCE_S)
+        cluster.kubectl("delete", "rayjobs.ray.io", f"--selector={naming.RUN}={run}", "--wait=false")
+        assert driver.ended(PATIENCE_S).report.status == "succeeded"
+    finally:
+        driver.end()
+    (step,) = read_report(store.backend, run).steps
+    assert [each.status for each in step.attempts] == ["lost", "succeeded"]
+    lines = [line for number in (1, 2) for line in log_of(store, run, number)]
+    begun = Counter(float(line.partition("begin ")[2]) for line in lines if "begin " in line)
+    assert len(begun) == 6
+    assert {begun[each["parameters"]["rate"]] for each in told(store, run, 1)} == {1}
+    states = Counter(each["state"] for each in told(store, run, 2))
+    assert states.total() == 6 and states["pruned"] > 0
+    assert sum("epoch " in line for line in lines) < 6 * 8
+    assert flow_result(store, run)["value"] == flow_result(store, run)["parameters"]["rate"]
+    wait_for(lambda: not leftovers(cluster, RAY, run), patience_s=PATIENCE_S)
+
+
+def log_of(store: Store, run: str, number: int) -> list[str]:
+    """Return the lines of an attempt of the sweep."""
+    log = Log(store, run, Task("sweep-fit", 0, number, 0))
+    return b"".join(log.blocks()).decode(errors="replace").splitlines()
+
+
+def told(store: Store, run: str, number: int) -> list[dict[str, Any]]:
+    """Return what an attempt of the sweep has said of its trials."""
+    return [json.loads(line) for line in log_of(store, run, number) if line.startswith('{"trial":')]
 
 
 def test_a_run_that_is_cancelled_takes_its_ray_cluster_with_it(

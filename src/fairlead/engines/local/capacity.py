@@ -62,7 +62,7 @@ def demand(step: Step, machine: Machine) -> Amount:
     What is not declared is one core for each process, yet never more than the machine has: a flow written
     on a large machine still runs on a small one.
     """
-    if isinstance(step, DriverStep | SweepStep):
+    if isinstance(step, DriverStep | SweepStep) and not isinstance(step.runtime, ClusterRuntime):
         return Amount(0, 0, 0)  # it waits for its steps, and must not take their place
     nodes = _nodes(step)
     amounts = [_of_nodes(resources, count) for resources, count in nodes]
@@ -79,7 +79,9 @@ def _nodes(step: Step) -> list[tuple[Resources, int]]:
     """Return the resources of the nodes that a step runs on, and how many there are of such."""
     runtime, resources = step.runtime, step.resources
     if isinstance(runtime, ClusterRuntime):
-        return [(runtime.resources_of(role, resources), nodes) for role, nodes in runtime.nodes_by_role.items()]
+        idle = "head" if isinstance(step, SweepStep) else ""  # no trial runs there
+        roles = runtime.nodes_by_role.items()
+        return [(runtime.resources_of(role, resources), nodes) for role, nodes in roles if role != idle]
     return [(resources, runtime.nodes if isinstance(runtime, RankRuntime) else 1)]
 
 

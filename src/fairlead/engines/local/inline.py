@@ -14,7 +14,7 @@ from typing import Any
 
 from fairlead.specs import steps as specs
 from fairlead.store.opening import open_backend
-from fairlead.worker.functions import Modules
+from fairlead.worker.functions import Modules, sweep_of
 from fairlead.worker.running import environment_of, find_function, run_task, seed_of
 from fairlead.worker.seeding import seed_everything
 from fairlead.worker.tasks import Exited, FromWorker, ProjectCode, WorkerTask
@@ -106,9 +106,7 @@ class InlineProcesses:
                     task, find_function(task.step, self._modules), _Inbox(self, task.id), self._modules.project
                 )
             case specs.SweepStep():
-                from fairlead.worker.sweeping import swept  # lazy: Optuna, 600 ms
-
-                return swept(task, _Inbox(self, task.id))
+                return sweep_of(task, self._modules, lambda: _Inbox(self, task.id))
             case specs.ContainerStep():
                 from fairlead.worker.containers import contained  # lazy: subprocess, 8 ms
 

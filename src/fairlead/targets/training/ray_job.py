@@ -13,6 +13,7 @@ import shlex
 from typing import Any, Literal
 
 from fairlead.specs.runtimes import Ray
+from fairlead.specs.steps import SweepStep
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
@@ -63,7 +64,10 @@ def render(gang: Gang) -> list[Manifest]:
         "rayStartParams": {},
         "template": _template(gang, "worker"),
     }
-    head = {"rayStartParams": {"dashboard-host": "0.0.0.0"}, "template": _template(gang, "head")}  # in a pod
+    started = {"dashboard-host": "0.0.0.0"}  # in a pod
+    if isinstance(gang.step, SweepStep):
+        started["num-cpus"] = "0"  # no trial runs beside Tune itself
+    head = {"rayStartParams": started, "template": _template(gang, "head")}
     made: Manifest = {
         "apiVersion": _JOB.api_version,
         "kind": _JOB.kind,

@@ -11,6 +11,7 @@ from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import GangRuntime, kind_of
 from fairlead.specs.steps import Step
 from fairlead.targets.orders import Manifest
+from fairlead.targets.sweeps import table as sweeps
 from fairlead.targets.training import (
     dask_job,
     indexed_job,
@@ -93,10 +94,12 @@ def resources_of(target: Target, context: Context) -> tuple[Resource, ...]:
 
 
 def asked_faults(asked: Mapping[str, str]) -> Iterator[Fault]:
-    """Yield what is wrong with the targets that are asked for, by the kind of runtime."""
+    """Yield what is wrong with the targets that are asked for, by the kind of runtime, or for sweeps."""
     kinds = runtimes()
     for kind, name in asked.items():
-        if kind not in kinds:
+        if kind == sweeps.KIND:
+            yield from sweeps.asked_faults(name)
+        elif kind not in kinds:
             yield Fault(f"targets.{kind}", f"no target runs such a runtime; {nearest(kind, kinds)}")
         elif name not in targets():
             yield Fault(f"targets.{kind}", f"there is no target {name!r}; {nearest(name, list(targets()))}")
@@ -108,6 +111,13 @@ def asked_faults(asked: Mapping[str, str]) -> Iterator[Fault]:
 def runtimes() -> list[str]:
     """Return the kinds of runtimes that targets run."""
     return sorted(set().union(*(each.runtimes for each in targets().values())))
+
+
+def kinds_of(name: str) -> list[str]:
+    """Return what a target runs: kinds of runtimes, or sweeps; all of them where there is none of that name."""
+    if name in sweeps.NAMES:
+        return [sweeps.KIND]
+    return sorted(targets()[name].runtimes) if name in targets() else runtimes()
 
 
 def choose(

@@ -25,6 +25,8 @@ class Place(NamedTuple):
         node: The number of the node; -1 for a driver's call.
         item: Which of its items.
         call: For a driver's call the instance that it became, ``step.index``.
+        trial: For a trial that a component proposes to the sweep that the node is: the component's name for it.
+        given: What it proposes, ``NAME=TEXT`` each.
         work: The folder for code, values and logs.
         facts: The folder that the workflow's executor reads.
     """
@@ -37,6 +39,8 @@ class Place(NamedTuple):
     node: int
     item: int
     call: str
+    trial: str
+    given: list[str]
     work: Path
     facts: Path
 
@@ -47,6 +51,8 @@ def read_place(arguments: Sequence[str] | None) -> Place:
     parser.add_argument("--item", type=int, default=0)
     parser.add_argument("--node", type=int, default=-1)
     parser.add_argument("--call", default="")
+    parser.add_argument("--trial", default="")
+    parser.add_argument("--given", action="append", default=[])
     parser.add_argument("--facts", type=Path, required=True)
     return Place(**vars(parser.parse_args(arguments)))
 

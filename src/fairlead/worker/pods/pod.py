@@ -49,6 +49,7 @@ from fairlead.worker.pods.facts import facts, write_facts
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.pods.place import Place, open_store, read_place
+from fairlead.worker.pods.trials import begin_trial
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Input, WorkerTask
 from fairlead.worker.upstream import Upstream
@@ -73,6 +74,10 @@ class Pod:
         self._upstream = Upstream(self.backend, self.spec, compacted)
         self._values = Values(self.backend, place.work / "host")
         self._resolver = resolver_of(self.backend, self.spec, self._upstream)
+        if place.trial:
+            sweep = self._upstream.instance(place.node, place.item)
+            call = begin_trial(self.backend, self.spec, place, sweep, self._resolver.inputs(sweep))
+            self.place = place._replace(call=call)
 
     def run(self) -> int:
         """Run the instance, unless it has succeeded before, is in the cache, or does not run at all."""

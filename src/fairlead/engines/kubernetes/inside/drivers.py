@@ -51,7 +51,7 @@ def run_driver(
     """Run a driver's body in a process of this pod, and what it calls in pods of their own."""
     own, given = socket.socketpair()
     conversation = _Conversation(pod, instance, own, client, submission)
-    task = msgspec.structs.replace(task, definitions=_definitions(pod, instance), past=conversation.past())
+    task = msgspec.structs.replace(task, past=conversation.past())
     thread = threading.Thread(target=conversation.hold, name="fairlead-calls", daemon=True)
     thread.start()
     try:
@@ -65,7 +65,7 @@ def run_driver(
         conversation.abandon()
 
 
-def _definitions(pod: Pod, instance: Instance) -> dict[str, Definition]:
+def definitions_of(pod: Pod, instance: Instance) -> dict[str, Definition]:
     """Return the definitions that a sweep refers to."""
     step = instance.step
     if not isinstance(step, SweepStep):

@@ -5,6 +5,7 @@ The pod that waits is small and never queued, so that gangs that wait for quota 
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.engines.kubernetes.inside.listening import logged_since
 from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this_pod
 from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
@@ -27,6 +29,7 @@ from fairlead.targets import pods
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.table import render, target_of
 from fairlead.targets.training.target import Gang
+from fairlead.worker.context import SHOWN, show
 from fairlead.worker.pods.beginning import RANKS_TO_COME
 from fairlead.worker.pods.children import Death
 from fairlead.worker.pods.pod import Pod
@@ -56,6 +59,7 @@ class _Gang:
         self._was_admitted = False
         self._why = ""
         self._waiting = RANKS_TO_COME
+        self._heard = 0
         self._name = Task(instance.name, instance.index, task.number)
         self._target = target_of(self._gang(task.number))
 
@@ -106,9 +110,18 @@ class _Gang:
                 return "preempted"
             self._was_admitted = state.word != "waiting"
             self._tell("" if self._was_admitted else self._what_for(found))
+            if SHOWN in os.environ:
+                self._show()
             if state.word in ("succeeded", "failed"):
                 return state.word
             time.sleep(LOOK_S)
+
+    def _show(self) -> None:
+        """Print what rank 0 has logged since: a component reads it from here."""
+        first = self._name._replace(rank=0)
+        lines, self._heard = logged_since(self._pod.backend, self._pod.spec.run, first, self._heard)
+        for each in lines:
+            show({name: float(value) for name, value in each.values.items()})
 
     def _tell(self, waiting: str) -> None:
         """Write down what the gang waits for, and when it does no longer."""

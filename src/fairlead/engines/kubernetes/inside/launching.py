@@ -42,6 +42,7 @@ from fairlead.store.publishing import Publication, read_published, run_of
 from fairlead.store.records import Claim, Event, RunSpec, encode
 from fairlead.store.values import Values
 from fairlead.targets import naming
+from fairlead.targets.sweeps.table import placed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,7 +121,7 @@ class Launcher:
     def _spec(self, run: RunId, created: float) -> RunSpec:
         """Return what the run is: the same for every pod of the workflow."""
         launch = self._launch
-        return run_of(
+        spec = run_of(
             read_published(self._backend, Publication(launch.flow, launch.digest)),
             run,
             created,
@@ -129,6 +130,7 @@ class Launcher:
             host=self._workflow,
             context=launch.context.name,
         )
+        return msgspec.structs.replace(spec, graph=placed(spec.graph, launch.context.targets))
 
     def _write(self, spec: RunSpec) -> None:
         """Write down what the run is, unless an earlier pod has."""

@@ -50,14 +50,17 @@ class Listener:
         name = Task(
             instance.name, instance.index, number, 0 if isinstance(instance.step.runtime, GangRuntime) else None
         )
-        start = self._read.get(name, 0)
-        try:
-            data = self._backend.get(metrics_key(self._run, name), start)
-        except NotFoundError:  # nothing yet
-            return
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read[name] = start + len(whole)
-        for line in whole.splitlines():
-            logged = decoder(LoggedLine).decode(line)
+        lines, self._read[name] = logged_since(self._backend, self._run, name, self._read.get(name, 0))
+        for logged in lines:
             values = {each: float(value) for each, value in logged.values.items()}
             self._calls.logged(instance, Logged(id=0, values=values, at=logged.at, time=logged.time))
+
+
+def logged_since(backend: Backend, run: str, name: Task, start: int) -> tuple[list[LoggedLine], int]:
+    """Return the lines that an attempt, or a rank of it, has logged since a place in them, and how far they go."""
+    try:
+        data = backend.get(metrics_key(run, name), start)
+    except NotFoundError:  # nothing yet
+        return [], start
+    whole = data[: data.rfind(b"\n") + 1]
+    return [decoder(LoggedLine).decode(line) for line in whole.splitlines()], start + len(whole)
