@@ -42,10 +42,6 @@ OPENED = frozenset(
 )  # fmt: skip
 """What an overlay of the kind ``Workflow`` can change."""
 
-_DROPPED = {"strategy": "OnPodSuccess", "deleteDelayDuration": "1m"}
-"""Of a run that is cut into parts, pods that have succeeded go soon: whoever watches the pods of a cluster pays for
-each that is there, and what they have said is in the store. Those that failed stay."""
-
 _FLOW, _FINISH, _PARTS = "flow", "finish", "parts"
 _SPARE = 24 << 10
 """Bytes that are left for what is not a template or a task."""
@@ -159,14 +155,14 @@ class _Rendering:
         end = [] if part else [templates.finish(submission, _FINISH)]
         spec: dict[str, Any] = {
             "entrypoint": _FLOW,
-            **({"podGC": _DROPPED} if part else {"onExit": _FINISH}),
+            **({} if part else {"onExit": _FINISH}),
             "serviceAccountName": account,
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": account},
             "securityContext": pods.pod_security(self._context.user),
             "podMetadata": {"labels": labels},
             "ttlStrategy": {"secondsAfterCompletion": KEPT_S},
-            **self._collected(),
+            **self._collected(part),
             "templates": [
                 {"name": _FLOW, "dag": {"failFast": False, "tasks": [*self._layers.tasks(), *tasks]}},
                 *self._layers.templates(),
@@ -184,8 +180,14 @@ class _Rendering:
         manifest = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
         return naming.marked(self._overlaid(manifest))
 
-    def _collected(self) -> dict[str, Any]:
-        """Return what has pods removed that hold storage of their own; one that failed may be looked into."""
+    def _collected(self, part: str) -> dict[str, Any]:
+        """Return what has pods removed that have succeeded: those that hold storage of their own, and all of parts.
+
+        Whoever watches the pods of a cluster pays for each that is there, and what they have said is in the store. One
+        that failed may be looked into.
+        """
+        if part:
+            return {"podGC": {"strategy": "OnPodSuccess", "deleteDelayDuration": "1m"}}
         if not any(templates.has_scratch(self._graph.steps[key]) for key in self._template_names):
             return {}
         marked = {"matchLabels": {naming.SCRATCH: "true"}}
