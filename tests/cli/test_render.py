@@ -119,6 +119,51 @@ def test_a_spec_needs_no_context_and_is_the_same_with_one(render: Any) -> None:
     assert render("--spec", "--on", "far")[1] == out
 
 
+PLAIN = """
+from fairlead import flow, step
+
+@step
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+@step
+def double(x: int) -> int:
+    return 2 * x
+
+@flow
+def plain(n: int = 3) -> None:
+    double.map(numbers(n))
+"""
+
+
+def test_a_package_for_kubeflow_pipelines_is_two_documents_and_the_same_every_time(render: Any, file: str) -> None:
+    Path(file).write_text(PLAIN)
+    words = ("--on", "far", "--as", "PipelineSpec", "--name", "doubled", "--no-cache")
+    first, second = render(*words), render(*words)
+    assert first == second
+    code, out, err = first
+    assert (code, err) == (0, "")
+    assert out.startswith("# launches plain/")
+    pipeline, platform = yaml.safe_load_all(out)
+    assert pipeline["pipelineInfo"] == {"name": "doubled"}
+    assert "platforms" in platform
+    begin = pipeline["deploymentSpec"]["executors"]["exec-begin"]["container"]["args"]
+    assert '"use_cache":false' in " ".join(begin)
+
+
+def test_what_a_package_can_t_say_is_refused(render: Any) -> None:
+    code, out, err = render("--on", "far", "--as", "PipelineSpec")
+    assert (code, out) == (2, "")
+    assert "steps.fit.runtime" in err and "--as WorkflowTemplate" in err
+
+
+def test_a_package_is_compared_with_nothing(render: Any, file: str) -> None:
+    Path(file).write_text(PLAIN)
+    code, _, err = render("--on", "far", "--as", "PipelineSpec", "--diff")
+    assert code == 2
+    assert "a package differs from nothing" in err
+
+
 def test_an_unknown_context_is_refused(render: Any) -> None:
     code, _, err = render("--on", "fra")
     assert code == 2 and "'far'" in err

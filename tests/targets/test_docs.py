@@ -22,7 +22,7 @@ from fairlead.runs.launching import load_flow
 from fairlead.specs.contexts import Context, Launch
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.specs.schedules import Schedule
-from fairlead.targets import cron_workflow, job, workflow_template
+from fairlead.targets import cron_workflow, job, pipeline_spec, workflow_template
 from fairlead.targets.hardware import claims
 from fairlead.targets.sweeps import katib_experiment
 from fairlead.targets.sweeps.table import placed
@@ -91,6 +91,8 @@ def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, An
     launch = Launch(name=graph.flow, flow=graph.flow, digest="0" * 64, context=context)
     yield workflow_template.render(launch, "ml")
     yield cron_workflow.render(launch, _schedule(page, graph.flow), "ml")
+    if page.stem == "pipeline_spec":
+        yield from pipeline_spec.render(graph, launch, "ml")
 
 
 def _schedule(page: Path, flow: str) -> Schedule:
@@ -106,7 +108,9 @@ PAGES = [
     "hardware",
     *(
         f"targets/{name}"
-        for name in ("workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks", "sweeps")
+        for name in (
+            "workflow", "job", "workflow_template", "cron_workflow", "pipeline_spec", "training", "frameworks", "sweeps"
+        )  # fmt: skip
     ),
 ]
 

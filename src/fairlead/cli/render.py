@@ -3,12 +3,14 @@
     fairlead render FILE[:FLOW] --on CONTEXT [--label KEY=VALUE] [-o yaml|json] [--NAME VALUE …]
     fairlead render FILE[:FLOW] --on CONTEXT --as WorkflowTemplate [--diff] …
     fairlead render FILE[:FLOW] --on CONTEXT --as CronWorkflow --cron '0 3 * * *' [--diff] …
+    fairlead render FILE[:FLOW] --on CONTEXT --as PipelineSpec > PACKAGE.yaml
     fairlead render FILE[:FLOW] --spec [-o yaml|json] [--NAME VALUE …]
 
 With a context: the objects that `fairlead run` would create there, whose run id and times are zeros. Nothing is
 created, and the cluster need not be reachable. With --as: what launches runs of the flow once it is published, by
-itself with CronWorkflow; its options are those of `fairlead schedule add`. With --diff: how that differs from what the
-cluster has; ends with 1 where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
+itself with CronWorkflow, whose options are those of `fairlead schedule add`; PipelineSpec is the flow itself, as a
+package that is uploaded to Kubeflow Pipelines. With --diff: how that differs from what the cluster has; ends with 1
+where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
 """
 
 from __future__ import annotations
@@ -45,9 +47,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=("Workflow", "WorkflowTemplate", "CronWorkflow", "Experiment"),
+        choices=("Workflow", "WorkflowTemplate", "CronWorkflow", "PipelineSpec", "Experiment"),
         default="Workflow",
-        help="as a run, as what launches runs, as that and its schedule, or each sweep as Katib's",
+        help="as a run, as what launches runs, as that and its schedule, as a package for Kubeflow Pipelines, or each "
+        "sweep as Katib's",
     )
     parser.add_argument("--diff", action="store_true", help="with --as: print how it differs from what the cluster has")
     parser.add_argument("--spec", action="store_true", help="print the graph as a spec")
@@ -84,14 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.spec:
         print_document(traced.graph, arguments.output)
         return 0
-    if arguments.kind in ("WorkflowTemplate", "CronWorkflow"):
+    if arguments.kind not in ("Workflow", "Experiment"):
         return _print_launch(arguments, project, traced, on)
     if arguments.diff:
-        raise UsageError(
-            "a run differs from nothing that is there",
-            why="its objects have names of their own each time",
-            next="fairlead diff RUN RUN   or compare what is published: --as WorkflowTemplate",
-        )
+        raise _incomparable("a run differs from nothing that is there", "its objects have names of their own each time")
     from fairlead.runs.rendering import render, render_experiments  # lazy: urllib3, 30 ms; only for a cluster
 
     labels, targets = read_labels(arguments.label), read_targets(arguments.target)
@@ -105,14 +104,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print_launch(arguments: argparse.Namespace, project: Project, traced: Traced, on: str) -> int:
     """Print the objects that launch the flow, or how they differ from what is there."""
-    from fairlead.runs import clusters, scheduling
+    from fairlead.runs import clusters, pipelines, scheduling
     from fairlead.runs.publishing import prepare
 
     name = arguments.name or scheduling.default_name(traced.graph.flow)
     schedule = schedule_options.read_schedule(arguments, name) if arguments.kind == "CronWorkflow" else None
     declared = scheduling.Declared(name, read_labels(arguments.label), not arguments.no_cache, schedule)
     publication = prepare(project, traced).publication
-    manifests = scheduling.declare(publication, traced.graph, on, declared)
+    if arguments.kind == "PipelineSpec":
+        if arguments.diff:
+            raise _incomparable("a package differs from nothing that is there", "a cluster has no object of its kind")
+        manifests = list(pipelines.package(publication, traced.graph, on, declared))
+    else:
+        manifests = scheduling.declare(publication, traced.graph, on, declared)
     if arguments.diff:
         found = list(scheduling.differences(clusters.open_place(on), manifests))
         print("".join(found), end="")
@@ -122,6 +126,10 @@ def _print_launch(arguments: argparse.Namespace, project: Project, traced: Trace
     )
     _print(manifests, note, arguments.output)
     return 0
+
+
+def _incomparable(what: str, why: str) -> UsageError:
+    return UsageError(what, why=why, next="fairlead diff RUN RUN   or compare what is published: --as WorkflowTemplate")
 
 
 def _print(manifests: list[Manifest], note: str, form: str) -> None:

@@ -25,6 +25,7 @@ runs/<run>/metrics/<step>.<index>.<number>    what the attempt logged, one JSON 
 runs/<run>/checkpoints/<step>.<index>/        the step's checkpoint folder, or those that its pods have put there
 runs/<run>/final/<claim>                      everything above it replaces, once the run has ended
 published/<flow>/<digest>                     what a flow is before it runs, named by its bytes; create-once
+jobs/<digest>                                 the run of another system's job, by the digest of its id; create-once
 gc/active                                     the lease of whoever collects garbage
 gc/lock                                       locked by who uses or removes objects, in a folder
 damaged/<digest>                              damaged objects that a check has moved aside
@@ -35,6 +36,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fairlead.naming import digest_bytes
+
 OBJECTS = "objects/"
 CACHE = "cache/"
 CATALOG = "catalog/"
@@ -42,6 +45,7 @@ LAYERS = "layers/"
 PLATFORMS = "platforms/"
 RUNS = "runs/"
 PUBLISHED = "published/"
+JOBS = "jobs/"
 COLLECTOR = "gc/active"
 COLLECTOR_LOCK = "gc/lock"
 DAMAGED = "damaged/"
@@ -89,6 +93,11 @@ def spec_key(run: str, revision: int = 0) -> str:
 def published_key(flow: str, digest: str) -> str:
     """Return the key of what a flow is before it runs."""
     return f"{PUBLISHED}{flow}/{digest}"
+
+
+def job_key(job: str) -> str:
+    """Return the key that says which run a job of another system's is."""
+    return JOBS + digest_bytes(job.encode())
 
 
 def layer_fault_key(run: str, layer: str) -> str:

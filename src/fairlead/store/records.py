@@ -377,6 +377,17 @@ class Handover(_Record, frozen=True, kw_only=True):
     cancels_before: int = 0
 
 
+class JobRun(_Record, frozen=True, kw_only=True):
+    """Which run a job of another system's pipelines is.
+
+    Attributes:
+        created: When the run was made, in seconds since 1970.
+    """
+
+    run: str
+    created: float
+
+
 class Event(_Record, frozen=True, kw_only=True):
     """Something that people asked of a run: ``cancel``, ``label`` or ``pin``."""
 

@@ -21,6 +21,7 @@ from fairlead.targets.restricted import pod_faults
 from fairlead.targets.scheduling import scheduling
 from fairlead.targets.validating import pod_field_faults
 from fairlead.targets.volumes import (
+    BROUGHT,
     DELIVERED,
     FACTS,
     WORK,
@@ -218,7 +219,7 @@ def own_container(context: Context, module: str, *arguments: str) -> Container:
     """Return a container of Fairlead's own image, which needs no delivery."""
     return {
         "image": context.worker_image,
-        "command": ["python3", "/opt/fairlead/start.py", module, *arguments],
+        "command": ["python3", f"{BROUGHT}/start.py", module, *arguments],
         "volumeMounts": own_mounts(),
         "resources": SMALL,
         "securityContext": container_security(),
@@ -231,7 +232,7 @@ def _delivery(context: Context) -> Container:
     return {
         "name": "fairlead",
         "image": context.worker_image,
-        "command": ["cp", "-r", "/opt/fairlead/.", DELIVERED],
+        "command": ["cp", "-r", f"{BROUGHT}/.", DELIVERED],
         "volumeMounts": [{"name": "fairlead", "mountPath": DELIVERED}],
         "resources": SMALL,
         "securityContext": container_security(),

@@ -125,7 +125,7 @@ class Tasks:
         """Yield for each node that another waits for how it must have ended, wider rather than too narrow."""
         required = {scalar.node for scalar in scalars(node.when)} if node.when is not None else set()
         for binding in node.inputs.values():
-            required.update(_required(binding))
+            required.update(required_by(binding))
         for need in sorted(graphs.needs(node) & self._order.nodes.keys()):
             words = ["Succeeded"]
             if self._graph.nodes[need].each:  # some of its items may do, or it has none
@@ -200,12 +200,12 @@ def _position(fact: str) -> tuple[str, int]:
     return kind, int(position)
 
 
-def _required(binding: graphs.Binding) -> set[int]:
+def required_by(binding: graphs.Binding) -> set[int]:
     """Return the nodes without which a binding has no value."""
     if isinstance(binding, graphs.Literally | graphs.FirstOf):
         return set()
     if isinstance(binding, graphs.ListOf):
-        return {need for item in binding.items for need in _required(item)}
+        return {need for item in binding.items for need in required_by(item)}
     if isinstance(binding, graphs.DictOf):
-        return {need for item in binding.items.values() for need in _required(item)}
+        return {need for item in binding.items.values() for need in required_by(item)}
     return {output.node for output in outputs_in(binding)}

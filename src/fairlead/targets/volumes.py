@@ -21,6 +21,8 @@ from fairlead.targets.orders import Manifest
 
 DELIVERED = "/fairlead"
 """Where the worker lies in a step's container, delivered by an init container."""
+BROUGHT = "/opt/fairlead"
+"""Where it lies in Fairlead's own image, and in images that bring it."""
 WORK = "/fairlead-work"
 """Where the worker keeps code, downloads and the log of its attempt."""
 FACTS = f"{WORK}/facts"

@@ -19,6 +19,8 @@ def main() -> None:
         known = ", ".join(sorted(each[2:3] + "." + each[3:] for each in os.listdir(here) if each.startswith("cp")))
         sys.exit(f"fairlead: this image has Python {sys.version.split()[0]}; the worker knows: {known}")
     sys.path[0:1] = []
+    for folder in filter(None, os.environ.pop("FAIRLEAD_VARIABLES", "").split(os.pathsep)):
+        add_variables(folder)
     packages = os.environ.pop("FAIRLEAD_PACKAGES", "")
     if packages:
         add_packages(packages)
@@ -26,6 +28,14 @@ def main() -> None:
     os.environ["FAIRLEAD_START"] = os.path.abspath(__file__)
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def add_variables(folder: str) -> None:
+    """Make each file of a folder, where a Secret lies, the variable of its name; those that are there stay."""
+    for name in os.listdir(folder):
+        if not name.startswith("."):  # the volume's own
+            with open(os.path.join(folder, name)) as file:
+                os.environ.setdefault(name, file.read())
 
 
 def add_packages(folder: str) -> None:
