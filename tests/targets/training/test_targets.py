@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import fairlead.targets.training.table as table
 from fairlead.errors import SpecError, UsageError
 from fairlead.specs.hardware import Advertised, Hardware, hardware_faults
-from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch
+from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch, XGBoost
 from fairlead.specs.steps import FunctionStep, Overlay, Step
 from fairlead.targets import naming, pods
 from fairlead.targets.hardware import by_role, claims
@@ -56,6 +56,7 @@ GANGS: dict[str, st.SearchStrategy[Any]] = {
     "jax": st.builds(Jax, **RANKS),
     "tensorflow": st.builds(TensorFlow, **RANKS),
     "mpi": st.builds(Mpi, **RANKS),
+    "xgboost": st.builds(XGBoost, **RANKS),
     "ray": st.builds(Ray, workers=COUNTS, roles=roles("ray")),
     "spark": st.builds(Spark, executors=COUNTS, roles=roles("spark")),
     "dask": st.builds(Dask, workers=COUNTS, roles=roles("dask")),
