@@ -16,6 +16,7 @@ _BESIDE = {
     "dask-operator": operators.dask,
     "kuberay": operators.kuberay,
     "mpi-operator": mpi_operator.operated,
+    "spark-operator": operators.spark,
     "training-operator": training_operator.operated,
 }
 """What can be run beside a testbed."""
