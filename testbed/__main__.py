@@ -16,6 +16,7 @@ _BESIDE = {
     "dask-operator": operators.dask,
     "kuberay": operators.kuberay,
     "mpi-operator": mpi_operator.operated,
+    "spark-operator": operators.spark,
     "storage": storage.provided,
     "training-operator": training_operator.operated,
 }

@@ -1,6 +1,6 @@
-"""Operators that are started beside a running testbed for a while, with their definitions: KubeRay and Dask's.
+"""Operators that are started beside a running testbed for a while, with their definitions: KubeRay, Dask's and Spark's.
 
-Neither has webhooks. Nothing of them is left at the end.
+None has webhooks here. Nothing of them is left at the end.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from . import building, kubectl, processes, versions
 from .faults import BuildFailed
 from .state import State
 
-_RAY_HEALTH_PORT, _DASK_HEALTH_PORT = 9460, 9461
+_RAY_HEALTH_PORT, _DASK_HEALTH_PORT, _SPARK_HEALTH_PORT = 9460, 9461, 9462
 _STARTING_S = 120.0
 
 
@@ -65,8 +67,46 @@ def dask(state: State) -> Iterator[tuple[str, ...]]:
 
 
 @contextlib.contextmanager
+def spark(state: State) -> Iterator[tuple[str, ...]]:
+    """Run Spark's operator, without the webhook that changes pods: pods from templates need none. As `kuberay`.
+
+    It submits applications by ``spark-submit``, for which this machine needs a Java runtime; PySpark brings the rest.
+    Their templates it writes below ``/tmp/spark``. Spark's client can't read the administrator's key, an elliptic one:
+    it is given a token of the account that drivers have.
+    """
+    folder = building.build("spark-operator")
+    server = kubectl.run(state, "config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}")
+    place = urlsplit(server)
+    home = next(python_environment("frameworks").glob("lib/python*/site-packages/pyspark"))
+    token = kubectl.run(state, "create", "token", "fairlead-driver", "--namespace=fairlead", "--duration=12h")
+    submitting = {
+        "SPARK_HOME": str(home),
+        "PYSPARK_PYTHON": sys.executable,
+        "KUBERNETES_SERVICE_HOST": place.hostname or "",
+        "KUBERNETES_SERVICE_PORT": str(place.port),
+        "KUBERNETES_AUTH_TRYKUBECONFIG": "false",
+        "KUBERNETES_AUTH_TOKEN": token.strip(),
+        "KUBERNETES_CERTS_CA_FILE": str(state.certificates / "ca.crt"),
+    }
+    command: list[str | Path] = [
+        folder / "spark-operator", "controller", "start", "--enable-ui-service=false",
+        f"--health-probe-bind-address=127.0.0.1:{_SPARK_HEALTH_PORT}",
+    ]  # fmt: skip
+    kinds = ("sparkapplication", "scheduledsparkapplication", "sparkconnect")
+    definitions = [folder / f"crds/sparkoperator.k8s.io_{kind}s.yaml" for kind in kinds]
+    with _operated(state, "spark-operator", command, definitions, _SPARK_HEALTH_PORT, "/readyz", submitting):
+        yield kinds
+
+
+@contextlib.contextmanager
 def _operated(
-    state: State, name: str, command: list[str | Path], definitions: Iterable[Path], port: int, path: str
+    state: State,
+    name: str,
+    command: list[str | Path],
+    definitions: Iterable[Path],
+    port: int,
+    path: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
     """Run an operator with its definitions, and take both away at the end, with all objects of its kinds."""
     manifest = (kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8")
@@ -75,7 +115,8 @@ def _operated(
         kubectl.applied(state, [*definitions], manifest) as remove,
     ):
         log = Path(scratch) / "operator.log"
-        with processes.beside(command, log, Path(scratch), {"KUBECONFIG": str(state.kubeconfig)}) as process:
+        given = {"KUBECONFIG": str(state.kubeconfig), **environment}
+        with processes.beside(command, log, Path(scratch), given) as process:
             processes.wait_ready(name, process, log, port, path, _STARTING_S)
             yield
             remove()  # while it still runs: what it has made may wait for it to be removed

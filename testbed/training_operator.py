@@ -18,7 +18,7 @@ from . import building, kubectl, processes
 from .certificates import Certificate, authority, sign
 from .state import State
 
-KINDS = ("pytorchjob", "tfjob", "jaxjob")
+KINDS = ("pytorchjob", "tfjob", "jaxjob", "xgboostjob")
 WEBHOOK_PORT, HEALTH_PORT = 9450, 9451
 _STARTING_S = 120.0
 

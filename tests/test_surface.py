@@ -95,7 +95,18 @@ def test_the_names_of_runtimes_and_spaces_are_these() -> None:
             if getattr(each, "__module__", "") == module.__name__ and name[0] != "_"
         }
 
-    assert functions(runtimes) == {"dask", "jax", "mpi", "ray", "role", "single", "spark", "tensorflow", "torch"}
+    assert functions(runtimes) == {
+        "dask",
+        "jax",
+        "mpi",
+        "ray",
+        "role",
+        "single",
+        "spark",
+        "tensorflow",
+        "torch",
+        "xgboost",
+    }
     assert functions(space) == {"choice", "integers", "loguniform", "uniform"}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fairlead.errors import nearest
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import ROLES, Dask, Jax, Mpi, Ray, Role, Single, Spark, TensorFlow, Torch
+from fairlead.specs.runtimes import ROLES, Dask, Jax, Mpi, Ray, Role, Single, Spark, TensorFlow, Torch, XGBoost
 
 
 def single() -> Single:
@@ -46,6 +46,11 @@ def tensorflow(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[st
 def mpi(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[str, Role] | None = None) -> Mpi:
     """MPI ranks."""
     return Mpi(nodes=nodes, processes_per_node=processes_per_node, roles=dict(roles or {}))
+
+
+def xgboost(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[str, Role] | None = None) -> XGBoost:
+    """XGBoost workers, with the ``DMLC_`` variables of the tracker, which rank 0 starts, beside torchrun's."""
+    return XGBoost(nodes=nodes, processes_per_node=processes_per_node, roles=dict(roles or {}))
 
 
 def ray(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Ray:

@@ -73,6 +73,7 @@ RUNTIMES = st.one_of(
     st.builds(runtimes.Jax, nodes=COUNTS, processes_per_node=COUNTS, roles=roles("jax")),
     st.builds(runtimes.TensorFlow, nodes=COUNTS, roles=roles("tensorflow")),
     st.builds(runtimes.Mpi, nodes=COUNTS, roles=roles("mpi")),
+    st.builds(runtimes.XGBoost, nodes=COUNTS, roles=roles("xgboost")),
     st.builds(runtimes.Ray, workers=COUNTS, roles=roles("ray")),
     st.builds(runtimes.Spark, executors=COUNTS, roles=roles("spark")),
     st.builds(runtimes.Dask, workers=COUNTS, roles=roles("dask")),

@@ -174,7 +174,7 @@ def test_every_fault_of_a_sweep_is_named(fields: dict[str, Any], said: list[str]
 
 MADE: dict[str, Runtime] = {
     "single": runtimes.single(), "torch": runtimes.torch(2), "jax": runtimes.jax(2), "tensorflow": runtimes.tensorflow(2),
-    "mpi": runtimes.mpi(2), "ray": runtimes.ray(2), "spark": runtimes.spark(2), "dask": runtimes.dask(2),
+    "mpi": runtimes.mpi(2), "ray": runtimes.ray(2), "spark": runtimes.spark(2), "dask": runtimes.dask(2), "xgboost": runtimes.xgboost(2),
 }  # fmt: skip
 
 

@@ -46,8 +46,10 @@ SHARED: dict[str, Any] = specs.SHARED | {
     ).map(tuple),
     "overlays": st.just(()),
 }  # fmt: skip
-STEPS = st.one_of(
-    st.builds(steps.FunctionStep, function=st.just("mod:work"), **SHARED),
+FUNCTION_STEPS = st.builds(steps.FunctionStep, function=st.just("mod:work"), **SHARED).filter(
+    lambda step: not list(step_refusals(step))
+)
+STEPS = FUNCTION_STEPS | st.one_of(
     st.builds(steps.DriverStep, function=st.just("mod:work"), **SHARED),
     st.builds(steps.SweepStep, trial=st.just("s0"), space=st.just({}), metric=st.just("m"), direction=st.just("maximize"), **SHARED),
 ).filter(lambda step: not list(step_refusals(step)))  # fmt: skip

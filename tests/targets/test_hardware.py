@@ -20,13 +20,13 @@ from fairlead.specs import documents
 from fairlead.specs.contexts import context_faults
 from fairlead.specs.hardware import Hardware, hardware_faults
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import RankRuntime, Torch
+from fairlead.specs.runtimes import RankRuntime, Role, Spark, Torch
 from fairlead.specs.steps import FunctionStep
 from fairlead.targets import hardware, job, naming, pods, workflow
 from fairlead.targets.fitting import never_fits
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import refusals
-from fairlead.targets.training import indexed_job
+from fairlead.targets.training import indexed_job, spark_application
 from fairlead.targets.training.target import Gang
 from servers.apiserver import ApiServer
 from specs.strategies import GPUS
@@ -174,6 +174,32 @@ def test_slices_of_cards_that_are_claimed_are_claimed_of_their_own_class() -> No
         "device.attributes['gpu.nvidia.com'].productName in ['NVIDIA H200']",
         "device.attributes['gpu.nvidia.com'].profile == '1g.18gb'",
     ]
+
+
+def of_spark(driver: str) -> FunctionStep:
+    roles = {"driver": Role(resources=Resources(gpus=driver))}
+    return msgspec.structs.replace(work("H200:1"), runtime=Spark(executors=2, roles=roles))
+
+
+def test_roles_of_a_cluster_claim_devices_of_their_own() -> None:
+    step = of_spark("H200-MIG-1g.18gb:1")
+    place = submission(one_step(step), PLACE)
+    classes = {
+        each["metadata"]["name"]: each["spec"]["spec"]["devices"]["requests"][0]["exactly"]["deviceClassName"]
+        for each in hardware.claims(place, [step])
+    }
+    (made,) = spark_application.render(Gang(place, step, "work", 0, 1))
+    for role, name in (("driver", "mig.nvidia.com"), ("executor", "gpu.nvidia.com")):
+        (claim,) = made["spec"][role]["template"]["spec"]["resourceClaims"]
+        assert classes[claim["resourceClaimTemplateName"]] == name
+        assert "gpu" not in made["spec"][role]  # which is an extended resource's
+
+
+def test_a_role_is_refused_what_the_hardware_does_not_have() -> None:
+    context = msgspec.structs.replace(PLACE, hardware=described({"accelerators": {"H200": {}}}))
+    (fault,) = refusals(one_step(of_spark("T4:1")), context)
+    assert fault.path == "steps.work.runtime.roles.driver.resources.gpus"
+    assert fault.message == "the context's hardware has no T4; it has H200"
 
 
 # Refused -------------------------------------------------------------------------------------

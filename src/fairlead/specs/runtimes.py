@@ -60,6 +60,10 @@ class Mpi(_Ranks, frozen=True, kw_only=True, tag="mpi"):
     """MPI ranks."""
 
 
+class XGBoost(_Ranks, frozen=True, kw_only=True, tag="xgboost"):
+    """XGBoost workers, joined over a tracker that rank 0 starts."""
+
+
 class Ray(_Runtime, frozen=True, kw_only=True, tag="ray"):
     """A Ray cluster for the duration of the step, which runs on its head."""
 
@@ -93,7 +97,7 @@ class Dask(_Runtime, frozen=True, kw_only=True, tag="dask"):
         return {"client": 1, "scheduler": 1, "worker": self.workers}
 
 
-RankRuntime = Torch | Jax | TensorFlow | Mpi
+RankRuntime = Torch | Jax | TensorFlow | Mpi | XGBoost
 """Every process runs the step."""
 ClusterRuntime = Ray | Spark | Dask
 """One process runs the step, and has the others work for it."""
@@ -107,6 +111,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "jax": frozenset({"worker"}),
     "tensorflow": frozenset({"chief", "worker", "ps", "evaluator"}),
     "mpi": frozenset({"launcher", "worker"}),
+    "xgboost": frozenset({"master", "worker"}),
     "ray": frozenset({"head", "worker"}),
     "spark": frozenset({"driver", "executor"}),
     "dask": frozenset({"client", "scheduler", "worker"}),

@@ -13,12 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from fairlead.errors import Fault
 from fairlead.naming import digest_bytes
 from fairlead.specs.accelerators import AcceleratorRequest
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.hardware import Advertised, Extra, Toleration, advertised, label_form
-from fairlead.specs.runtimes import RankRuntime
+from fairlead.specs.runtimes import ClusterRuntime, RankRuntime
 from fairlead.specs.steps import Step
 from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
@@ -34,17 +36,42 @@ _ONE_HOST_OF_EIGHT = "2x4"
 
 def hardware_refusals(step: Step, context: Context) -> Iterator[Fault]:
     """Yield what of a step's accelerators a context's hardware can't give, with paths below the step."""
-    asked = step.resources.accelerator
+    for path, each in by_role(step).items():
+        for why in _lacking(context, each.resources.accelerator):
+            yield Fault(f"{path}.gpus", why)
+
+
+def _lacking(context: Context, asked: AcceleratorRequest | None) -> Iterator[str]:
     if asked is None:
         return
     try:
         found = advertised(context.hardware, asked)
     except LookupError as error:
-        yield Fault("resources.gpus", str(error.args[0]))
+        yield str(error.args[0])
         return
     if found.sharing and asked.count > 1:
         why = f"are shares ({found.sharing}), which may be of one card: ask for 1"
-        yield Fault("resources.gpus", f"{asked.count} of {asked.model.name} {why}")
+        yield f"{asked.count} of {asked.model.name} {why}"
+
+
+def by_role(step: Step) -> dict[str, Step]:
+    """Return a step as its pods have it, by the path of their resources: the nodes of a role may have their own."""
+    runtime = step.runtime
+    if not isinstance(runtime, ClusterRuntime):
+        return {"resources": step}
+    found = {}
+    for role in runtime.nodes_by_role:
+        path = f"runtime.roles.{role}.resources" if role in runtime.roles else "resources"
+        found[path] = msgspec.structs.replace(step, resources=runtime.resources_of(role, step.resources))
+    return found
+
+
+def devices(context: Context, step: Step) -> dict[str, int]:
+    """Return how much of which extended resource a step's accelerators are; nothing where they are claimed."""
+    asked, found = _found(context, step)
+    if asked is None or found.device_class:
+        return {}
+    return {resource_name(asked, found): (devices_per_node(step) or asked.count) * found.units}
 
 
 def device_resources(context: Context, step: Step) -> dict[str, str]:
@@ -53,7 +80,7 @@ def device_resources(context: Context, step: Step) -> dict[str, str]:
     if asked is None:
         return {}
     count = devices_per_node(step) or asked.count
-    own = {} if found.device_class else {resource_name(asked, found): str(count * found.units)}
+    own = {name: str(amount) for name, amount in devices(context, step).items()}
     for extra in _extras(found, step):
         own |= _times(extra.per_device, count) | _times(extra.per_node, 1)
     return own
@@ -123,8 +150,8 @@ def _product_labels(asked: AcceleratorRequest, found: Advertised) -> tuple[str, 
 def claims(submission: Submission, steps: Iterable[Step]) -> list[Manifest]:
     """Compile the templates of the claims that the pods of some steps refer to, each once."""
     found: dict[str, Manifest] = {}
-    for step in steps:
-        spec = _claim_spec(submission.context, step)
+    for each in (each for step in steps for each in by_role(step).values()):
+        spec = _claim_spec(submission.context, each)
         if spec:
             name = _claim_name(submission, spec)
             labels = naming.run_labels(submission)

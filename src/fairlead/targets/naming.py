@@ -38,6 +38,9 @@ REPLICA = "training.kubeflow.org/replica-index"
 """The label in which the Kubeflow Training Operator gives a pod its index."""
 NODE_OF_GANG = PREFIX + "node-of-gang"
 """The annotation of a pod that says so itself, where its component does not."""
+FIRST_NODE = PREFIX + "first-node"
+"""An annotation: which node of its gang the first pod of a role is, where a component counts each role from 0."""
+
 _NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", REPLICA, NODE_OF_GANG)
 """Where the kinds of objects that gangs become write down which of their pods one is."""
 
@@ -132,7 +135,8 @@ def gang_node(pod: Mapping[str, Any]) -> int | None:
     """Return the number of the node of its gang that a pod is, or None where nothing says it."""
     metadata = pod["metadata"]
     told = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
-    return next((int(told[each]) for each in _NODE_OF_GANG if each in told), None)
+    index = next((int(told[each]) for each in _NODE_OF_GANG if each in told), None)
+    return None if index is None else index + int(told.get(FIRST_NODE, 0))
 
 
 def instance_of(pod: Mapping[str, Any], graph: Graph) -> tuple[str, int] | None:

@@ -17,7 +17,7 @@ from fairlead.specs.requirements import read_requirements
 from fairlead.specs.runtimes import ClusterRuntime, GangRuntime
 from fairlead.specs.steps import ContainerStep, Step
 from fairlead.specs.volumes import Volume
-from fairlead.targets.hardware import devices_per_node, hardware_refusals
+from fairlead.targets.hardware import by_role, devices_per_node, hardware_refusals
 from fairlead.targets.naming import PREFIX, dns_label
 from fairlead.targets.overlays import KINDS
 from fairlead.targets.restricted import annotation_faults
@@ -62,8 +62,9 @@ def step_refusals(step: Step) -> Iterator[Fault]:
     """Yield why a step can't run on a cluster, with paths below it."""
     if step.runtime.roles and not isinstance(step.runtime, ClusterRuntime):
         yield Fault("runtime.roles", "can't be had on a cluster yet: all nodes of a gang are alike")
-    if devices_per_node(step) is None:
-        yield Fault("resources.gpus", _unshared(step))
+    for path, each in by_role(step).items():
+        if devices_per_node(each) is None:
+            yield Fault(f"{path}.gpus", _unshared(each))
     for overlay in step.overlays:
         kinds = [*KINDS, *(kind for each in targets().values() for kind in (*each.overlays, each.awaited.kind))]
         if overlay.kind not in kinds:

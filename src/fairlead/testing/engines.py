@@ -384,7 +384,7 @@ class EngineContract:
         ended = _succeeded(launch(file, "kinds", {}))
         found = {
             kind: [json.loads(_log(launch, ended, kind, rank=rank)) for rank in (0, 1)]
-            for kind in ("torch", "jax", "tensorflow", "mpi")
+            for kind in ("torch", "jax", "tensorflow", "mpi", "xgboost")
         }
         for both in found.values():
             places = [(each["RANK"], each["WORLD_SIZE"], each["LOCAL_RANK"], each["NODE_RANK"]) for each in both]
@@ -392,6 +392,10 @@ class EngineContract:
             assert all(each["MASTER_ADDR"] and int(each["MASTER_PORT"]) for each in both)
         assert [each["OMPI_COMM_WORLD_RANK"] for each in found["mpi"]] == ["0", "1"]
         assert [each["OMPI_COMM_WORLD_SIZE"] for each in found["mpi"]] == ["2", "2"]
+        assert [each["DMLC_TASK_ID"] for each in found["xgboost"]] == ["0", "1"]
+        assert {each["DMLC_NUM_WORKER"] for each in found["xgboost"]} == {"2"}
+        for each in found["xgboost"]:
+            assert (each["DMLC_TRACKER_URI"], each["DMLC_TRACKER_PORT"]) == (each["MASTER_ADDR"], each["MASTER_PORT"])
         settings = [json.loads(each["TF_CONFIG"]) for each in found["tensorflow"]]
         assert [each["task"] for each in settings] == [{"type": "worker", "index": index} for index in (0, 1)]
         workers = settings[0]["cluster"]["worker"]

@@ -439,8 +439,8 @@ def rank_of_kind() -> None:
 
 
 def _print_environment() -> None:
-    names = ("RANK", "LOCAL_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK", "MASTER_", "TF_CONFIG", "OMPI_", "FAIRLEAD_")
-    print(json.dumps(environment(*names)))
+    names = ("RANK", "LOCAL_", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK", "MASTER_", "TF_CONFIG", "OMPI_", "DMLC_")
+    print(json.dumps(environment(*names, "FAIRLEAD_")))
 
 
 @flow
@@ -456,6 +456,7 @@ def kinds() -> Any:
     rank_of_kind.options(name="jax", runtime=runtimes.jax(nodes=2))()
     rank_of_kind.options(name="tensorflow", runtime=runtimes.tensorflow(nodes=2))()
     rank_of_kind.options(name="mpi", runtime=runtimes.mpi(nodes=2))()
+    rank_of_kind.options(name="xgboost", runtime=runtimes.xgboost(nodes=2))()
 
 
 @step(runtime=runtimes.torch(nodes=2), retries=Retries(user=1, backoff="10ms"))

@@ -322,6 +322,13 @@ def _rank_environment(task: WorkerTask) -> dict[str, str]:
             "OMPI_COMM_WORLD_SIZE": str(rank.world_size),
             "OMPI_COMM_WORLD_LOCAL_RANK": str(rank.local_rank),
         }
+    if rank.kind == "xgboost":
+        environment |= {
+            "DMLC_TRACKER_URI": rank.master_address,
+            "DMLC_TRACKER_PORT": str(rank.master_port),
+            "DMLC_NUM_WORKER": str(rank.world_size),
+            "DMLC_TASK_ID": str(rank.rank),
+        }
     return environment
 
 

@@ -64,7 +64,17 @@ def reduced() -> float:
     return total + rank
 
 
-def trained() -> float:
+def most_rounds() -> int:
+    """Return how often agents have begun anew because of a rank of theirs: each counts its own."""
+    import torch
+    import torch.distributed as dist
+
+    found = torch.tensor([int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))])
+    dist.all_reduce(found, op=dist.ReduceOp.MAX)
+    return int(found)
+
+
+def trained() -> tuple[float, int]:
     """Fit y = 3 x, each rank on data of its own; both end with the same weight only if gradients are averaged."""
     import torch
     import torch.distributed as dist
@@ -84,36 +94,34 @@ def trained() -> float:
     dist.all_gather(both, torch.tensor([weight]))
     print(f"rank {dist.get_rank()} on {socket.gethostname()} has {weight}", flush=True)
     assert len({float(each) for each in both}) == 1 and len(both) == 2
+    rounds = most_rounds()
     dist.destroy_process_group()
-    return weight
+    return weight, rounds
 
 
 @step(runtime=runtimes.torch(nodes=2), image=TORCH, **SMALL)
 def together() -> float:
-    return trained()
+    return trained()[0]
 
 
 @step(runtime=runtimes.torch(nodes=2, nodes_min=1), image=TORCH, overlays=AGENT, **SMALL)
 def elastic() -> tuple[float, int]:
-    round_ = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
-    if round_ == 0 and os.environ["RANK"] == "1":
+    if (os.environ["TORCHELASTIC_RESTART_COUNT"], os.environ["RANK"]) == ("0", "1"):
         os._exit(7)
-    return trained(), round_
+    return trained()
 
 
 @step(runtime=runtimes.torch(nodes=2, nodes_min=1), image=TORCH, overlays=AGENT, **SMALL)
 def deserted() -> int:
     """Go on until another round has begun; a rank that loses the others has an error, and its agent begins one."""
-    import torch
     import torch.distributed as dist
 
     dist.init_process_group("gloo")
-    round_ = int(os.environ["TORCHELASTIC_RESTART_COUNT"])
-    print(f"round {round_} with {dist.get_world_size()}", flush=True)
-    while not round_:
-        dist.all_reduce(torch.zeros(1))
+    print(f"round {most_rounds()} with {dist.get_world_size()}", flush=True)
+    while not (found := most_rounds()):
         time.sleep(0.2)
-    return round_
+    dist.destroy_process_group()
+    return found
 
 
 @step(runtime=runtimes.torch(nodes=2), retries=Retries(user=1, infrastructure=0), cpu="50m", memory="128Mi", cache=False)
@@ -129,6 +137,18 @@ def configured() -> list[str]:
 
     config = json.loads(os.environ["TF_CONFIG"])
     return [*config["cluster"]["worker"], config["task"]["type"], str(config["task"]["index"])]
+
+
+@step(runtime=runtimes.xgboost(nodes=3), cpu="50m", memory="128Mi", cache=False)
+def tracked() -> list[str]:
+    """Be the first to end, as rank 0; the others leave their records all the same."""
+    import socket
+
+    rank = os.environ["DMLC_TASK_ID"]
+    if rank != "0":
+        time.sleep(8)
+    print(f"rank {rank} on {socket.gethostname()}", flush=True)
+    return [os.environ[f"DMLC_{name}"] for name in ("TRACKER_URI", "TRACKER_PORT", "NUM_WORKER", "TASK_ID")]
 
 
 @step(runtime=runtimes.jax(nodes=2), cpu="50m", memory="128Mi", cache=False)
@@ -165,6 +185,11 @@ def breaking():
 @flow
 def configuring():
     return configured()
+
+
+@flow
+def tracking():
+    return tracked()
 
 
 @flow
@@ -274,6 +299,18 @@ def test_workers_of_a_tfjob_have_a_place_for_each_rank(store: Store, tmp_path: P
     *workers, kind, index = flow_result(store, run)
     assert [each.rpartition("-worker-")[2] for each in workers] == ["0:29501", "1:29501"]
     assert (kind, index) == ("worker", "0")
+
+
+def test_ranks_of_an_xgboostjob_know_its_tracker_and_outlive_the_master_that_is_done_first(
+    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+) -> None:
+    run = _succeeded(f"{written(tmp_path)}:tracking", "xgboostjob", capsys)
+    uri, *others = flow_result(store, run)
+    assert uri.endswith("-master-0") and others == ["29500", "3", "0"]
+    for rank, pod in enumerate(("master-0", "worker-0", "worker-1")):
+        assert call(["logs", f"{run}/tracked/0/{rank}"]) == 0
+        assert capsys.readouterr().out.rstrip().endswith(f"-{pod}")
+    wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
 
 
 def test_a_rank_that_fails_ends_the_attempt_and_each_one_counts(

@@ -25,7 +25,9 @@ from targets.goldens import CONTEXT, compare, golden, submission
 from targets.strategies import one_step
 from targets.training.gangs import FLOW, gangs, templates
 
-TARGETS = [each for each in table.targets().values() if each.runtimes & {"torch", "jax", "tensorflow", "mpi"}]
+TARGETS = [
+    each for each in table.targets().values() if each.runtimes & {"torch", "jax", "tensorflow", "mpi", "xgboost"}
+]
 """Those of ranks: whose pods make up a cluster of a framework, its own component says."""
 VOLCANO = msgspec.structs.replace(CONTEXT, queue="", gang_scheduler="volcano research")
 COSCHEDULING = msgspec.structs.replace(CONTEXT, queue="", gang_scheduler="coscheduling gangs")

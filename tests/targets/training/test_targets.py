@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import fairlead.targets.training.table as table
 from fairlead.errors import SpecError, UsageError
-from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch
+from fairlead.specs.hardware import Advertised, Hardware, hardware_faults
+from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch, XGBoost
 from fairlead.specs.steps import FunctionStep, Overlay, Step
 from fairlead.targets import naming, pods
-from fairlead.targets.refusals import step_refusals
+from fairlead.targets.hardware import by_role, claims
+from fairlead.targets.refusals import placing_refusals, step_refusals
 from fairlead.targets.restricted import pod_faults
 from fairlead.targets.training import conditions, dask_job, ray_job, spark_application
 from fairlead.targets.training.target import Gang, State, Target
+from specs.strategies import roles
 from targets.goldens import compare
 from targets.refused import PLACE
-from targets.strategies import NAMES, STEPS
+from targets.strategies import FUNCTION_STEPS, NAMES
 from targets.training.gangs import compiled, gangs, golden_of, is_of_a_node, templates
 
 TARGETS = list(table.targets().values())
@@ -45,53 +49,106 @@ def test_the_last_object_is_the_one_that_is_waited_for_and_all_are_of_the_kinds_
         assert all(each["metadata"]["namespace"] == gang.submission.namespace for each in made)
 
 
-GANGS = st.one_of(
-    st.builds(kind, nodes=st.integers(1, 500), processes_per_node=st.integers(1, 8))
-    for kind in (Torch, Jax, TensorFlow, Mpi)
-) | st.builds(Torch, nodes=st.integers(4, 500), processes_per_node=st.integers(1, 8), nodes_min=st.integers(1, 4))
-GANGS |= st.builds(Ray, workers=st.integers(1, 500)) | st.builds(Dask, workers=st.integers(1, 500))
-GANGS |= st.builds(Spark, executors=st.integers(1, 500))
+COUNTS = st.integers(1, 500)
+RANKS = {"nodes": COUNTS, "processes_per_node": st.integers(1, 8)}
+GANGS: dict[str, st.SearchStrategy[Any]] = {
+    "torch": st.builds(Torch, **RANKS) | st.builds(Torch, **RANKS | {"nodes": st.integers(4, 500), "nodes_min": st.integers(1, 4)}),
+    "jax": st.builds(Jax, **RANKS),
+    "tensorflow": st.builds(TensorFlow, **RANKS),
+    "mpi": st.builds(Mpi, **RANKS),
+    "xgboost": st.builds(XGBoost, **RANKS),
+    "ray": st.builds(Ray, workers=COUNTS, roles=roles("ray")),
+    "spark": st.builds(Spark, executors=COUNTS, roles=roles("spark")),
+    "dask": st.builds(Dask, workers=COUNTS, roles=roles("dask")),
+}  # fmt: skip
+NETWORK = {
+    "per_device": {"rdma/hca": 1}, "per_node": {"hugepages-2Mi": "64Mi"},
+    "gangs": {"per_node": {"vpc.amazonaws.com/efa": 8}, "annotations": {"k8s.v1.cni.cncf.io/networks": "rdma"}},
+}  # fmt: skip
+HARDWARE: dict[str, dict[str, Any]] = {
+    "nothing said": {},
+    "device plugins": {"labels": {"pool": ["a", "b"]}, "tolerations": [{"key": "team"}]},
+    "claims": {"device_class": "gpu.nvidia.com"},
+    "claims of products, and a network": {"device_class": "a", "products": ["NVIDIA A"], "selectors": ["true"], **NETWORK},
+    "MIG counted as cards": {"mig": "single", "products": ["NVIDIA A"]},
+    "time-slicing": {"sharing": "time-slicing", "products": ["NVIDIA A"]},
+    "MPS": {"sharing": "mps", "resource": "nvidia.com/gpu.shared"},
+    "parts of chips": {"resource": "aws.amazon.com/neuroncore", "units": 2},
+    "a network": NETWORK,
+}  # fmt: skip
+"""What a cluster's hardware may be like; said of each accelerator that a step asks for, of which it can be said."""
+
+
+def described(steps: Iterable[Step], fields: dict[str, Any]) -> Hardware | None:
+    """Return hardware that has all that some steps ask for."""
+    asked = [found for each in steps if (found := each.resources.accelerator)]
+    names = {
+        f"{each.model.name}-MIG-{each.mig_profile.name}" if each.mig_profile else each.model.name for each in asked
+    }
+    each_alone = (msgspec.convert({"accelerators": {name: fields}}, Hardware) for name in sorted(names))
+    found = [each.accelerators for each in each_alone if not any(hardware_faults(each))]
+    others = {name: Advertised() for name in names}
+    return Hardware(accelerators={name: each for known in (others, *found) for name, each in known.items()})
 
 
 @st.composite
-def gangs_of_any_step(draw: st.DrawFn) -> Gang:
-    step = msgspec.structs.replace(draw(STEPS.filter(lambda each: isinstance(each, FunctionStep))), runtime=draw(GANGS))
-    return Gang(PLACE, step, draw(NAMES), draw(st.integers(0, 9_999)), 1)
+def gangs_of_any_step(draw: st.DrawFn, kinds: frozenset[str]) -> Gang:
+    step = msgspec.structs.replace(
+        draw(FUNCTION_STEPS),
+        runtime=draw(st.one_of(GANGS[each] for each in sorted(kinds))),
+    )
+    context = msgspec.structs.replace(
+        PLACE.context, hardware=described(by_role(step).values(), HARDWARE[draw(st.sampled_from(sorted(HARDWARE)))])
+    )
+    place = msgspec.structs.replace(PLACE, context=context)
+    return Gang(place, step, draw(NAMES), draw(st.integers(0, 9_999)), 1)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-@settings(max_examples=60, deadline=None)
-@given(gang=gangs_of_any_step())
-def test_nothing_declared_is_dropped_and_every_pod_stays_restricted(target: Target, gang: Gang) -> None:
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_what_is_not_refused_compiles_whatever_the_hardware_nothing_is_dropped_and_every_pod_stays_restricted(
+    target: Target, data: st.DataObject
+) -> None:
     """Each field of the spec stands in a pod, or the target, or every cluster, refuses it."""
-    step = gang.step
-    if table.kind_of(step.runtime) not in target.runtimes or [*step_refusals(step), *target.faults(step)]:
-        return
-    try:
-        made = target.render(gang)
-    except SpecError:  # an overlay, which names its field
-        return
+    gang = data.draw(gangs_of_any_step(target.runtimes))
+    step, context = gang.step, gang.submission.context
+    assume(not [*step_refusals(step), *placing_refusals(step, context), *target.faults(step)])
+    made = target.render(gang)
     text = naming.as_json(made)
     assert len(text) <= BYTES_MAX and target.render(gang) == made
     found = [each for manifest in made for each in templates(manifest)]
     assert sum(_pods(manifest) for manifest in made) >= _nodes(step)
-    like = pods.rank_pod(gang.submission, step, f"--task={gang.attempt}")
+    like = [pods.rank_pod(gang.submission, each, f"--task={gang.attempt}") for each in by_role(step).values()]
+    claimed = {each["metadata"]["name"] for each in claims(gang.submission, [step])}
     for template in found:
         spec = template["spec"]
         assert list(pod_faults(spec, spec, "spec")) == []
         assert template["metadata"]["labels"].items() >= pods.step_labels(step).items()
         assert template["metadata"]["annotations"][naming.GANG] == gang.attempt
+        assert {each["resourceClaimTemplateName"] for each in spec.get("resourceClaims", ())} <= claimed
     for template in filter(is_of_a_node, found):
-        spec = template["spec"]
-        name = template["metadata"]["annotations"].get(pods.CONTAINER, pods.MAIN)
-        main = next(each for each in spec["containers"] if each["name"] == name)
-        theirs = next(each for each in like["containers"] if each["name"] == pods.MAIN)
-        for field in ("image", "resources", "volumeMounts", "securityContext", "envFrom"):
-            assert main.get(field) == theirs.get(field), field
-        assert {_named(each) for each in theirs["env"]} <= {_named(each) for each in main["env"]}
-        for field in like.keys() - {"containers", "subdomain", "initContainers", *_OWN.get(target.name, ())}:
-            assert spec[field] == like[field], field
-        assert [each for each in spec["initContainers"] if each["name"] != "code"] == like["initContainers"]
+        _holds_all(template, like, but=_OWN.get(target.name, ()))
+
+
+def _holds_all(template: dict[str, Any], like: list[dict[str, Any]], but: Iterable[str]) -> None:
+    """Hold the pod of a node against that of a rank with the same resources."""
+    spec = template["spec"]
+    name = template["metadata"]["annotations"].get(pods.CONTAINER, pods.MAIN)
+    main = next(each for each in spec["containers"] if each["name"] == name)
+    same = [
+        each
+        for each in like
+        if (pods.main_of(each)["resources"], each["volumes"]) == (main["resources"], spec["volumes"])
+    ]
+    assert same, "no role has such resources"
+    theirs = pods.main_of(same[0])
+    for field in ("image", "volumeMounts", "securityContext", "envFrom"):
+        assert main.get(field) == theirs.get(field), field
+    assert {_named(each) for each in theirs["env"]} <= {_named(each) for each in main["env"]}
+    for field in same[0].keys() - {"containers", "subdomain", "initContainers", *but}:
+        assert spec[field] == same[0][field], field
+    assert [each for each in spec["initContainers"] if each["name"] != "code"] == same[0]["initContainers"]
 
 
 _OWN = {
@@ -114,7 +171,7 @@ def _named(variable: dict[str, Any]) -> str:
 def _pods(found: Any) -> int:
     """Return how many pods an object has, by the counts that stand beside its templates."""
     text = naming.as_json(found).decode()
-    return max(map(int, re.findall(r'"(?:completions|replicas|numNodes|instances)":(\d+)', text)), default=0)
+    return sum(map(int, re.findall(r'"(?:completions|replicas|numNodes|instances)":(\d+)', text)))
 
 
 @settings(max_examples=100, deadline=None)

@@ -62,7 +62,7 @@ def indexed(gang: Gang) -> dict[str, Any]:
 TARGET = Target(
     name="job",
     component="Kubernetes itself",
-    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi"}),
+    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi", "xgboost"}),
     resources=(Resource("", "v1", "Service", "services"), Resource("batch", "v1", "Job", "jobs")),
     render=render,
     state=conditions.state,

@@ -56,7 +56,7 @@ def places(gang: Gang) -> Places:
 TARGET = Target(
     name="jobset",
     component="JobSet",
-    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi"}),
+    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi", "xgboost"}),
     resources=(Resource("jobset.x-k8s.io", "v1alpha2", "JobSet", "jobsets"),),
     render=render,
     state=conditions.state,

@@ -21,7 +21,8 @@ from fairlead.targets.training.target import Gang, Resource
 
 COMPONENT = "the Kubeflow Training Operator (v1)"
 
-_OPENED = frozenset({"metadata.annotations", "metadata.labels", "spec.runPolicy.ttlSecondsAfterFinished"})
+OPENED = frozenset({"metadata.annotations", "metadata.labels", "spec.runPolicy.ttlSecondsAfterFinished"})
+"""What overlays can change of these kinds, beside the pods of their workers."""
 
 
 class Framework(NamedTuple):
@@ -71,7 +72,7 @@ def operated(
             },
         },
     }
-    return [naming.marked(overlaid(gang.step, made, ("spec", framework.replicas, "Worker", "template"), _OPENED))]
+    return [naming.marked(overlaid(gang.step, made, ("spec", framework.replicas, "Worker", "template"), OPENED))]
 
 
 ONCE: dict[str, Any] = {"backoffLimit": 0, "cleanPodPolicy": "Running"}

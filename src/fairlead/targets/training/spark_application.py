@@ -15,6 +15,7 @@ from fairlead.errors import Fault
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Spark
 from fairlead.targets import naming, pods
+from fairlead.targets.hardware import devices
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid, refused
 from fairlead.targets.resources import resources
@@ -111,15 +112,18 @@ def _driver(gang: Gang) -> Manifest:
 
 
 def _share(gang: Gang, role: str) -> dict[str, Any]:
-    """Return the cores and memory of a role, of which Spark makes requests and limits."""
-    step = pods.of_role(gang.step, role)
-    asked, declared = resources(gang.submission.context, step), step.resources
+    """Return the cores and memory of a role, of which Spark makes requests and limits, and the accelerators.
+
+    Those the templates have too, claims of devices among them; a queue counts what stands here.
+    """
+    context, step = gang.submission.context, pods.of_role(gang.step, role)
+    asked, declared = resources(context, step), step.resources
     return {
         "cores": max(1, declared.cpu_millis // 1000),
         "coreRequest": asked["requests"]["cpu"],
         "coreLimit": asked["limits"]["cpu"],
         **_memory(declared),
-        **_accelerators(step.resources, asked["limits"]),
+        **_accelerators(devices(context, step)),
     }
 
 
@@ -131,11 +135,12 @@ def _memory(declared: Resources) -> dict[str, str]:
     return {"memory": f"{heap}m", "memoryOverhead": f"{total - heap}m"}
 
 
-def _accelerators(declared: Resources, limits: dict[str, str]) -> dict[str, Any]:
-    if declared.accelerator is None:
+def _accelerators(found: dict[str, int]) -> dict[str, Any]:
+    """Return the extended resource as a queue counts it; devices that are claimed are none."""
+    if not found:
         return {}
-    name = next(each for each in limits if "/" in each)
-    return {"gpu": {"name": name, "quantity": int(limits[name])}}
+    ((name, amount),) = found.items()
+    return {"gpu": {"name": name, "quantity": amount}}
 
 
 TARGET = Target(

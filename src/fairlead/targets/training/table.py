@@ -24,6 +24,7 @@ from fairlead.targets.training import (
     spark_application,
     tf_job,
     train_job,
+    xgboost_job,
 )
 from fairlead.targets.training.gang_scheduling import group_resource, pod_group
 from fairlead.targets.training.target import Gang, Resource, Target
@@ -32,8 +33,8 @@ GROUP = "fairlead.training"
 """The group of entry points by which other packages add targets."""
 
 _OWN = (
-    mpi_job.TARGET, train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, job_set.TARGET,
-    indexed_job.TARGET, mpi_job_v1.TARGET, ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
+    mpi_job.TARGET, train_job.TARGET, pytorch_job.TARGET, tf_job.TARGET, jax_job.TARGET, xgboost_job.TARGET,
+    job_set.TARGET, indexed_job.TARGET, mpi_job_v1.TARGET, ray_job.TARGET, spark_application.TARGET, dask_job.TARGET,
 )  # fmt: skip
 """Those of Fairlead, for each runtime the more one does for gangs the earlier. An Indexed Job runs on every cluster:
 what runs ranks and stands behind it is taken only where it is asked for."""

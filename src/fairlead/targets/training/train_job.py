@@ -82,7 +82,7 @@ def _policy(runtime: RankRuntime) -> dict[str, Any]:
 TARGET = Target(
     name="trainjob",
     component="Kubeflow Trainer 2.3 or newer",
-    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi"}),
+    runtimes=frozenset({"torch", "jax", "tensorflow", "mpi", "xgboost"}),
     resources=(_RUNTIME, _JOB),
     overlays=(_RUNTIME.kind,),
     groups_itself=True,

@@ -43,6 +43,11 @@ def mpi() -> int:
     return 1
 
 
+@step(runtime=runtimes.xgboost(nodes=3), memory="2Gi", queue="batch")
+def xgboost() -> int:
+    return 1
+
+
 @step(
     runtime=runtimes.ray(workers=2, roles={"head": runtimes.role(cpu=1, memory="4Gi")}),
     gpus="A100:1",
@@ -78,4 +83,4 @@ def dask() -> int:
 
 @flow
 def training():
-    return [torch(), elastic(), jax(), tensorflow(), mpi(), ray(), spark(), dask()]
+    return [torch(), elastic(), jax(), tensorflow(), mpi(), xgboost(), ray(), spark(), dask()]

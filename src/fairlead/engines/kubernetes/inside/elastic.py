@@ -13,21 +13,19 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from fairlead.engines.kubernetes.inside.ranks import as_rank, record_deaths, run_ranks
+from fairlead.engines.kubernetes.inside.ranks import as_rank, outlast, record_deaths, recorded, run_ranks
 from fairlead.specs.runtimes import Torch, fewest_nodes
 from fairlead.store.backends import Backend
-from fairlead.store.history import attempts_of
-from fairlead.store.layout import Task, attempt_key
+from fairlead.store.layout import attempt_key
 from fairlead.worker.checkpoints import fetch_checkpoint
 from fairlead.worker.pods.children import run_child, starting
 from fairlead.worker.pods.place import open_store
 from fairlead.worker.ranks import ranks_on
-from fairlead.worker.running import task_name
 from fairlead.worker.tasks import Rank, WorkerTask
 
 EVICTED = 128 + signal.SIGTERM
@@ -55,10 +53,11 @@ def run_agent(backend: Backend, task: WorkerTask, node: int, work: Path) -> int:
     """
     death = run_child(task, work / "log-agent", work, timeout_s=None, module=_MODULE)
     if death is None:
+        outlast(backend, task, [0])  # the operator ends the job with the first pod that ends well
         return 0
     if death.kind == "Evicted":  # the others go on
         return EVICTED
-    if not any(_recorded(backend, task)):
+    if not any(recorded(backend, task)):
         assert isinstance(task.step.runtime, Torch)
         first = ranks_on(task.step.runtime, [node], "", 0, ())[0]
         record_deaths(backend, [as_rank(task, first)], [death])
@@ -86,18 +85,10 @@ def rank_of(environment: Mapping[str, str]) -> Rank:
 
 def forget(backend: Backend, task: WorkerTask, rank: Rank) -> None:
     """Remove what earlier rounds of an attempt have recorded of a rank; the first one's of those that are no more."""
-    for name in list(_recorded(backend, task)):
+    for name in list(recorded(backend, task)):
         assert name.rank is not None
         if name.rank == rank.rank or (rank.rank == 0 and name.rank >= rank.world_size):
             backend.delete(attempt_key(task.run, name))
-
-
-def _recorded(backend: Backend, task: WorkerTask) -> Iterator[Task]:
-    """Yield the ranks of which an attempt has records."""
-    own = task_name(task)
-    for _, found in attempts_of(backend, task.run, own.step, own.index):
-        if found.number == own.number and found.rank is not None:
-            yield found
 
 
 def _agent(path: Path) -> int:

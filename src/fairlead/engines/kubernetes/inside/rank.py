@@ -11,7 +11,7 @@ import sys
 
 from fairlead.engines.kubernetes.inside.elastic import is_elastic, run_agent
 from fairlead.engines.kubernetes.inside.nodes import arrive, node_parser
-from fairlead.engines.kubernetes.inside.ranks import record_deaths, run_ranks
+from fairlead.engines.kubernetes.inside.ranks import outlast, record_deaths, run_ranks
 from fairlead.errors import FairleadError
 
 
@@ -19,6 +19,7 @@ def main() -> int:
     """Run the ranks of this pod; returns the exit code."""
     parser = node_parser("fairlead-rank")
     parser.add_argument("--node-variable", default="")
+    parser.add_argument("--last", action="store_true")
     given, _ = parser.parse_known_args()
     try:
         return _run(given)
@@ -35,6 +36,8 @@ def _run(given: argparse.Namespace) -> int:
         return run_agent(node.backend, node.task, node.number, given.work)
     deaths = run_ranks(node.backend, node.tasks, given.work)
     record_deaths(node.backend, node.tasks, deaths)
+    if given.last and not any(deaths):
+        outlast(node.backend, node.task, range(node.ranks[0].world_size))
     return int(any(deaths))
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
 from fairlead.store.backends import Backend
-from fairlead.store.layout import attempt_key
+from fairlead.store.history import attempts_of
+from fairlead.store.layout import Task, attempt_key
 from fairlead.store.records import encode
 from fairlead.worker.pods.children import Death, record_of_death, run_children
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.running import task_name
 from fairlead.worker.tasks import Rank, WorkerTask
+
+LOOK_S = 1.0
+"""Seconds between two looks at which ranks have ended."""
 
 
 def as_rank(task: WorkerTask, rank: Rank) -> WorkerTask:
@@ -70,3 +75,17 @@ def record_deaths(
             again = task.retry or death.infrastructure if retry is None else retry
             found = record_of_death(task_name(task), death, cancelled=False, retry=again)
             backend.create(attempt_key(task.run, task_name(task)), encode(found))
+
+
+def recorded(backend: Backend, task: WorkerTask) -> Iterator[Task]:
+    """Yield the ranks of which an attempt has records."""
+    own = task_name(task)
+    for _, found in attempts_of(backend, task.run, own.step, own.index):
+        if found.number == own.number and found.rank is not None:
+            yield found
+
+
+def outlast(backend: Backend, task: WorkerTask, ranks: Iterable[int]) -> None:
+    """Wait until some ranks of an attempt have left records: where a component ends the gang with this pod."""
+    while not {*ranks} <= {each.rank for each in recorded(backend, task)}:
+        time.sleep(LOOK_S)
