@@ -1,6 +1,7 @@
-"""Volumes of steps on a real cluster: a training of two ranks with a claim's data, objects of a bucket, and its own.
+"""Volumes of steps on a real cluster: a training of two ranks that reads claims and writes others, and what goes then.
 
-The storage is what `testbed.storage` runs: buckets of the testbed's object store, mounted by a CSI driver.
+The storage is of two kinds: folders of the node, which are there beforehand, and what `testbed.storage` runs: buckets of
+the testbed's object store, which a CSI driver mounts, and makes for claims.
 """
 
 from __future__ import annotations
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -28,8 +31,9 @@ from testbed import state, storage
 pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
 
 PATIENCE_S = 300.0
-OBJECTS = "volumes-of-tests"
-"""The name of the volume and the claim of the bucket that is there before the run."""
+NAME = CLASS = "volumes-of-tests"
+"""The name of the volume and the claim that are there before a run, and the class of folders for those that are made."""
+WEIGHTS = {"a": b"0.5", "b": b"1.5"}
 FLOW = """
 import os
 from pathlib import Path
@@ -38,9 +42,9 @@ import fairlead
 from fairlead import Volume, flow, runtimes, step
 
 SMALL = {"cpu": "100m", "memory": "256Mi", "cache": False}
-DATA = Volume(name="data", path="/data", size="1Gi", storage_class="objects", access_mode="ReadWriteMany", lasts="run")
-MODELS = Volume(name="models", path="/models", size="1Gi", storage_class="objects", access_mode="ReadWriteMany", lasts="run")
-SCRATCH = Volume(name="scratch", path="/scratch", size="1Gi", storage_class="objects")
+DATA = Volume(name="data", path="/data", size="1Gi", storage_class="@CLASS@", access_mode="ReadWriteMany", lasts="run")
+MODELS = Volume(name="models", path="/models", size="1Gi", storage_class="@CLASS@", access_mode="ReadWriteMany", lasts="run")
+SCRATCH = Volume(name="scratch", path="/scratch", size="1Gi", storage_class="@CLASS@")
 OBJECTS = Volume(name="objects", path="/objects", claim="volumes-of-tests", sub_path="numbers", read_only=True)
 
 
@@ -83,6 +87,21 @@ def training():
     return collect(fit(prepare()))
 
 
+@step(volumes=[DATA], **SMALL)
+def breaks() -> int:
+    said = fairlead.volume("data") / "said"
+    tries = 1 + (len(said.read_text()) if said.exists() else 0)
+    said.write_text("x" * tries)
+    if tries == 1:
+        raise ValueError("at first")
+    return tries
+
+
+@flow
+def broken():
+    return breaks()
+
+
 @step(volumes=[Volume(name="data", path="/data", claim="nobody-made-it")], **SMALL)
 def waits() -> None: ...
 
@@ -93,85 +112,146 @@ def waiting():
 """
 
 
-@pytest.fixture(scope="module")
-def objects(cluster: Cluster) -> Iterator[Cluster]:
-    """Run the driver, with a bucket that has two objects, and a claim of it as an administrator makes one."""
+class Place(NamedTuple):
+    """A cluster with storage for the tests.
+
+    Attributes:
+        storage_class: The class of claims that are made.
+        goes: Whether the volumes of claims go with them.
+    """
+
+    cluster: Cluster
+    storage_class: str
+    goes: bool
+
+
+@pytest.fixture(scope="module", params=["folders", "objects"])
+def place(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Place]:
     if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
-        pytest.skip("the driver runs beside a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
-    reference = {"name": "object-store", "namespace": "csi-s3"}
-    with storage.provided(state.current()):
-        bucket = open_backend(f"s3://{cluster.bucket}/{OBJECTS}")
-        for name, weight in (("a", b"0.5"), ("b", b"1.5")):
+        pytest.skip("the storage is a testbed's: unset FAIRLEAD_TEST_KUBECONFIG")
+    with _folders(cluster) if request.param == "folders" else _objects(cluster) as found:
+        yield found
+
+
+@contextmanager
+def _folders(cluster: Cluster) -> Iterator[Place]:
+    """Have folders of the node for volumes, as an administrator makes them beforehand."""
+    with TemporaryDirectory(prefix="fairlead-volumes-", dir=state.current().folder) as root:
+        folders = {NAME: Path(root, NAME), **{f"{NAME}-{each}": Path(root, str(each)) for each in range(8)}}
+        for folder in folders.values():
+            folder.mkdir()
+            folder.chmod(0o777)  # whoever a pod runs as
+        (folders[NAME] / "numbers").mkdir()
+        for name, weight in WEIGHTS.items():
+            (folders[NAME] / "numbers" / name).write_bytes(weight)
+        volumes = {
+            name: {"hostPath": {"path": str(folder)}, "storageClassName": "" if name == NAME else CLASS}
+            for name, folder in folders.items()
+        }
+        with _made(cluster, volumes):
+            yield Place(cluster, CLASS, goes=False)
+
+
+@contextmanager
+def _objects(cluster: Cluster) -> Iterator[Place]:
+    """Run a CSI driver, with a folder of a bucket that has two objects, as a volume that an administrator makes."""
+    secret = {"name": "object-store", "namespace": "csi-s3"}
+    with storage.provided(state.current()), pytest.MonkeyPatch.context() as patched:
+        for name, value in cluster.store_environment.items():
+            patched.setenv(name, value)
+        bucket = open_backend(f"s3://{cluster.bucket}/{NAME}")
+        for name, weight in WEIGHTS.items():
             bucket.put(f"numbers/{name}", weight)
-        common = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-        cluster.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "PersistentVolume",
-                "metadata": {"name": OBJECTS},
-                "spec": {
-                    **common,
-                    "capacity": {"storage": "1Gi"},
-                    "claimRef": {"namespace": cluster.namespace, "name": OBJECTS},
-                    "csi": {
-                        "driver": storage.DRIVER,
-                        "volumeHandle": f"{cluster.bucket}/{OBJECTS}",
-                        "volumeAttributes": {"mounter": "s3fs", "options": "-o umask=0000"},
-                        "nodeStageSecretRef": reference,
-                        "nodePublishSecretRef": reference,
-                    },
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "metadata": {"name": OBJECTS},
-                "spec": {**common, "volumeName": OBJECTS, "resources": {"requests": {"storage": "1Gi"}}},
-            },
-        )
-        try:
-            yield cluster
-        finally:
-            cluster.kubectl("delete", f"persistentvolumeclaim/{OBJECTS}", f"persistentvolume/{OBJECTS}")
-            for each in list(list_all(bucket, "")):
-                bucket.delete(each.key)
+        source = {
+            "driver": storage.DRIVER,
+            "volumeHandle": f"{cluster.bucket}/{NAME}",
+            "volumeAttributes": {"mounter": "s3fs", "options": "-o umask=0000"},
+            "nodeStageSecretRef": secret,
+            "nodePublishSecretRef": secret,
+        }
+        with _made(cluster, {NAME: {"csi": source, "storageClassName": ""}}):
+            yield Place(cluster, storage.CLASS, goes=True)
+        for each in list(list_all(bucket, "")):
+            bucket.delete(each.key)
 
 
-def test_two_ranks_read_a_claim_and_a_bucket_and_write_another_claim_which_go_with_the_run(
-    store: Store, file: Path, objects: Cluster, capsys: Any
+@contextmanager
+def _made(cluster: Cluster, volumes: dict[str, dict[str, Any]]) -> Iterator[None]:
+    """Make volumes, and the claim of the one that is there before a run."""
+    common: dict[str, Any] = {"accessModes": ["ReadWriteMany", "ReadWriteOnce"], "capacity": {"storage": "1Gi"}}
+    claim = {"namespace": cluster.namespace, "name": NAME}
+    objects = [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": name},
+            "spec": {**common, **source, **({"claimRef": claim} if name == NAME else {})},
+        }
+        for name, source in volumes.items()
+    ]
+    wanted = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    spec = {**wanted, "storageClassName": "", "volumeName": NAME}
+    objects += [{"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": NAME}, "spec": spec}]
+    try:
+        cluster.apply(*objects)
+        yield
+    finally:
+        cluster.kubectl("delete", "--ignore-not-found", f"persistentvolumeclaim/{NAME}")
+        cluster.kubectl("delete", "--ignore-not-found", "persistentvolume", *volumes)
+
+
+@pytest.fixture
+def flows(file: Path, place: Place) -> Path:
+    """Return the file of the flows, whose claims are of the class that is there."""
+    file.write_text(FLOW.replace("@CLASS@", place.storage_class))
+    return file
+
+
+def test_two_ranks_read_claims_and_write_another_and_what_was_made_goes_with_the_run(
+    store: Store, flows: Path, place: Place, capsys: Any
 ) -> None:
-    assert call(["run", f"{file}:training", "-o", "json"]) == 0, capsys.readouterr().err
+    assert call(["run", f"{flows}:training", "-o", "json"]) == 0, capsys.readouterr().err
     run = json.loads(capsys.readouterr().out)["run"]
     assert flow_result(store, run) == {"checkpoint-0": 40.0, "checkpoint-1": 50.0, "read_only": 1.0}
-    claims = {each["metadata"]["name"]: each for each in _claims(objects, run)}
-    assert {name for name in claims if name.startswith(("data-", "models-"))} == {f"data-{run}", f"models-{run}"}
-    wait_for(lambda: len(_claims(objects, run)) == 2, patience_s=PATIENCE_S)  # each pod's own has gone with it
-    volumes = [each["spec"]["volumeName"] for each in _claims(objects, run)]
+    wait_for(lambda: len(_claims(place, run)) == 2, patience_s=PATIENCE_S)  # each pod's own has gone with it
+    claims = {each["metadata"]["name"]: each["spec"]["volumeName"] for each in _claims(place, run)}
+    assert claims.keys() == {f"data-{run}", f"models-{run}"}
     assert call(["rm", run]) == 0
-    wait_for(lambda: not _claims(objects, run), patience_s=PATIENCE_S)
-    wait_for(lambda: not {*volumes} & {*_volumes(objects)}, patience_s=PATIENCE_S)
-    buckets = {path.name for path in (state.current().folder / "minio").iterdir()}
-    assert not {*volumes} & buckets
+    wait_for(lambda: not _claims(place, run), patience_s=PATIENCE_S)
+    if place.goes:
+        wait_for(lambda: not {*claims.values()} & {*_volumes(place)}, patience_s=PATIENCE_S)
+        assert not {*claims.values()} & {path.name for path in (state.current().folder / "minio").iterdir()}
+
+
+def test_a_resumed_run_finds_what_it_has_written(store: Store, flows: Path, place: Place, capsys: Any) -> None:
+    assert call(["run", f"{flows}:broken", "-o", "json"]) == 1, capsys.readouterr().err
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert call(["resume", run, "-o", "json"]) == 0, capsys.readouterr().err
+    assert flow_result(store, run) == 2
+    (claim,) = _claims(place, run)
+    assert len(claim["metadata"]["ownerReferences"]) == 2  # the workflow of each submission
+    assert call(["rm", run]) == 0
+    wait_for(lambda: not _claims(place, run), patience_s=PATIENCE_S)
 
 
 def test_a_claim_that_nobody_made_is_named_by_the_step_that_waits_for_it(
-    registered: Context, file: Path, objects: Cluster, capsys: Any
+    registered: Context, flows: Path, place: Place, capsys: Any
 ) -> None:
-    assert call(["run", f"{file}:waiting", "--detach", "-o", "json"]) == 0, capsys.readouterr().err
+    assert call(["run", f"{flows}:waiting", "--detach", "-o", "json"]) == 0, capsys.readouterr().err
     run = json.loads(capsys.readouterr().out)["run"]
 
     def said() -> str:
-        found = map(pod_status, objects.get("pods", f"--selector={naming.RUN}={run}")["items"])
+        found = map(pod_status, place.cluster.get("pods", f"--selector={naming.RUN}={run}")["items"])
         return next((each.reason for each in found if each.status == "waiting-volume"), "")
 
     assert 'persistentvolumeclaim "nobody-made-it" not found' in wait_for(said, patience_s=PATIENCE_S)
     assert call(["cancel", run]) == 0
 
 
-def _claims(cluster: Cluster, run: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = cluster.get("persistentvolumeclaims", f"--selector={naming.RUN}={run}")["items"]
+def _claims(place: Place, run: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = place.cluster.get("persistentvolumeclaims", f"--selector={naming.RUN}={run}")["items"]
     return found
 
 
-def _volumes(cluster: Cluster) -> list[str]:
-    return [each["metadata"]["name"] for each in cluster.get("persistentvolumes")["items"]]
+def _volumes(place: Place) -> list[str]:
+    return [each["metadata"]["name"] for each in place.cluster.get("persistentvolumes")["items"]]
