@@ -7,6 +7,7 @@ finds one that is as large as the step says. What each framework reads for that 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -72,7 +73,7 @@ def check_installed(step: Step) -> None:
 def _ray(runtime: Ray, resources: Resources) -> Iterator[None]:
     """Have Ray start as large as declared, whenever the user's code makes it start; its files are removed after it."""
     nodes = [(runtime.resources_of(role, resources), count) for role, count in runtime.nodes_by_role.items()]
-    cores = sum(each.cpu_millis * count for each, count in nodes) / 1000
+    cores = math.ceil(sum(each.cpu_millis * count for each, count in nodes) / 1000)  # Ray takes whole ones only
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the sockets in it have names of at most 107 bytes
     os.environ |= {"RAY_TMPDIR": folder, "RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": cores})}
     try:

@@ -59,9 +59,9 @@ def run_trial(config: dict[str, Any], *, plan: Plan, shared: dict[str, Any]) -> 
             at = float(reported) if message.at is None else message.at
             tune.report({spec.metric: message.values[spec.metric], AT: at})
 
-    number = identity.rpartition("_")[2]
+    point = msgspec.json.encode(config, order="deterministic")
     os.environ.update(plan.trial.environment.variables)
-    seed_everything(int(digest_bytes(f"{plan.run}/{spec.name}/trial/{number}".encode())[:8], 16))
+    seed_everything(int(digest_bytes(f"{plan.run}/{spec.name}/trial/".encode(), point)[:8], 16))
     attempt = context.Attempt(0, folder, folder / "metrics", report)
     context.set_current(attempt)
     try:

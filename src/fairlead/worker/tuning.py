@@ -77,7 +77,7 @@ class Tuning:
 
     def run(self, **shared: Any) -> Kept:
         """Run trials until there are as many as were asked for, and return the best one's value."""
-        ray.init(logging_level="warning")
+        ray.init(logging_level="warning", include_dashboard=False)
         kept = context.checkpoint()
         with tempfile.TemporaryDirectory(prefix="fairlead-tune-", ignore_cleanup_errors=True) as place:
             latest = kept.latest()
@@ -170,7 +170,7 @@ class Keeping(tune.Callback):  # type: ignore[misc]  # Ray is there at run time 
 
     def _tell(self, trial: Any) -> None:
         self._told.add(trial.trial_id)
-        number = int(trial.trial_id.rpartition("_")[2])
+        number = int(trial.experiment_tag.partition("_")[0]) - 1  # Ray's own count, which it keeps
         found = trial.last_result or {}
         state = "failed" if trial.status == "ERROR" else "succeeded" if VALUE in found else "pruned"
         score = found.get(self._spec.metric)
