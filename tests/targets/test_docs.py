@@ -109,8 +109,15 @@ PAGES = [
     *(
         f"targets/{name}"
         for name in (
-            "workflow", "job", "workflow_template", "cron_workflow", "pipeline_spec", "training", "frameworks", "sweeps"
-        )  # fmt: skip
+            "workflow",
+            "job",
+            "workflow_template",
+            "cron_workflow",
+            "pipeline_spec",
+            "training",
+            "frameworks",
+            "sweeps",
+        )
     ),
 ]
 
