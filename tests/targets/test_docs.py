@@ -29,6 +29,7 @@ from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
+from targets.tekton import pipeline_run_of
 
 _SHOWN = re.compile(r"^```yaml\n(?!# )(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -65,6 +66,8 @@ def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, An
     graph = flow.trace({}).graph
     place = submission(graph, context)
     yield workflow_of(graph, context)
+    with suppress(SpecError):
+        yield pipeline_run_of(graph, context)
     yield from claims(place, graph.steps.values())
     for key, step in graph.steps.items():
         yield job.called(place, step, key, 0)
@@ -92,7 +95,7 @@ PAGES = [
     "hardware",
     *(
         f"targets/{name}"
-        for name in ("workflow", "job", "workflow_template", "cron_workflow", "training", "frameworks")
+        for name in ("workflow", "pipeline_run", "job", "workflow_template", "cron_workflow", "training", "frameworks")
     ),
 ]
 

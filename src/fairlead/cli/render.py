@@ -1,14 +1,17 @@
 """Print what a flow compiles to, without running it.
 
     fairlead render FILE[:FLOW] --on CONTEXT [--label KEY=VALUE] [-o yaml|json] [--NAME VALUE …]
+    fairlead render FILE[:FLOW] --on CONTEXT --as PipelineRun …
     fairlead render FILE[:FLOW] --on CONTEXT --as WorkflowTemplate [--diff] …
     fairlead render FILE[:FLOW] --on CONTEXT --as CronWorkflow --cron '0 3 * * *' [--diff] …
     fairlead render FILE[:FLOW] --spec [-o yaml|json] [--NAME VALUE …]
 
 With a context: the objects that `fairlead run` would create there, whose run id and times are zeros. Nothing is
-created, and the cluster need not be reachable. With --as: what launches runs of the flow once it is published, by
-itself with CronWorkflow; its options are those of `fairlead schedule add`. With --diff: how that differs from what the
-cluster has; ends with 1 where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
+created, and the cluster need not be reachable: a run becomes what --target or the context says, else a Workflow.
+With --as: a run as Tekton's PipelineRun, like --target pipelinerun; or what launches runs of the flow once it is
+published, by itself with CronWorkflow; its options are those of `fairlead schedule add`. With --diff: how that differs
+from what the cluster has; ends with 1 where it does. With --spec: the graph, which can be run in its turn:
+fairlead run SPEC.yaml
 """
 
 from __future__ import annotations
@@ -45,8 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=("Workflow", "WorkflowTemplate", "CronWorkflow"),
-        default="Workflow",
+        choices=("Workflow", "PipelineRun", "WorkflowTemplate", "CronWorkflow"),
         help="as a run, as what launches runs, or as that and its schedule",
     )
     parser.add_argument("--diff", action="store_true", help="with --as: print how it differs from what the cluster has")
@@ -84,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.spec:
         print_document(traced.graph, arguments.output)
         return 0
-    if arguments.kind != "Workflow":
+    if arguments.kind not in (None, "Workflow", "PipelineRun"):
         return _print_launch(arguments, project, traced, on)
     if arguments.diff:
         raise UsageError(
@@ -94,7 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from fairlead.runs.rendering import render  # lazy: urllib3, 30 ms; only for a cluster
 
-    targets = read_targets(arguments.target)
+    as_said = [f"flow={arguments.kind.lower()}"] if arguments.kind else []
+    targets = read_targets([*arguments.target, *as_said])
     manifests, pods = render(traced.graph, on, read_labels(arguments.label), targets)
     _print(manifests, str(pods), arguments.output)
     return 0

@@ -67,7 +67,7 @@ def step_refusals(step: Step) -> Iterator[Fault]:
             yield Fault(
                 "overlays", f"nothing that a step becomes is a {overlay.kind!r}; {nearest(overlay.kind, kinds)}"
             )
-        if "{{" in "".join(_texts(overlay.patch)):
+        if "{{" in "".join(texts(overlay.patch)):
             yield Fault("overlays", "hold '{{', which Argo would replace after the whole was checked")
     yield from label_refusals(step.labels)
     for position, why in read_requirements(step.environment.packages).faults:
@@ -76,14 +76,14 @@ def step_refusals(step: Step) -> Iterator[Fault]:
     yield from _volume_refusals(step)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a patch, keys too."""
+def texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, keys too."""
     if isinstance(value, Mapping):
         for name, each in value.items():
-            yield from (str(name), *_texts(each))
+            yield from (str(name), *texts(each))
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _texts(each)
+            yield from texts(each)
     elif isinstance(value, str):
         yield value
 

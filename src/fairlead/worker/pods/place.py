@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
 from fairlead.store.opening import open_backend
 
@@ -27,6 +28,7 @@ class Place(NamedTuple):
         call: For a driver's call the instance that it became, ``step.index``.
         work: The folder for code, values and logs.
         facts: The folder that the workflow's executor reads.
+        spent: The exit code where no other attempt may follow.
     """
 
     store: str
@@ -39,6 +41,7 @@ class Place(NamedTuple):
     call: str
     work: Path
     facts: Path
+    spent: int
 
 
 def read_place(arguments: Sequence[str] | None) -> Place:
@@ -48,6 +51,7 @@ def read_place(arguments: Sequence[str] | None) -> Place:
     parser.add_argument("--node", type=int, default=-1)
     parser.add_argument("--call", default="")
     parser.add_argument("--facts", type=Path, required=True)
+    parser.add_argument("--spent", type=int, default=SPENT)
     return Place(**vars(parser.parse_args(arguments)))
 
 
