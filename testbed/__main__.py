@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 
-from . import cluster, mpi_operator, operators, processes, simulation, training_operator, worker
+from . import cluster, mpi_operator, operators, processes, simulation, tekton, training_operator, worker
 from .faults import TestbedError
 from .state import State, current
 
@@ -16,6 +16,7 @@ _BESIDE = {
     "dask-operator": operators.dask,
     "kuberay": operators.kuberay,
     "mpi-operator": mpi_operator.operated,
+    "tekton": tekton.operated,
     "training-operator": training_operator.operated,
 }
 """What can be run beside a testbed."""
