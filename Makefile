@@ -47,7 +47,7 @@ test-cluster: env  ## run the tests that need a Kubernetes cluster, the slow one
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
 test-components: env cluster  ## run the tests with components that a testbed can do without, which it builds
-	$(BIN)/python -m testbed build kwok kuberay mpi-operator spark-operator training-operator
+	$(BIN)/python -m testbed build kwok kuberay mpi-operator spark-operator tekton training-operator
 	$(BIN)/python -m pytest -m components $(TESTS)
 
 test-slow: env  ## run the tests of the slow tier

@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 
-from . import cluster, mpi_operator, operators, processes, simulation, storage, training_operator, worker
+from . import cluster, mpi_operator, operators, processes, simulation, storage, tekton, training_operator, worker
 from .faults import TestbedError
 from .state import State, current
 
@@ -18,6 +18,7 @@ _BESIDE = {
     "mpi-operator": mpi_operator.operated,
     "spark-operator": operators.spark,
     "storage": storage.provided,
+    "tekton": tekton.operated,
     "training-operator": training_operator.operated,
 }
 """What can be run beside a testbed."""

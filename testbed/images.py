@@ -78,6 +78,13 @@ def argoexec() -> str:
     return _stock("argoexec", argoexec_tag(), lambda context: shutil.copy(build("argo") / "argoexec", context))
 
 
+def tekton_entrypoint() -> str:
+    """Build the image of the program by which Tekton runs the steps of a pod, and return its name."""
+    tag = f"localhost/tekton-entrypoint:{versions.component('tekton').version}"
+    fill = lambda context: shutil.copy(build("tekton") / "tekton-entrypoint", context / "entrypoint")  # noqa: E731
+    return _stock("tekton-entrypoint", tag, fill)
+
+
 def python() -> str:
     """Build the stock image, and return its name."""
     return _stock("python", python_tag(), _debian)

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
 BESIDE = (
-    "csi-provisioner", "csi-s3", "kwok", "kuberay", "mpi-operator", "spark-operator", "storage", "training-operator"
+    "csi-provisioner", "csi-s3", "kwok", "kuberay", "mpi-operator", "spark-operator", "storage", "tekton",
+    "training-operator",
 )  # fmt: skip
 """The components that are no part of a testbed: they are started beside it, for a while."""
 

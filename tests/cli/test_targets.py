@@ -12,6 +12,7 @@ import yaml
 from fairlead.cli.main import call
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context
+from fairlead.targets.flow_table import FLOWS
 from fairlead.targets.sweeps import table as sweeps
 from fairlead.targets.training.table import targets
 
@@ -54,7 +55,7 @@ def test_without_a_cluster_the_table_says_what_there_is(capsys: pytest.CaptureFi
     assert call(["targets"]) == 0
     out = capsys.readouterr().out
     assert out.splitlines()[0].split() == ["target", "runs", "creates", "needs"]
-    assert [line.split()[0] for line in out.splitlines()[1:]] == [*targets(), *sweeps.NAMES]
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [*targets(), *sweeps.NAMES, *FLOWS]
     assert call(["targets", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert next(each for each in found if each["name"] == "job")["creates"] == ["Service", "Job"]
@@ -70,6 +71,16 @@ def test_what_is_asked_for_is_rendered_too_and_nothing_where_the_cluster_chooses
     assert call(["context", "add", "far", *FAR, "--target", "jax=job"]) == 0
     assert [each["kind"] for each in rendered(file, capsys)] == ["Workflow", "Service", "Job"]
     assert contexts.find("far").targets == {"jax": "job"}
+
+
+def test_a_run_is_rendered_as_what_is_asked_for(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--as", "PipelineRun"], ["--target", "pipelinerun"], ["--target", "flow=pipelinerun"]):
+        assert [each["kind"] for each in rendered(file, capsys, *words)] == ["PipelineRun"]
+    assert call(["context", "add", "far", *FAR, "--target", "pipelinerun"]) == 0
+    assert [each["kind"] for each in rendered(file, capsys)] == ["PipelineRun"]
+    assert [each["kind"] for each in rendered(file, capsys, "--as", "Workflow")] == ["Workflow"]
+    assert call(["render", file, "--on", "far", "--target", "flow=jobset"]) == 2
+    assert "there is no target 'jobset' of whole runs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

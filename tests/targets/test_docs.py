@@ -32,6 +32,7 @@ from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
 from targets.goldens import submission, workflow_of
+from targets.tekton import pipeline_run_of
 
 _SHOWN = re.compile(r"^```yaml\n(?!# )(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -79,6 +80,8 @@ def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, An
     graph = flow.trace({}).graph
     place = submission(graph, context)
     yield workflow_of(graph, context)
+    with suppress(SpecError):
+        yield pipeline_run_of(graph, context)
     yield from claims(place, graph.steps.values())
     for key, step in graph.steps.items():
         yield job.called(place, step, key, 0)
@@ -110,6 +113,7 @@ PAGES = [
         f"targets/{name}"
         for name in (
             "workflow",
+            "pipeline_run",
             "job",
             "workflow_template",
             "cron_workflow",

@@ -59,7 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[RUNTIME=]NAME",
-        help="add: what runs steps with ranks: job, jobset, …; may be repeated; the first that is there without",
+        help="add: what runs steps with ranks: job, jobset, …, or whole flows: workflow, pipelinerun; may be repeated; "
+        "the first that is there without",
     )
     parser.add_argument(
         "--hardware",

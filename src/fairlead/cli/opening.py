@@ -51,8 +51,9 @@ def add_target_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[RUNTIME=]NAME",
-        help="on a cluster, what runs steps with ranks: job, jobset, …; may be repeated; what the context says, or "
-        "else the first that the cluster has, where it is not given. Anywhere, what runs sweeps: driver or raytune",
+        help="on a cluster, what runs steps with ranks: job, jobset, …, or the whole flow: workflow, pipelinerun; may "
+        "be repeated; what the context says, or else the first that the cluster has, where it is not given. Anywhere, "
+        "what runs sweeps: driver or raytune",
     )
 
 
@@ -98,18 +99,24 @@ def read_cluster_options(arguments: argparse.Namespace, on: str, *, is_new: bool
 
 
 def read_targets(given: Sequence[str]) -> dict[str, str]:
-    """Read targets by the kind of runtime; one without is for every kind that it runs.
+    """Read targets by the kind of runtime, or ``flow``; one without is for every kind that it runs.
 
     Raises:
         UsageError: There is none of such a name, or it does not run what it is given for.
     """
     if not given:
         return {}
+    from fairlead.targets.flow_table import FLOW, FLOWS, asked_flow_faults
     from fairlead.targets.training.table import asked_faults, kinds_of  # lazy: entry points, 10 ms
 
     found: dict[str, str] = {}
     for each in given:
         kind, _, name = each.rpartition("=")
+        if kind == FLOW or (not kind and name in FLOWS):
+            for fault in asked_flow_faults(name):
+                raise UsageError(f"--target {each}: {fault.message}", next="fairlead targets")
+            found[FLOW] = name
+            continue
         asked = dict.fromkeys([kind] if kind else kinds_of(name), name)
         for fault in asked_faults(asked):
             raise UsageError(f"--target {each}: {fault.message}", next="fairlead targets")

@@ -1,16 +1,18 @@
 """Print what a flow compiles to, without running it.
 
     fairlead render FILE[:FLOW] --on CONTEXT [--label KEY=VALUE] [-o yaml|json] [--NAME VALUE …]
+    fairlead render FILE[:FLOW] --on CONTEXT --as PipelineRun …
     fairlead render FILE[:FLOW] --on CONTEXT --as WorkflowTemplate [--diff] …
     fairlead render FILE[:FLOW] --on CONTEXT --as CronWorkflow --cron '0 3 * * *' [--diff] …
     fairlead render FILE[:FLOW] --on CONTEXT --as PipelineSpec > PACKAGE.yaml
     fairlead render FILE[:FLOW] --spec [-o yaml|json] [--NAME VALUE …]
 
 With a context: the objects that `fairlead run` would create there, whose run id and times are zeros. Nothing is
-created, and the cluster need not be reachable. With --as: what launches runs of the flow once it is published, by
-itself with CronWorkflow, whose options are those of `fairlead schedule add`; PipelineSpec is the flow itself, as a
-package that is uploaded to Kubeflow Pipelines. With --diff: how that differs from what the cluster has; ends with 1
-where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
+created, and the cluster need not be reachable: a run becomes what --target or the context says, else a Workflow.
+With --as: a run as Tekton's PipelineRun, like --target pipelinerun; or what launches runs of the flow once it is
+published, by itself with CronWorkflow, whose options are those of `fairlead schedule add`; PipelineSpec is the flow
+itself, as a package that is uploaded to Kubeflow Pipelines. With --diff: how that differs from what the cluster has;
+ends with 1 where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
 """
 
 from __future__ import annotations
@@ -47,8 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=("Workflow", "WorkflowTemplate", "CronWorkflow", "PipelineSpec", "Experiment"),
-        default="Workflow",
+        choices=("Workflow", "PipelineRun", "WorkflowTemplate", "CronWorkflow", "PipelineSpec", "Experiment"),
         help="as a run, as what launches runs, as that and its schedule, as a package for Kubeflow Pipelines, or each "
         "sweep as Katib's",
     )
@@ -87,16 +88,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.spec:
         print_document(traced.graph, arguments.output)
         return 0
-    if arguments.kind not in ("Workflow", "Experiment"):
+    if arguments.kind not in (None, "Workflow", "PipelineRun", "Experiment"):
         return _print_launch(arguments, project, traced, on)
     if arguments.diff:
         raise _incomparable("a run differs from nothing that is there", "its objects have names of their own each time")
     from fairlead.runs.rendering import render, render_experiments  # lazy: urllib3, 30 ms; only for a cluster
 
-    labels, targets = read_labels(arguments.label), read_targets(arguments.target)
+    labels = read_labels(arguments.label)
     if arguments.kind == "Experiment":
-        _print(render_experiments(traced.graph, on, labels, targets), "for Katib 0.19", arguments.output)
+        _print(
+            render_experiments(traced.graph, on, labels, read_targets(arguments.target)),
+            "for Katib 0.19",
+            arguments.output,
+        )
         return 0
+    as_said = [f"flow={arguments.kind.lower()}"] if arguments.kind else []
+    targets = read_targets([*arguments.target, *as_said])
     manifests, pods = render(traced.graph, on, labels, targets)
     _print(manifests, str(pods), arguments.output)
     return 0

@@ -1,9 +1,9 @@
-"""List what steps of several pods, and sweeps, can become: with a context, what its cluster has and chooses.
+"""List what steps of several pods, sweeps and whole flows can become: with a context, what its cluster has and chooses.
 
     fairlead targets [--on CONTEXT] [-o json|yaml]
 
 A step names its runtime and no component. Which target runs it, the context says, a run with --target, or else the
-first of this list that the cluster has.
+first of this list that the cluster has. The last ones run whole flows.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from fairlead.authoring.tracing import Traced
 from fairlead.engines.contract import Observer
 from fairlead.engines.kubernetes import stopping
 from fairlead.engines.kubernetes.engine import KubernetesEngine
-from fairlead.engines.kubernetes.removing import remove_objects as delete_workflows
+from fairlead.engines.kubernetes.removing import remove_objects as delete_objects
 from fairlead.engines.kubernetes.reopening import reopen
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
@@ -34,6 +34,7 @@ from fairlead.store.history import read_progress, read_spec
 from fairlead.store.layout import spec_key
 from fairlead.store.opened import Store
 from fairlead.store.records import Claim, RunSpec, encode
+from fairlead.targets.flow_table import FLOW, flow_target
 from fairlead.targets.sweeps.table import placed
 
 
@@ -69,8 +70,8 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     place = _chosen_place(options)
     engine = engine_in(place)
     traced = traced._replace(graph=placed(traced.graph, place.context.targets))
-    render(traced.graph, options.on, options.labels)  # refuses what can't run there
-    engine.targets(traced.graph)
+    chosen = flow_target(engine.targets(traced.graph))
+    render(traced.graph, options.on, options.labels, {FLOW: chosen.name})  # refuses what can't run there
     packed = packed_project(project, place.store.url)
     for note in packed.notes:
         observer.noted(note)
@@ -185,19 +186,22 @@ def stop(name: str, run: str) -> None:
 
 
 def remove_objects(run: str, submissions: Iterable[Submission]) -> int:
-    """Remove what a run has left in the clusters that it was submitted to; returns how many workflows there were.
+    """Remove what a run has left in the clusters that it was submitted to; returns how many objects there were.
 
     Raises:
         UsageError: A context is not known on this machine.
         ClusterError: A cluster can't be reached, or refuses.
     """
     chosen = chosen_context()
-    places = {(each.context.name if chosen == LOCAL else chosen, each.namespace) for each in submissions}
+    places = {
+        (each.context.name if chosen == LOCAL else chosen, each.namespace, flow_target(each.targets).name)
+        for each in submissions
+    }
     removed = 0
-    for name, namespace in sorted(places):
+    for name, namespace, flow in sorted(places):
         context = contexts.find(name)
         client = Client(connect(context.kube_context, kubeconfig=context.kubeconfig))
-        removed += delete_workflows(client, run, namespace)
+        removed += delete_objects(client, run, namespace, flow_target({FLOW: flow}))
     return removed
 
 

@@ -22,6 +22,7 @@ from fairlead.specs.contexts import Context
 from fairlead.specs.hardware import claims_devices
 from fairlead.specs.reports import ContextCheck, ContextReport
 from fairlead.specs.unschedulable import parse_unschedulable
+from fairlead.targets.flow_table import FLOW, flow_target, wanted_flows
 from fairlead.targets.sweeps.table import KIND as SWEEPS
 from fairlead.targets.training.gang_scheduling import GROUPS, group_resource
 from fairlead.targets.training.table import choose, targets
@@ -86,6 +87,7 @@ class _Checking:
         self._client = client
         self._namespace = namespace
         self._chosen: list[Target] = []
+        self._flow = flow_target({})
 
     @property
     def roles(self) -> list[dict[str, Any]]:
@@ -121,13 +123,21 @@ class _Checking:
             yield self._find(SERVICE_ACCOUNT, account, create)
         ending = parse_unschedulable(context.unschedulable).action != "warn"
         claiming = rights.CLAIMING if claims_devices(context.hardware) else ()
-        asked = (*rights.SUBMITTING, *claiming, *(rights.ENDING if ending else ()), *(rights.TRYING if pod else ()))
+        asked = (
+            *rights.submitting(self._flow),
+            *claiming,
+            *(rights.ENDING if ending else ()),
+            *(rights.TRYING if pod else ()),
+        )
         yield self._rights("your rights", "fairlead-user", asked)
         yield self._rights_beside("your rights in pods", rights.ENTERING, *_ENTERING)
         yield self._rights_beside("your rights to claims", rights.SHARING, *_SHARING)
-        yield self._account_rights("rights of steps", context.service_account, rights.RUNNING)
+        yield self._account_rights(
+            "rights of steps", context.service_account, rights.within(self._flow, rights.RUNNING)
+        )
         telling = rights.TELLING_QUEUES if context.queue else ()
-        driving = (*rights.DRIVING, *rights.running_gangs(self._chosen, context), *telling, *claiming)
+        driving = rights.within(self._flow, rights.DRIVING)
+        driving = (*driving, *rights.running_gangs(self._chosen, context), *telling, *claiming)
         yield self._account_rights("rights of drivers", context.driver_service_account, driving)
         if pod:
             yield self._store_from_pod()
@@ -149,7 +159,12 @@ class _Checking:
 
     def _components(self, discovery: Discovery) -> Iterator[ContextCheck]:
         """Say which kinds are served, and in which versions."""
-        wanted = rights.COMPONENTS | (rights.QUEUE_COMPONENTS if self._context.queue else {})
+        try:
+            self._flow = wanted_flows(self._context, lambda target: is_served(discovery, target))[0]
+        except FairleadError as error:
+            yield _failed("kind of runs", error)
+        wanted = {Kind(*self._flow.resource): self._flow.component, **rights.COMPONENTS}
+        wanted |= rights.QUEUE_COMPONENTS if self._context.queue else {}
         group = group_resource(self._context)
         wanted |= {Kind(*group): GROUPS[group]} if group else {}
         wanted |= rights.CLAIM_COMPONENTS if claims_devices(self._context.hardware) else {}
@@ -173,7 +188,7 @@ class _Checking:
         except FairleadError as error:
             return _failed("targets", error)
         self._chosen = [targets()[name] for name in dict.fromkeys(chosen.values())]
-        lacking = [targets()[name] for kind, name in asked.items() if kind not in chosen]
+        lacking = [targets()[name] for kind, name in asked.items() if kind not in (*chosen, FLOW)]
         if lacking:
             said = f"the target {lacking[0].name} is asked for, and its component is not there"
             return ContextCheck("targets", "failed", said, f"install {lacking[0].component}")

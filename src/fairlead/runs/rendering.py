@@ -7,18 +7,18 @@ named as its owner. So the same flow in the same context gives the same bytes, f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from fairlead.errors import SpecError, UsageError
+from fairlead.errors import Fault, SpecError, UsageError
 from fairlead.kube.connecting import connect
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.specs.runtimes import kind_of
 from fairlead.specs.steps import SweepStep
-from fairlead.targets import workflow
 from fairlead.targets.counting import PodCount, count_pods
+from fairlead.targets.flow_table import flow_faults, flow_target
 from fairlead.targets.hardware import claims
 from fairlead.targets.layers import wanted
 from fairlead.targets.orders import Manifest, Order
@@ -48,7 +48,8 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
         on: The name of the context.
         labels: Labels of the run.
         targets: What runs steps with ranks, by the kind of their runtime, where not what the context says. Where one is
-            said, what the first attempt of such a step becomes is rendered too.
+            said, what the first attempt of such a step becomes is rendered too. And what goes through the run, under
+            `FLOW`.
 
     Raises:
         UsageError: There is no such context.
@@ -57,12 +58,14 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     said = {**contexts.find(on).targets, **(targets or {})}
     graph = placed(graph, said)
     context = check(graph, on, labels)
+    target = flow_target(said)
+    _refuse(graph, on, flow_faults(target, graph, context), "choose another target: --target NAME")
     submission = Submission(
         run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels, targets=said
     )
     nodes = dict.fromkeys(range(len(graph.nodes)))
-    manifests = workflow.render(Order(submission, graph, nodes))
-    pods = count_pods(graph, creators=workflow.creators(manifests), layers=len(wanted(graph, nodes, context)))
+    manifests = target.render(Order(submission, graph, nodes))
+    pods = count_pods(graph, creators=target.creators(manifests), layers=len(wanted(graph, nodes, context)))
     gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)
     steps = graph.steps.values()
     beside = [*run_claims(submission, steps), *claims(submission, steps)]
@@ -93,12 +96,14 @@ def render_experiments(
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
     """Check that a graph can run in a context, and return that. Raises as `render` does."""
     context = contexts.find(on)
-    faults = [*refusals(graph, context), *label_refusals(labels)]
-    if faults:
-        raise SpecError(
-            f"flow {graph.flow!r}", faults, verdict=f"can't run in the context {on!r}", next="leave --on away"
-        )
+    _refuse(graph, on, (*refusals(graph, context), *label_refusals(labels)), "leave --on away")
     return context
+
+
+def _refuse(graph: Graph, on: str, faults: Iterable[Fault], instead: str) -> None:
+    found = list(faults)
+    if found:
+        raise SpecError(f"flow {graph.flow!r}", found, verdict=f"can't run in the context {on!r}", next=instead)
 
 
 def namespace_of(context: Context) -> str:

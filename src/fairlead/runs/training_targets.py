@@ -1,4 +1,4 @@
-"""What steps with ranks, and sweeps, can become on clusters, and what of it one cluster has."""
+"""What steps with ranks, sweeps and whole runs can become on clusters, and what of it one cluster has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import msgspec
 
 from fairlead.runs.clusters import engine_in, open_place
 from fairlead.specs.contexts import LOCAL
+from fairlead.targets.flow_table import FLOW, FLOWS, wanted_flows
 from fairlead.targets.sweeps import table as sweeps
 from fairlead.targets.training.table import choose, targets
 
@@ -15,7 +16,7 @@ class TargetReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: As ``--target`` has it.
-        runtimes: The kinds of runtimes that it runs, or ``sweep``.
+        runtimes: The kinds of runtimes that it runs; ``sweep``, or ``flow`` where it goes through whole runs.
         creates: The kinds of objects that it creates.
         component: What a cluster needs for it.
         served: Whether the cluster that was asked has it; None where none was.
@@ -31,7 +32,7 @@ class TargetReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def training_targets(on: str) -> list[TargetReport]:
-    """Return every target, in order of preference.
+    """Return every target, in order of preference, those of whole runs last.
 
     Args:
         on: The context whose cluster is asked; none is where that is ``local``.
@@ -47,7 +48,9 @@ def training_targets(on: str) -> list[TargetReport]:
         place = open_place(on)
         engine = engine_in(place)
         served = {name: engine.is_served(target) for name, target in targets().items()}
+        served |= {name: engine.is_served(target) for name, target in FLOWS.items()}
         chosen, _ = choose({}, place.context.targets, lambda target: served[target.name])
+        chosen[FLOW] = wanted_flows(place.context, lambda target: served[target.name])[0].name
         of_sweeps = place.context.targets.get(sweeps.KIND, sweeps.DRIVER)
     of_ranks = [
         TargetReport(
@@ -60,7 +63,7 @@ def training_targets(on: str) -> list[TargetReport]:
         )
         for name, target in targets().items()
     ]
-    return of_ranks + [
+    swept = [
         TargetReport(
             name=name,
             runtimes=(sweeps.KIND,),
@@ -71,3 +74,15 @@ def training_targets(on: str) -> list[TargetReport]:
         )
         for name, component in sweeps.COMPONENTS.items()
     ]
+    of_flows = [
+        TargetReport(
+            name=name,
+            runtimes=(FLOW,),
+            creates=(target.resource.kind,),
+            component=target.component,
+            served=served.get(name),
+            chosen=(FLOW,) if chosen.get(FLOW) == name else (),
+        )
+        for name, target in FLOWS.items()
+    ]
+    return [*of_ranks, *swept, *of_flows]

@@ -39,6 +39,17 @@ def lists_of(graph: Graph, node: int) -> tuple[str, ...]:
     return tuple(f"count-{position}" for position in range(len(graph.nodes[node].split)))
 
 
+LISTED_MAX = 256
+"""The longest list that a pod names item by item to its controller: Tekton maps over no longer one."""
+
+
+def length_facts(position: int, length: int) -> dict[str, str]:
+    """Return the facts that say how long a mapped list is: its length; its items, if they are few; whether to map."""
+    few = 0 < length <= LISTED_MAX
+    items = ",".join(f'"{item}"' for item in range(length if few else 0))
+    return {f"count-{position}": str(length), f"items-{position}": f"[{items}]", f"maps-{position}": str(few).lower()}
+
+
 def counted_by(graph: Graph, node: int) -> int | tuple[int, str]:
     """Return how many instances a mapped node has: the number, or the node and the name of the fact that says it.
 

@@ -54,31 +54,37 @@ def wanted(graph: Graph, nodes: Iterable[int], context: Context) -> dict[Layer, 
 
 
 class LayerTasks:
-    """What of a workflow makes the layers that are not there.
+    """What of a run makes the layers that are not there.
 
     Args:
         order: What is to be compiled.
+
+    Attributes:
+        missing: Them, each with a definition that declares it.
     """
 
     def __init__(self, order: Order) -> None:
         self._graph = order.graph
         self._submission: Submission = order.submission
         everything = wanted(order.graph, order.nodes, order.submission.context)
-        self._missing = {layer: key for layer, key in everything.items() if layer not in order.layers}
+        self.missing = {layer: key for layer, key in everything.items() if layer not in order.layers}
 
     def templates(self) -> list[Manifest]:
         """Return their templates."""
         return [
             templates.layer(self._submission, each.name, each.image, f"--step={key}")
-            for each, key in self._missing.items()
+            for each, key in self.missing.items()
         ]
 
     def tasks(self) -> list[Manifest]:
         """Return their tasks, which wait for nothing."""
-        return [{"name": each.name, "template": each.name} for each in self._missing]
+        return [{"name": each.name, "template": each.name} for each in self.missing]
 
     def conditions(self, key: str) -> list[str]:
         """Return what the tasks of a definition wait for: that they have ended."""
+        return [f"({name}.Succeeded || {name}.Failed || {name}.Errored)" for name in self.names(key)]
+
+    def names(self, key: str) -> list[str]:
+        """Return the names of the tasks of layers that a definition needs."""
         needed = layers_of(self._graph, key, self._submission.context)
-        names = [each.name for each in needed if each in self._missing]
-        return [f"({name}.Succeeded || {name}.Failed || {name}.Errored)" for name in names]
+        return [each.name for each in needed if each in self.missing]

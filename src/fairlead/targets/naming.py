@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,10 @@ FLOW = PREFIX + "flow"
 STEP = PREFIX + "step"
 NODE = PREFIX + "node"
 ITEM = PREFIX + "item"
+ITEMS = PREFIX + "items"
+"""The annotation of pods that only know their place among some items of a node: which items those are."""
+ALL_ITEMS = "*"
+"""What stands there for all of them, in order."""
 GENERATION = PREFIX + "generation"
 SCRATCH = PREFIX + "scratch"
 """The label of a workflow's pods that have claims of their own: they go as soon as they have succeeded."""
@@ -43,6 +47,7 @@ FIRST_NODE = PREFIX + "first-node"
 
 _NODE_OF_GANG = ("batch.kubernetes.io/job-completion-index", REPLICA, NODE_OF_GANG)
 """Where the kinds of objects that gangs become write down which of their pods one is."""
+_TASK_RUN = "tekton.dev/taskRun"
 
 NAME_MAX = 63
 """The longest DNS label, and the longest value of a label."""
@@ -150,4 +155,15 @@ def instance_of(pod: Mapping[str, Any], graph: Graph) -> tuple[str, int] | None:
     if NODE not in labels:
         return None
     node = graph.nodes[int(labels[NODE])]
-    return node.title, node.index + int(labels.get(ITEM, 0))
+    items = metadata.get("annotations", {}).get(ITEMS)
+    item = labels.get(ITEM, 0) if items is None else _item_of_matrix(labels, items.split(","))
+    return node.title, node.index + int(item)
+
+
+def _item_of_matrix(labels: Mapping[str, str], items: Sequence[str]) -> str:
+    """Return the item of a pod of a Tekton matrix: names of its runs end with their places, where there are several."""
+    text = labels.get(_TASK_RUN, "").rpartition("-")[2]
+    place = int(text) if text.isdigit() else 0
+    if items == [ALL_ITEMS]:
+        return str(place)
+    return items[place] if len(items) > 1 and place < len(items) else items[0]

@@ -14,7 +14,7 @@ from fairlead.specs.steps import Overlay, Step
 from fairlead.targets.restricted import annotation_faults, pod_faults
 from fairlead.targets.validating import object_field_faults
 
-KINDS = ("Pod", "Job", "Workflow")
+KINDS = ("Pod", "Job", "Workflow", "PipelineRun")
 """What a step's overlays can be merged into: the spec of its pods, its job where it has one, the run's workflow. Those
 of steps with ranks come to that; see `fairlead.targets.training`."""
 

@@ -61,19 +61,20 @@ def is_gang(step: Step) -> bool:
     return isinstance(step.runtime, GangRuntime)
 
 
-def step_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
+def step_pod(submission: Submission, step: Step, *where: str, facts: str = FACTS) -> PodSpec:
     """Return the pod of a step: the user's image with the worker in it, or for a gang the one who waits for it.
 
     Args:
         submission: Where it runs.
         step: The step.
         *where: The arguments that say which instance it is.
+        facts: The folder where it tells what others wait for.
 
     Raises:
         SpecError: An overlay makes it what no pod of a run may be.
     """
     context = submission.context
-    arguments = [*identity(submission), *where, f"--facts={FACTS}"]
+    arguments = [*identity(submission), *where, f"--facts={facts}"]
     module = "fairlead.engines.kubernetes.inside.main" if is_driving(step) else "fairlead.worker.pods.main"
     if is_gang(step):
         return own_pod(context, module, *arguments, driving=True)

@@ -71,7 +71,7 @@ def step_refusals(step: Step) -> Iterator[Fault]:
             yield Fault(
                 "overlays", f"nothing that a step becomes is a {overlay.kind!r}; {nearest(overlay.kind, kinds)}"
             )
-        if "{{" in "".join(_texts(overlay.patch)):
+        if "{{" in "".join(texts(overlay.patch)):
             yield Fault("overlays", "hold '{{', which Argo would replace after the whole was checked")
     yield from label_refusals(step.labels)
     for position, why in read_requirements(step.environment.packages).faults:
@@ -80,14 +80,14 @@ def step_refusals(step: Step) -> Iterator[Fault]:
     yield from _volume_refusals(step)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a patch, keys too."""
+def texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, keys too."""
     if isinstance(value, Mapping):
         for name, each in value.items():
-            yield from (str(name), *_texts(each))
+            yield from (str(name), *texts(each))
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _texts(each)
+            yield from texts(each)
     elif isinstance(value, str):
         yield value
 
@@ -139,10 +139,10 @@ def _source_refusals(step: Step, volume: Volume) -> Iterator[Fault]:
     for field, name in objects:
         if name is not None and not _OBJECT.fullmatch(name):
             yield Fault(field, f"{name!r} can't be the name of one")
-    texts = [("sub_path", volume.sub_path), ("annotations", volume.annotations)]
-    texts += [("csi.attributes", volume.csi.attributes)] if volume.csi is not None else []
-    for field, value in texts:
-        if "{{" in "".join(_texts(value)):
+    open_texts = [("sub_path", volume.sub_path), ("annotations", volume.annotations)]
+    open_texts += [("csi.attributes", volume.csi.attributes)] if volume.csi is not None else []
+    for field, value in open_texts:
+        if "{{" in "".join(texts(value)):
             yield Fault(field, "holds '{{', which Argo would replace")
     for key in volume.annotations:
         if key.startswith(PREFIX):

@@ -16,11 +16,13 @@ from fairlead.errors import Fault, SpecError
 from fairlead.specs.graphs import Graph
 from fairlead.targets import naming, pods, templates
 from fairlead.targets.cutting import Part, allowances, cut
+from fairlead.targets.flows import FlowTarget
 from fairlead.targets.layers import LayerTasks, wanted
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.overlays import changed_faults, overlay, refused
 from fairlead.targets.restricted import annotation_faults
 from fairlead.targets.tasks import WHOLE, Tasks, lengths, parts_task
+from fairlead.targets.training.target import Resource
 
 KEPT_S = 24 * 3600
 """Seconds that a finished workflow and its pods are kept, where nobody records them as they end."""
@@ -110,6 +112,20 @@ def is_completed(workflow: Manifest) -> bool:
     """Say whether a workflow has ended, by its metadata: its last pod too."""
     labels: dict[str, str] = workflow["metadata"].get("labels", {})
     return labels.get("workflows.argoproj.io/completed") == "true"
+
+
+TARGET = FlowTarget(
+    name="workflow",
+    component="Argo Workflows 3.5 or newer",
+    resource=Resource("argoproj.io", "v1alpha1", "Workflow", "workflows"),
+    stop={"spec": {"shutdown": "Stop"}},
+    by_metadata=True,
+    faults=lambda _, __: (),
+    render=render,
+    is_completed=is_completed,
+    creators=creators,
+)
+"""The target."""
 
 
 class _Rendering:

@@ -38,6 +38,7 @@ from fairlead.store.history import read_progress, write_event
 from fairlead.store.layout import Task, attempt_key, evidence_prefix, start_key
 from fairlead.store.records import AttemptRecord, Event, Started, encode
 from fairlead.targets import naming
+from fairlead.targets.flow_table import FLOWS
 from kube.cluster import new_namespace, serving_workflows
 from runs.test_context_checking import user_of
 from servers.apiserver import ApiServer
@@ -389,7 +390,7 @@ def test_the_listed_rights_are_enough_to_follow_and_to_keep_evidence(
         workflow(site)
         theirs = user_of(api_server, client, (*rights.SUBMITTING, *rights.WITNESSING, *rights.ENDING))
         progress = read_progress(site.backend, site.spec)
-        follower = Follower(theirs, site.namespace, site.backend, site.spec, progress, Silent())
+        follower = Follower(theirs, site.namespace, site.backend, site.spec, progress, Silent(), FLOWS["workflow"])
         ended: list[bool] = []
         thread = threading.Thread(target=lambda: ended.append(follower.follow(f"w-{site.run}")), daemon=True)
         thread.start()

@@ -113,6 +113,8 @@ def ends(how: str = "well") -> Any:
 
 @step
 def scored(score: float) -> dict[str, Any]:
+    if score < 0:
+        raise ValueError(f"score must be 0 or more, got {score}")
     return {"score": score, "items": [1, 2, 3]}
 
 

@@ -45,6 +45,7 @@ class Pod:
         self.codes: list[int] = []
         self.output = b""
         self.facts: dict[str, str] = {}
+        self.more: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         self._run = run
         self._folder = folder
@@ -75,7 +76,7 @@ class Pod:
         work = self._folder / f"pod-{len(list(self._folder.glob('pod-*')))}"
         work.mkdir(parents=True)
         work.chmod(0o777)  # an emptyDir is everybody's
-        arguments = [*self._run.identity(), *self._where, f"--work={work}", f"--facts={work}/facts"]
+        arguments = [*self._run.identity(), *self._where, *self.more, f"--work={work}", f"--facts={work}/facts"]
         with (work / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 [*before, *self._run.starter, "fairlead.worker.pods.main", *arguments],

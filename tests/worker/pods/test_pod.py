@@ -251,13 +251,27 @@ def test_facts_say_which_branch_runs_and_how_long_lists_are(
 ) -> None:
     run = launch.submit(file, "decided", {"score": score})
     run.pod(0).run()
-    assert run.pod(0).facts == {"when-0": taken[0], "when-1": taken[1], "count-0": "3"}
+    counted = {"count-0": "3", "items-0": '["0","1","2"]', "maps-0": "true"}
+    assert run.pod(0).facts == {"when-0": taken[0], "when-1": taken[1], **counted}
     skipped = 1 if taken[0] == "false" else 2
     assert run.pod(skipped).attempt() == 0  # started all the same: it knows better
     assert not [each for each in keys(run, "starts/") if each.startswith(("bad", "good"))]
     assert b"is skipped: its condition is false" in run.pod(skipped).output
     run.pod(0).run()
     assert run.pod(0).facts["count-0"] == "3"  # a pod that finds everything done says the same
+
+
+def test_a_pod_whose_step_failed_for_good_says_that_nothing_runs_that_waits_for_it_alone_and_may_end_well(
+    launch: PodLaunch, file: Path
+) -> None:
+    run = launch.submit(file, "decided", {"score": -1.0})
+    run.pod(0).more = ("--spent=0",)
+    assert run.pod(0).attempt() == 0
+    record = record_of(run, "scored")
+    assert record is not None and (record.status, record.retry) == ("failed", False)
+    assert run.pod(0).facts == {
+        "when-0": "false", "when-1": "false", "count-0": "0", "items-0": "[]", "maps-0": "false"
+    }  # fmt: skip
 
 
 # Where a pod runs ------------------------------------------------------------------------------

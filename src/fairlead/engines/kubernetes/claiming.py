@@ -1,4 +1,4 @@
-"""The claims that a run's pods refer to, of devices and of storage: created once each, and gone with its workflow.
+"""The claims that a run's pods refer to, of devices and of storage: created once each, and gone with what it became.
 
 A pod whose claim is not there yet waits for it: the cluster's controllers look for it again. The storage that a run's
 steps share is found by the workflow of a later submission too, and goes with the last of them.
@@ -10,10 +10,11 @@ from collections.abc import Collection
 
 from fairlead.engines.kubernetes.inside.owning import Owner, create_owned, create_shared, owner_of
 from fairlead.kube.client import Client
-from fairlead.kube.resources import WORKFLOW
+from fairlead.kube.resources import Kind
 from fairlead.specs.contexts import Submission
 from fairlead.specs.steps import Step
 from fairlead.targets import naming
+from fairlead.targets.flow_table import flow_target
 from fairlead.targets.hardware import claims
 from fairlead.targets.volumes import run_claims
 
@@ -24,7 +25,7 @@ class Claims:
     Args:
         client: The cluster.
         submission: The run.
-        owner: What they go with; the run's workflow where it is not given.
+        owner: What they go with; the run's own object where it is not given.
     """
 
     def __init__(self, client: Client, submission: Submission, owner: Owner | None = None) -> None:
@@ -51,6 +52,6 @@ class Claims:
     def _owning(self) -> Owner:
         if self._owner is None:
             name, namespace = naming.run_name(self._submission), self._submission.namespace
-            found = self._client.get(WORKFLOW, name, namespace=namespace, metadata_only=True)
-            self._owner = owner_of(WORKFLOW, found)
+            kind = Kind(*flow_target(self._submission.targets).resource)
+            self._owner = owner_of(kind, self._client.get(kind, name, namespace=namespace, metadata_only=True))
         return self._owner

@@ -18,18 +18,20 @@ from fairlead.errors import Fault, NotFoundError, SpecError
 from fairlead.kube.client import Client
 from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import NotFound
-from fairlead.kube.resources import WORKFLOW, Kind
+from fairlead.kube.resources import Kind
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.graphs import Graph
 from fairlead.specs.status import RunStatus
 from fairlead.store import claims
 from fairlead.store.backends import Backend
-from fairlead.store.history import cancel_requests
+from fairlead.store.history import cancel_requests, read_submissions
 from fairlead.store.layers import is_known
 from fairlead.store.layout import submission_key
 from fairlead.store.progress import Progress
 from fairlead.store.records import Claim, Handover, RunSpec, decode, encode
-from fairlead.targets import naming, workflow
+from fairlead.targets import naming
+from fairlead.targets.flow_table import FLOW, choose_flow, flow_target
+from fairlead.targets.flows import FlowTarget
 from fairlead.targets.layers import Layer, wanted
 from fairlead.targets.orders import Order
 from fairlead.targets.pods import is_driving, is_gang
@@ -41,7 +43,7 @@ from fairlead.worker.concluding import conclude
 
 
 class KubernetesEngine:
-    """Runs flows as Argo Workflows in one namespace. See `fairlead.engines.contract.Engine`.
+    """Runs flows in one namespace, by what its cluster has for that. See `fairlead.engines.contract.Engine`.
 
     Args:
         context: Where.
@@ -64,14 +66,18 @@ class KubernetesEngine:
     def targets(self, graph: Graph) -> dict[str, str]:
         """Return what runs a graph's steps with ranks, and those that its drivers call, by the kind of their runtime.
 
+        And what goes through the whole of it, under `FLOW`, where that is not the first of all targets.
+
         Raises:
             SpecError: The cluster has nothing for one of them.
             ClusterError: It does not answer.
         """
-        if not any(map(is_driving, graph.steps.values())):
-            return {}
-        chosen, faults = choose(graph.steps, self._context.targets, self.is_served)
-        faults += self._group_faults(graph)
+        flow, faults = choose_flow(graph, self._context, self.is_served)
+        whole = {} if flow is flow_target({}) else {FLOW: flow.name}
+        chosen: dict[str, str] = {}
+        if any(map(is_driving, graph.steps.values())):
+            chosen, lacking = choose(graph.steps, self._context.targets, self.is_served)
+            faults += [*lacking, *self._group_faults(graph)]
         if faults:
             raise SpecError(
                 f"flow {graph.flow!r}",
@@ -79,7 +85,7 @@ class KubernetesEngine:
                 verdict=f"can't run in the context {self._context.name!r}",
                 next="choose another target, --target NAME, or add the context as its cluster is",
             )
-        return chosen
+        return chosen | whole
 
     def _group_faults(self, graph: Graph) -> Iterator[Fault]:
         """Yield that the cluster has no groups for the gang scheduler of its context."""
@@ -90,7 +96,7 @@ class KubernetesEngine:
             why = f"the context's gangs need {GROUPS[group]}: {served}"
             yield Fault(f"steps.{gangs[0]}.runtime", why)
 
-    def is_served(self, target: Target) -> bool:
+    def is_served(self, target: Target | FlowTarget) -> bool:
         """Say whether the cluster has what a target creates."""
         return is_served(self._discovery, target)
 
@@ -116,7 +122,8 @@ class KubernetesEngine:
         self._backend.create(submission_key(spec.run, claim.number), encode(submission))
         nodes = left(progress)
         layers = known_layers(self._backend, spec.graph, nodes, self._context)
-        own, *_ = workflow.render(Order(submission, spec.graph, nodes, counts(progress, nodes), layers))
+        target = flow_target(submission.targets)
+        own, *_ = target.render(Order(submission, spec.graph, nodes, counts(progress, nodes), layers))
         self._claim(submission, spec.graph, create(self._client, own))
         return self._hand_over(submission, claim)
 
@@ -125,7 +132,10 @@ class KubernetesEngine:
     ) -> RunStatus:
         """Tell an observer what becomes of a submitted run, until it has ended; may be left at any time."""
         observer.started(spec, progress)
-        Follower(self._client, handover.namespace, self._backend, spec, progress, observer).follow(handover.name)
+        target = flow_target(self._submitted(spec.run, claim).targets)
+        Follower(self._client, handover.namespace, self._backend, spec, progress, observer, target).follow(
+            handover.name
+        )
         # As a rule the run's last pod has done it.
         return conclude(self._backend, spec, claim, cancels_before=handover.cancels_before)
 
@@ -134,37 +144,44 @@ class KubernetesEngine:
         handover = claims.handed_over(self._backend, spec.run, claim)
         if handover is not None:
             return handover
-        key = submission_key(spec.run, claim.number)
         try:
-            submission = decode(self._backend.get(key), Submission, key=key)
+            submission = self._submitted(spec.run, claim)
+            kind = Kind(*flow_target(submission.targets).resource)
             name = naming.run_name(submission)
-            found = self._client.get(WORKFLOW, name, namespace=submission.namespace, metadata_only=True)
+            found = self._client.get(kind, name, namespace=submission.namespace, metadata_only=True)
         except (NotFound, NotFoundError):  # it had not come so far
             return None
         self._claim(submission, spec.graph, found)
         return self._hand_over(submission, claim)
 
     def cancel(self, run: str) -> bool:
-        """Have the cluster stop a run's workflows; their last pods write down that it was cancelled.
+        """Have the cluster stop what a run was submitted as; its last pods write down that it was cancelled.
 
         Returns:
-            Whether there is one that has not ended.
+            Whether there is something that has not ended.
         """
         stopped = False
-        listed = self._client.list(WORKFLOW, namespace=self._namespace, labels={naming.RUN: run}, metadata_only=True)
-        for found in listed.items:
-            if workflow.is_completed(found):
-                continue
-            with suppress(NotFound):
-                self._client.patch(
-                    WORKFLOW, found["metadata"]["name"], {"spec": {"shutdown": "Stop"}}, namespace=self._namespace
-                )
-                stopped = True
+        for target in submitted_as(read_submissions(self._backend, run)):
+            kind = Kind(*target.resource)
+            listed = self._client.list(
+                kind, namespace=self._namespace, labels={naming.RUN: run}, metadata_only=target.by_metadata
+            )
+            for found in listed.items:
+                if target.is_completed(found):
+                    continue
+                with suppress(NotFound):
+                    self._client.patch(kind, found["metadata"]["name"], target.stop, namespace=self._namespace)
+                    stopped = True
         return stopped
 
+    def _submitted(self, run: str, claim: Claim) -> Submission:
+        key = submission_key(run, claim.number)
+        return decode(self._backend.get(key), Submission, key=key)
+
     def _claim(self, submission: Submission, graph: Graph, made: Mapping[str, Any]) -> None:
-        """Create what pods of a workflow that was made need beside it."""
-        Claims(self._client, submission, owner_of(WORKFLOW, made)).make(graph.steps.values())
+        """Create what pods of a run whose object was made need beside it."""
+        kind = Kind(*flow_target(submission.targets).resource)
+        Claims(self._client, submission, owner_of(kind, made)).make(graph.steps.values())
 
     def _hand_over(self, submission: Submission, claim: Claim) -> Handover:
         handover = Handover(
@@ -177,9 +194,15 @@ class KubernetesEngine:
         return handover
 
 
-def is_served(discovery: Discovery, target: Target) -> bool:
+def is_served(discovery: Discovery, target: Target | FlowTarget) -> bool:
     """Say whether a cluster has what a target creates."""
-    return all(discovery.serves(Kind(*each)) for each in target.resources)
+    resources = (target.resource,) if isinstance(target, FlowTarget) else target.resources
+    return all(discovery.serves(Kind(*each)) for each in resources)
+
+
+def submitted_as(submissions: Iterable[Submission]) -> list[FlowTarget]:
+    """Return what a run became by its submissions, each once."""
+    return list({target.name: target for target in (flow_target(each.targets) for each in submissions)}.values())
 
 
 def known_layers(backend: Backend, graph: Graph, nodes: Iterable[int], context: Context) -> list[Layer]:

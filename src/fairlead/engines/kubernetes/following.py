@@ -15,15 +15,15 @@ from fairlead.engines.kubernetes.placing import Placing
 from fairlead.engines.kubernetes.witness import Witness
 from fairlead.errors import StoreError
 from fairlead.kube.client import Client
-from fairlead.kube.resources import POD, WORKFLOW
+from fairlead.kube.resources import POD, Kind
 from fairlead.kube.watching import Watch
 from fairlead.store.backends import Backend
 from fairlead.store.history import Recorded, recorded_since
 from fairlead.store.progress import Progress
 from fairlead.store.records import RunSpec
 from fairlead.targets import naming
+from fairlead.targets.flows import FlowTarget
 from fairlead.targets.podstatus import pod_status
-from fairlead.targets.workflow import is_completed
 
 LOOK_S = 0.5
 """Seconds between two looks at the store, at least; it is looked at when a pod has changed."""
@@ -33,7 +33,7 @@ AWAY_S = 300.0
 
 
 class Follower:
-    """Tells an observer what becomes of a run, until its workflow has ended.
+    """Tells an observer what becomes of a run, until the object that goes through it has ended.
 
     Args:
         client: The cluster.
@@ -42,6 +42,7 @@ class Follower:
         spec: What the run is.
         progress: How far it is; kept up here.
         observer: Is told what happens.
+        target: What the run is there.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Follower:
         spec: RunSpec,
         progress: Progress,
         observer: Observer,
+        target: FlowTarget,
     ) -> None:
         self._client = client
         self._namespace = namespace
@@ -59,30 +61,31 @@ class Follower:
         self._spec = spec
         self._progress = progress
         self._observer = observer
+        self._target = target
         self._recorded = Recorded()
         self._read_at = time.monotonic()
         self._news = threading.Event()
 
-    def follow(self, workflow: str) -> bool:
-        """Follow until the workflow has ended; False where it is gone."""
-        own, place = f"metadata.name={workflow}", self._namespace
+    def follow(self, name: str) -> bool:
+        """Follow until the object of this name has ended; False where it is gone."""
+        own, place, kind = f"metadata.name={name}", self._namespace, Kind(*self._target.resource)
         runs, noted = KnownRuns(self._backend), self._observer.noted
         placing = Placing(self._client, runs, noted=noted)
         with (
             Witness(self._client, runs, noted=noted) as witness,
-            Watch(self._client, WORKFLOW, namespace=place, fields=own, metadata_only=True) as workflows,
+            Watch(self._client, kind, namespace=place, fields=own, metadata_only=self._target.by_metadata) as objects,
             Watch(self._client, POD, namespace=place, labels={naming.RUN: self._spec.run}, project=slim) as pods,
         ):
-            workflows.wait_synced(_SYNC_S)
+            objects.wait_synced(_SYNC_S)
             pods.wait_synced(_SYNC_S)
-            workflows.listen(lambda _: self._news.set())
+            objects.listen(lambda _: self._news.set())
             pods.listen(lambda _: self._news.set())
             pods.listen(witness.see)
             while True:
-                found = workflows.get(workflow, self._namespace)
+                found = objects.get(name, self._namespace)
                 self._look_at(pods.objects().values())
                 placing.enforce(pods.objects().values())
-                if self._read_records() and (found is None or is_completed(found)):
+                if self._read_records() and (found is None or self._target.is_completed(found)):
                     return found is not None
                 self._wait()
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from fairlead.engines.kubernetes.known import KnownRuns, slim
@@ -18,8 +19,9 @@ from fairlead.engines.kubernetes.placing import Placing
 from fairlead.engines.kubernetes.witness import Witness
 from fairlead.errors import FairleadError
 from fairlead.kube.client import Client
+from fairlead.kube.discovery import Discovery
 from fairlead.kube.mirror import Event
-from fairlead.kube.resources import POD, WORKFLOW
+from fairlead.kube.resources import POD, Kind
 from fairlead.kube.sharing import Watches
 from fairlead.kube.watching import Watch
 from fairlead.store import claims
@@ -27,7 +29,8 @@ from fairlead.store.backends import Backend
 from fairlead.store.catalog import latest_by_run
 from fairlead.store.history import read_spec
 from fairlead.targets import naming
-from fairlead.targets.workflow import is_completed
+from fairlead.targets.flow_table import FLOWS, flow_target
+from fairlead.targets.flows import FlowTarget
 from fairlead.worker.concluding import conclude
 
 LOOK_S = 1.0
@@ -35,7 +38,7 @@ LOOK_S = 1.0
 CONCLUDE_S = 30.0
 """Seconds between two looks for runs that ended without a word."""
 SWEEP_S = 600.0
-"""Seconds between two readings of the catalog, for runs whose workflow went while no recorder watched."""
+"""Seconds between two readings of the catalog, for runs whose object went while no recorder watched."""
 SILENCE_S = 90.0
 """Seconds without a look after which a recorder is not well."""
 _SYNC_S = 120.0
@@ -81,17 +84,17 @@ class Recorder:
             ClusterError: What is to be watched can't be listed.
         """
         watches, where = Watches(self._client), self._namespace
-        with (
-            Witness(self._client, self._runs, noted=self._noted) as witness,
-            watches.of(WORKFLOW, namespace=where, labels=naming.RUN, metadata_only=True) as workflows,
-            watches.of(POD, namespace=where, labels=naming.RUN, project=slim) as pods,
-        ):
-            workflows.wait_synced(_SYNC_S)
-            pods.wait_synced(_SYNC_S)
-            self._watches = (workflows, pods)
-            workflows.listen(self._suspect)
+        with ExitStack() as stack:
+            witness = stack.enter_context(Witness(self._client, self._runs, noted=self._noted))
+            pods = stack.enter_context(watches.of(POD, namespace=where, labels=naming.RUN, project=slim))
+            runs = [(each, stack.enter_context(_watched(watches, each, where))) for each in self._served()]
+            self._watches = (pods, *(watch for _, watch in runs))
+            for watch in self._watches:
+                watch.wait_synced(_SYNC_S)
+            for target, watch in runs:
+                watch.listen(partial(self._suspect, target))
             pods.listen(witness.see)
-            self._noted(f"watches {len(pods)} pods of {len(workflows)} runs")
+            self._noted(f"watches {len(pods)} pods of {sum(len(watch) for _, watch in runs)} runs")
             concluded = swept = -SWEEP_S
             while not stop.wait(LOOK_S):
                 now = self._looked = self._clock()
@@ -103,7 +106,7 @@ class Recorder:
                         self._sweep()
                 if now - concluded >= CONCLUDE_S:
                     concluded = now
-                    self._conclude_suspects(workflows)
+                    self._conclude_suspects(runs)
 
     @property
     def is_well(self) -> bool:
@@ -111,11 +114,16 @@ class Recorder:
         recent = self._clock() - self._looked < SILENCE_S
         return recent and all(watch.is_running for watch in self._watches)
 
+    def _served(self) -> list[FlowTarget]:
+        """Return what runs can be here; the first of all targets where the cluster has none, which can't be listed."""
+        discovery = Discovery(self._client)
+        return [each for each in FLOWS.values() if discovery.serves(Kind(*each.resource))] or [flow_target({})]
+
     # Runs that ended without a word ----------------------------------------------------------------
 
-    def _suspect(self, event: Event) -> None:
-        """Remember a run whose workflow has ended or is gone: its last pod should have written that down."""
-        if event.type == "DELETED" or is_completed(event.object):
+    def _suspect(self, target: FlowTarget, event: Event) -> None:
+        """Remember a run whose object has ended or is gone: its last pod should have written that down."""
+        if event.type == "DELETED" or target.is_completed(event.object):
             self._suspects.add(event.object["metadata"]["labels"][naming.RUN])
 
     def _sweep(self) -> None:
@@ -123,13 +131,13 @@ class Recorder:
         under_way = {run for run, each in latest_by_run(self._backend).items() if each.status == "running"}
         self._suspects |= under_way
 
-    def _conclude_suspects(self, workflows: Watch) -> None:
+    def _conclude_suspects(self, runs: _Runs) -> None:
         for run in sorted(self._suspects):
             with self._failures_noted():
-                self._conclude(run, workflows)
+                self._conclude(run, runs)
                 self._suspects.discard(run)
 
-    def _conclude(self, run: str, workflows: Watch) -> None:
+    def _conclude(self, run: str, runs: _Runs) -> None:
         """Write down how a run ended, where nothing of it is left that could; its next event brings it back."""
         claim = claims.newest_claim(self._backend, run)
         handover = claims.handed_over(self._backend, run, claim) if claim is not None else None
@@ -137,13 +145,15 @@ class Recorder:
             return
         if self._namespace not in ("", handover.namespace):
             return
-        if any(_is_of(each, run) and not is_completed(each) for each in workflows.objects().values()):
-            return
-        listed = self._client.list(
-            WORKFLOW, namespace=handover.namespace, labels={naming.RUN: run}, metadata_only=True
-        ).items  # what was created a moment ago may not have been heard of
-        if not all(map(is_completed, listed)):
-            return
+        for target, watch in runs:
+            if any(_is_of(each, run) and not target.is_completed(each) for each in watch.objects().values()):
+                return
+            kind, labels = Kind(*target.resource), {naming.RUN: run}
+            listed = self._client.list(
+                kind, namespace=handover.namespace, labels=labels, metadata_only=target.by_metadata
+            ).items  # what was created a moment ago may not have been heard of
+            if not all(map(target.is_completed, listed)):
+                return
         spec = read_spec(self._backend, run)
         status = conclude(self._backend, spec, claim, cancels_before=handover.cancels_before)
         self._noted(f"run {run} {status}: its last pod left no word of it")
@@ -157,6 +167,21 @@ class Recorder:
             self._noted(str(failure))
 
 
-def _is_of(workflow: dict[str, Any], run: str) -> bool:
-    labels: dict[str, str] = workflow["metadata"].get("labels", {})
+_Runs = list[tuple[FlowTarget, Watch]]
+"""The watches of what runs can be."""
+
+
+def _watched(watches: Watches, target: FlowTarget, where: str) -> AbstractContextManager[Watch]:
+    kind, short = Kind(*target.resource), None if target.by_metadata else _end_of
+    return watches.of(kind, namespace=where, labels=naming.RUN, metadata_only=target.by_metadata, project=short)
+
+
+def _end_of(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what of an object says whether it has ended: what it was made from may be large."""
+    status = {"conditions": (found.get("status") or {}).get("conditions") or []}
+    return {"metadata": found["metadata"], "status": status}
+
+
+def _is_of(found: dict[str, Any], run: str) -> bool:
+    labels: dict[str, str] = found["metadata"].get("labels", {})
     return labels.get(naming.RUN) == run

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairlead.kube.failures import Rule
-from fairlead.kube.resources import JOB, LOCAL_QUEUE, RESOURCE_CLAIM_TEMPLATE, WORKFLOW, WORKLOAD, Kind
+from fairlead.kube.resources import JOB, LOCAL_QUEUE, RESOURCE_CLAIM_TEMPLATE, WORKLOAD, Kind
 from fairlead.specs.contexts import Context
+from fairlead.targets.flow_table import FLOWS, flow_target
+from fairlead.targets.flows import FlowTarget
 from fairlead.targets.training.table import resources_of
 from fairlead.targets.training.target import Target
 
-COMPONENTS: dict[Kind, str] = {WORKFLOW: "Argo Workflows 3.5 or newer", JOB: "Kubernetes itself"}
-"""The kinds that every run may need, and what serves them."""
+COMPONENTS: dict[Kind, str] = {JOB: "Kubernetes itself"}
+"""The kinds that every run may need beside what it becomes, and what serves them."""
 
 QUEUE_COMPONENTS: dict[Kind, str] = {LOCAL_QUEUE: "Kueue", WORKLOAD: "Kueue"}
 """Those of runs in a queue."""
@@ -45,9 +47,11 @@ ENDING: tuple[Rule, ...] = (Rule("patch", "", "pods/status"),)
 FITTING: tuple[Rule, ...] = (Rule("list", "", "nodes"),)
 """In the whole cluster, to say that a step fits on no node."""
 
+_OF_RUNS = [(each.resource.group, each.resource.plural) for each in FLOWS.values()]
+
 RECORDING: tuple[Rule, ...] = (
     *(Rule(verb, "", "pods") for verb in ("list", "watch")),
-    *(Rule(verb, "argoproj.io", "workflows") for verb in ("list", "watch")),
+    *(Rule(verb, *each) for each in _OF_RUNS for verb in ("list", "watch")),
     Rule("get", "", "pods/log"),
     *WITNESSING,
 )
@@ -100,6 +104,24 @@ ENTERING: tuple[Rule, ...] = (
 
 Source: https://github.com/kubernetes/kubernetes/pull/134577
 """
+
+
+def submitting(flow: FlowTarget) -> tuple[Rule, ...]:
+    """Return the rights of whoever submits runs, where these become what a target makes of them."""
+    first, own = flow_target({}).resource, flow.resource
+    theirs = (first.group, first.plural)
+    return tuple(
+        Rule(rule.verb, own.group, own.plural) if (rule.group, rule.resource) == theirs else rule for rule in SUBMITTING
+    )
+
+
+def within(flow: FlowTarget, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Return rights of what runs in a cluster, where runs become what a target makes of them.
+
+    Only Argo's executor, and pods that create parts or launch runs, ask for kinds of Argo's.
+    """
+    first = flow_target({})
+    return tuple(rule for rule in rules if flow is first or rule.group != first.resource.group)
 
 
 def running_gangs(targets: Iterable[Target], context: Context) -> tuple[Rule, ...]:

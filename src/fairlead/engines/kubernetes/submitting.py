@@ -18,16 +18,17 @@ from fairlead.kube.resources import (
     PERSISTENT_VOLUME_CLAIM,
     RESOURCE_CLAIM_TEMPLATE,
     SERVICE,
-    WORKFLOW,
     Kind,
 )
+from fairlead.targets.flow_table import FLOWS
 from fairlead.targets.naming import ORDER
 from fairlead.targets.orders import Manifest
 from fairlead.targets.training.gang_scheduling import GROUPS
 from fairlead.targets.training.table import targets
 
-_OWN = (CONFIG_MAP, JOB, PERSISTENT_VOLUME_CLAIM, RESOURCE_CLAIM_TEMPLATE, SERVICE, WORKFLOW)
-_COMPONENTS = {WORKFLOW: "Argo Workflows", RESOURCE_CLAIM_TEMPLATE: "Kubernetes 1.34 or newer"}
+_RUNS = {Kind(*each.resource): each.component for each in FLOWS.values()}
+_OWN = (CONFIG_MAP, JOB, PERSISTENT_VOLUME_CLAIM, RESOURCE_CLAIM_TEMPLATE, SERVICE, *_RUNS)
+_COMPONENTS = {**_RUNS, RESOURCE_CLAIM_TEMPLATE: "Kubernetes 1.34 or newer"}
 _TRIES = 3
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fairlead.specs.branching import conditions_on, lists_of
+from fairlead.specs.branching import conditions_on, length_facts, lists_of
 from fairlead.specs.conditions import ConditionError, evaluate
 from fairlead.specs.graphs import Graph
 from fairlead.specs.values import Ref
@@ -35,8 +35,16 @@ def facts(graph: Graph, node: int, outcome: Outcome, count_items: Callable[[Ref]
         except (ConditionError, LookupError):
             holds = True  # its own pod says what is wrong with it
         found[name] = "true" if holds else "false"
-    for position, name in enumerate(lists_of(graph, node)):
-        found[name] = str(count_items(outcome.items[position]))
+    for position, _ in enumerate(lists_of(graph, node)):
+        found |= length_facts(position, count_items(outcome.items[position]))
+    return found
+
+
+def undecided(graph: Graph, node: int) -> dict[str, str]:
+    """Return the facts as they are where a node does not succeed: nothing runs that waits for them."""
+    found = dict.fromkeys(conditions_on(graph, node), "false")
+    for position, _ in enumerate(lists_of(graph, node)):
+        found |= length_facts(position, 0)
     return found
 
 

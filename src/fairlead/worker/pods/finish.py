@@ -1,4 +1,7 @@
-"""The last pod of a run: ``python -m fairlead.worker.pods.finish --run …``. It writes down how the run ended."""
+"""The last pod of a run: ``python -m fairlead.worker.pods.finish --run …``. It writes down how the run ended.
+
+With ``--as-ended`` it ends with 1 where the run has not succeeded, for a controller that goes by that.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,18 @@ from fairlead.worker.pods.place import identity_parser, open_store
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Conclude the run that the arguments name, unless it was taken over; returns the exit code."""
-    given = identity_parser("fairlead-finish").parse_args(arguments)
+    parser = identity_parser("fairlead-finish")
+    parser.add_argument("--as-ended", action="store_true")
+    given = parser.parse_args(arguments)
     try:
         backend = open_store(given.store)
         key = spec_key(given.run, given.revision)
         spec = decode(backend.get(key), RunSpec, key=key)
         claim = claims.newest_claim(backend, given.run)
         if claim is not None and claim.number == given.generation:
-            print(conclude(backend, spec, claim, cancels_before=given.cancels_before))
+            status = conclude(backend, spec, claim, cancels_before=given.cancels_before)
+            print(status)
+            return int(given.as_ended and status != "succeeded")
     except FairleadError as error:  # the edge of the process
         print(f"fairlead: {error}", file=sys.stderr)
         return 1

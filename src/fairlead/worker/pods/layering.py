@@ -4,7 +4,8 @@ It runs in the image of the steps that need them, since the kind of Python and t
 Pip comes with the worker, as a wheel; where the packages come from is said by pip's own variables, which the context
 gives it from a Secret. The steps' pods only fetch what it has put into the store.
 
-Exit codes: 0 where the layer is there, 1 where another attempt may help, `SPENT` where none will.
+Exit codes: 0 where the layer is there, 1 where another attempt may help, `SPENT` where none will; or another one in
+its place, ``--spent``.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--step", default="", help="the key of a definition that needs it")
     parser.add_argument("--call", default="", help="or a driver's call")
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--spent", type=int, default=SPENT, help="the exit code where no other attempt will help")
     given, _ = parser.parse_known_args(arguments)  # what other pods are told is of no use here
     try:
         backend = open_store(given.store)
@@ -74,7 +76,8 @@ def _make(backend: Backend, given: argparse.Namespace) -> int:
     except (UsageError, SpecError) as error:  # tried again it would be no better
         print(f"fairlead: {error}", file=sys.stderr)
         backend.put(layer_fault_key(given.run, layer_key(lock, here)), encode(str(error)))
-        return SPENT
+        spent: int = given.spent
+        return spent
     archive = _stored(backend, folder, given.work / "layer")
     enter_layer(backend, Layer(lock=lock, platform=here, archive=archive, created=time.time()))
     print(f"the packages are in the store, {archive.size_bytes >> 20} MiB for {here}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from fairlead.specs.status import SPENT
 from fairlead.store.backends import Backend
 from fairlead.store.opening import open_backend
 
@@ -29,6 +30,7 @@ class Place(NamedTuple):
         given: What it proposes, ``NAME=TEXT`` each.
         work: The folder for code, values and logs.
         facts: The folder that the workflow's executor reads.
+        spent: The exit code where no other attempt may follow.
     """
 
     store: str
@@ -43,6 +45,7 @@ class Place(NamedTuple):
     given: list[str]
     work: Path
     facts: Path
+    spent: int
 
 
 def read_place(arguments: Sequence[str] | None) -> Place:
@@ -54,6 +57,7 @@ def read_place(arguments: Sequence[str] | None) -> Place:
     parser.add_argument("--trial", default="")
     parser.add_argument("--given", action="append", default=[])
     parser.add_argument("--facts", type=Path, required=True)
+    parser.add_argument("--spent", type=int, default=SPENT)
     return Place(**vars(parser.parse_args(arguments)))
 
 

@@ -3,7 +3,7 @@
 Nothing drives it: what it needs to know stands in the store.
 
 Exit codes: 0 where nothing more is to be done for the instance, 1 where another attempt may follow, and
-`SPENT` where none may, which the workflow's retry condition refuses.
+`SPENT` where none may, which the workflow's retry condition refuses; or another one in its place, ``--spent``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from fairlead.worker.keys import cache_key, fixed_parts, input_parts
 from fairlead.worker.occurrences import claimed, occurrence
 from fairlead.worker.pods.beginning import Budget, begin
 from fairlead.worker.pods.children import Death, record_of_death, run_child
-from fairlead.worker.pods.facts import facts, write_facts
+from fairlead.worker.pods.facts import facts, undecided, write_facts
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.pods.place import Place, open_store, read_place
@@ -83,6 +83,7 @@ class Pod:
         """Run the instance, unless it has succeeded before, is in the cache, or does not run at all."""
         place = self.place
         if not place.call:
+            write_facts(place.facts, undecided(self.spec.graph, place.node))
             status, reason = self._upstream.verdict_on_item(place.node, place.item)
             if status is not None:
                 print(f"fairlead: {self.spec.graph.nodes[place.node].title} is {status}: {reason}", file=sys.stderr)
@@ -263,7 +264,9 @@ def run_pod(arguments: Sequence[str] | None, execute: Execute) -> int:
     """Run the instance that the arguments name; returns the exit code."""
     signal.signal(signal.SIGTERM, _end)  # the first process of a container has no handler, and would not heed it
     try:
-        return Pod(read_place(arguments), execute).run()
+        place = read_place(arguments)
+        code = Pod(place, execute).run()
+        return place.spent if code == SPENT else code
     except FairleadError as error:  # the edge of the process: the store is away, or a record is damaged
         print(f"fairlead: {error}", file=sys.stderr)
         return 1
