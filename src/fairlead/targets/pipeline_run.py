@@ -149,6 +149,8 @@ class _Rendering:
         submission = self._submission
         items = [*self._layer_items(), *(each for number in self._order.nodes for each in self._node_items(number))]
         last = self._finish()
+        tasks = [each.task for each in items]
+        ending = {"tasks": tasks, "finally": [last.task]} if tasks else {"tasks": [last.task]}  # none is no pipeline
         metadata = {
             "name": naming.run_name(submission),
             "namespace": submission.namespace,
@@ -157,7 +159,7 @@ class _Rendering:
         }
         template = {"serviceAccountName": self._context.service_account, "podTemplate": usual_template(self._context)}
         spec = {
-            "pipelineSpec": {"tasks": [each.task for each in items], "finally": [last.task]},
+            "pipelineSpec": ending,
             "taskRunSpecs": [each.spec for each in (*items, last)],
             "taskRunTemplate": template,
             "timeouts": _UNENDING,

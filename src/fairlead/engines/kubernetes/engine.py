@@ -201,8 +201,9 @@ def is_served(discovery: Discovery, target: Target | FlowTarget) -> bool:
 
 
 def submitted_as(submissions: Iterable[Submission]) -> list[FlowTarget]:
-    """Return what a run became by its submissions, each once."""
-    return list({target.name: target for target in (flow_target(each.targets) for each in submissions)}.values())
+    """Return what a run became by its submissions, each once; the first of all targets where it has none."""
+    found = {target.name: target for target in (flow_target(each.targets) for each in submissions)}
+    return [*found.values()] or [flow_target({})]
 
 
 def known_layers(backend: Backend, graph: Graph, nodes: Iterable[int], context: Context) -> list[Layer]:
