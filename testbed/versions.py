@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-BESIDE = ("csi-provisioner", "csi-s3", "kwok", "kuberay", "mpi-operator", "storage", "training-operator")
+BESIDE = ("kwok", "kuberay", "mpi-operator", "storage", "training-operator")
 """The components that are no part of a testbed: they are started beside it, for a while."""
 
 
