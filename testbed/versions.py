@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-BESIDE = (
-    "csi-provisioner", "csi-s3", "kwok", "kuberay", "mpi-operator", "spark-operator", "storage", "tekton",
-    "training-operator",
-)  # fmt: skip
+BESIDE = ("kwok", "kuberay", "mpi-operator", "spark-operator", "storage", "tekton", "training-operator")
 """The components that are no part of a testbed: they are started beside it, for a while."""
 
 

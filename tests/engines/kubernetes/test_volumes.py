@@ -1,7 +1,7 @@
 """Volumes of steps on a real cluster: a training of two ranks that reads claims and writes others, and what goes then.
 
-The storage is of two kinds: folders of the node, which are there beforehand, and what `testbed.storage` runs: buckets of
-the testbed's object store, which a CSI driver mounts, and makes for claims.
+The storage is folders of the node, as an administrator makes volumes beforehand, and buckets of the testbed's object
+store, which the CSI driver of `testbed.storage` mounts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -20,7 +20,7 @@ from engines.local.driving import wait_for
 from fairlead.cli.main import call
 from fairlead.runs.results import flow_result
 from fairlead.specs.contexts import Context
-from fairlead.store.backends import list_all
+from fairlead.store.backends import Backend, list_all
 from fairlead.store.opened import Store
 from fairlead.store.opening import open_backend
 from fairlead.targets import naming
@@ -39,12 +39,12 @@ import os
 from pathlib import Path
 
 import fairlead
-from fairlead import Volume, flow, runtimes, step
+from fairlead import Csi, Volume, flow, runtimes, step
 
 SMALL = {"cpu": "100m", "memory": "256Mi", "cache": False}
-DATA = Volume(name="data", path="/data", size="1Gi", storage_class="@CLASS@", access_mode="ReadWriteMany", lasts="run")
-MODELS = Volume(name="models", path="/models", size="1Gi", storage_class="@CLASS@", access_mode="ReadWriteMany", lasts="run")
-SCRATCH = Volume(name="scratch", path="/scratch", size="1Gi", storage_class="@CLASS@")
+DATA = Volume(name="data", path="/data", size="1Gi", storage_class="volumes-of-tests", access_mode="ReadWriteMany", lasts="run")
+MODELS = Volume(name="models", path="/models", size="1Gi", storage_class="volumes-of-tests", access_mode="ReadWriteMany", lasts="run")
+SCRATCH = Volume(name="scratch", path="/scratch", size="1Gi", storage_class="volumes-of-tests")
 OBJECTS = Volume(name="objects", path="/objects", claim="volumes-of-tests", sub_path="numbers", read_only=True)
 
 
@@ -87,6 +87,38 @@ def training():
     return collect(fit(prepare()))
 
 
+@step(
+    volumes=[
+        Volume(
+            name="bucket",
+            path="/bucket",
+            csi=Csi(
+                driver="bucket.testbed.fairlead.dev", attributes={"bucket": "fairlead:/volumes-of-tests"}, secret="bucket"
+            ),
+            sub_path="numbers",
+            read_only=True,
+        ),
+        Volume(name="out", path="/out", claim="volumes-of-tests"),
+    ],
+    runtime=runtimes.torch(nodes=2),
+    **SMALL,
+)
+def learn() -> dict[str, float]:
+    rank = int(os.environ["RANK"])
+    weights = {path.name: float(path.read_text()) for path in sorted(fairlead.volume("bucket").iterdir())}
+    (fairlead.volume("out") / f"checkpoint-{rank}").write_text(str(sum(weights.values()) + rank))
+    try:
+        (fairlead.volume("bucket") / "new").touch()
+    except OSError as refused:
+        return {**weights, "refused": refused.errno}
+    return weights
+
+
+@flow
+def learning():
+    return learn()
+
+
 @step(volumes=[DATA], **SMALL)
 def breaks() -> int:
     said = fairlead.volume("data") / "said"
@@ -112,67 +144,48 @@ def waiting():
 """
 
 
-class Place(NamedTuple):
-    """A cluster with storage for the tests.
-
-    Attributes:
-        storage_class: The class of claims that are made.
-        goes: Whether the volumes of claims go with them.
-    """
-
-    cluster: Cluster
-    storage_class: str
-    goes: bool
-
-
-@pytest.fixture(scope="module", params=["folders", "objects"])
-def place(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def own(cluster: Cluster) -> Cluster:
     if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
         pytest.skip("the storage is a testbed's: unset FAIRLEAD_TEST_KUBECONFIG")
-    with _folders(cluster) if request.param == "folders" else _objects(cluster) as found:
-        yield found
+    return cluster
 
 
-@contextmanager
-def _folders(cluster: Cluster) -> Iterator[Place]:
+@pytest.fixture
+def folders(own: Cluster) -> Iterator[Cluster]:
     """Have folders of the node for volumes, as an administrator makes them beforehand."""
     with TemporaryDirectory(prefix="fairlead-volumes-", dir=state.current().folder) as root:
-        folders = {NAME: Path(root, NAME), **{f"{NAME}-{each}": Path(root, str(each)) for each in range(8)}}
-        for folder in folders.values():
+        made = {NAME: Path(root, NAME), **{f"{NAME}-{each}": Path(root, str(each)) for each in range(8)}}
+        for folder in made.values():
             folder.mkdir()
             folder.chmod(0o777)  # whoever a pod runs as
-        (folders[NAME] / "numbers").mkdir()
+        (made[NAME] / "numbers").mkdir()
         for name, weight in WEIGHTS.items():
-            (folders[NAME] / "numbers" / name).write_bytes(weight)
-        volumes = {
+            (made[NAME] / "numbers" / name).write_bytes(weight)
+        sources = {
             name: {"hostPath": {"path": str(folder)}, "storageClassName": "" if name == NAME else CLASS}
-            for name, folder in folders.items()
+            for name, folder in made.items()
         }
-        with _made(cluster, volumes):
-            yield Place(cluster, CLASS, goes=False)
+        with _made(own, sources):
+            yield own
 
 
-@contextmanager
-def _objects(cluster: Cluster) -> Iterator[Place]:
-    """Run a CSI driver, with a folder of a bucket that has two objects, as a volume that an administrator makes."""
-    secret = {"name": "object-store", "namespace": "csi-s3"}
-    with storage.provided(state.current()), pytest.MonkeyPatch.context() as patched:
-        for name, value in cluster.store_environment.items():
-            patched.setenv(name, value)
-        bucket = open_backend(f"s3://{cluster.bucket}/{NAME}")
-        for name, weight in WEIGHTS.items():
-            bucket.put(f"numbers/{name}", weight)
-        source = {
-            "driver": storage.DRIVER,
-            "volumeHandle": f"{cluster.bucket}/{NAME}",
-            "volumeAttributes": {"mounter": "s3fs", "options": "-o umask=0000"},
-            "nodeStageSecretRef": secret,
-            "nodePublishSecretRef": secret,
-        }
-        with _made(cluster, {NAME: {"csi": source, "storageClassName": ""}}):
-            yield Place(cluster, storage.CLASS, goes=True)
-        for each in list(list_all(bucket, "")):
-            bucket.delete(each.key)
+@pytest.fixture
+def bucket(own: Cluster, store: Store) -> Iterator[Backend]:
+    """Run the CSI driver, with a folder of a bucket that has two objects and a claim; the store's keys are set."""
+    found = open_backend(f"s3://{own.bucket}/{NAME}")
+    objects = {**{f"numbers/{name}": weight for name, weight in WEIGHTS.items()}, "out/first": b""}
+    for key, content in objects.items():
+        found.put(key, content)
+    secret = {"name": storage.SECRET, "namespace": own.namespace}
+    attributes = {"bucket": f"{own.bucket}:/{NAME}/out"}
+    source = {
+        "driver": storage.DRIVER, "volumeHandle": NAME, "volumeAttributes": attributes, "nodePublishSecretRef": secret
+    }  # fmt: skip
+    with storage.provided(state.current()), _made(own, {NAME: {"csi": source, "storageClassName": ""}}):
+        yield found
+    for each in list(list_all(found, "")):
+        found.delete(each.key)
 
 
 @contextmanager
@@ -200,58 +213,56 @@ def _made(cluster: Cluster, volumes: dict[str, dict[str, Any]]) -> Iterator[None
         cluster.kubectl("delete", "--ignore-not-found", "persistentvolume", *volumes)
 
 
-@pytest.fixture
-def flows(file: Path, place: Place) -> Path:
-    """Return the file of the flows, whose claims are of the class that is there."""
-    file.write_text(FLOW.replace("@CLASS@", place.storage_class))
-    return file
-
-
 def test_two_ranks_read_claims_and_write_another_and_what_was_made_goes_with_the_run(
-    store: Store, flows: Path, place: Place, capsys: Any
+    store: Store, file: Path, folders: Cluster, capsys: Any
 ) -> None:
-    assert call(["run", f"{flows}:training", "-o", "json"]) == 0, capsys.readouterr().err
+    assert call(["run", f"{file}:training", "-o", "json"]) == 0, capsys.readouterr().err
     run = json.loads(capsys.readouterr().out)["run"]
     assert flow_result(store, run) == {"checkpoint-0": 40.0, "checkpoint-1": 50.0, "read_only": 1.0}
-    wait_for(lambda: len(_claims(place, run)) == 2, patience_s=PATIENCE_S)  # each pod's own has gone with it
-    claims = {each["metadata"]["name"]: each["spec"]["volumeName"] for each in _claims(place, run)}
+    wait_for(lambda: len(_claims(folders, run)) == 2, patience_s=PATIENCE_S)  # each pod's own has gone with it
+    claims = {each["metadata"]["name"]: each["spec"]["volumeName"] for each in _claims(folders, run)}
     assert claims.keys() == {f"data-{run}", f"models-{run}"}
     assert call(["rm", run]) == 0
-    wait_for(lambda: not _claims(place, run), patience_s=PATIENCE_S)
-    if place.goes:
-        wait_for(lambda: not {*claims.values()} & {*_volumes(place)}, patience_s=PATIENCE_S)
-        assert not {*claims.values()} & {path.name for path in (state.current().folder / "minio").iterdir()}
+    wait_for(lambda: not _claims(folders, run), patience_s=PATIENCE_S)
 
 
-def test_a_resumed_run_finds_what_it_has_written(store: Store, flows: Path, place: Place, capsys: Any) -> None:
-    assert call(["run", f"{flows}:broken", "-o", "json"]) == 1, capsys.readouterr().err
+def test_two_ranks_read_objects_of_a_bucket_and_write_into_it_by_a_csi_driver(
+    store: Store, file: Path, own: Cluster, bucket: Backend, capsys: Any
+) -> None:
+    assert call(["run", f"{file}:learning", "-o", "json"]) == 0, capsys.readouterr().err
+    run = json.loads(capsys.readouterr().out)["run"]
+    assert flow_result(store, run) == {"a": 0.5, "b": 1.5, "refused": 30}
+    assert [bucket.get(f"out/checkpoint-{rank}") for rank in (0, 1)] == [b"2.0", b"3.0"]
+    assert call(["rm", run]) == 0
+    wait_for(lambda: not own.get("pods", f"--selector={naming.RUN}={run}")["items"], patience_s=PATIENCE_S)
+
+
+def test_a_resumed_run_finds_what_it_has_written(store: Store, file: Path, folders: Cluster, capsys: Any) -> None:
+    assert call(["run", f"{file}:broken", "-o", "json"]) == 1, capsys.readouterr().err
     run = json.loads(capsys.readouterr().out)["run"]
     assert call(["resume", run, "-o", "json"]) == 0, capsys.readouterr().err
     assert flow_result(store, run) == 2
-    (claim,) = _claims(place, run)
+    (claim,) = _claims(folders, run)
     assert len(claim["metadata"]["ownerReferences"]) == 2  # the workflow of each submission
     assert call(["rm", run]) == 0
-    wait_for(lambda: not _claims(place, run), patience_s=PATIENCE_S)
+    wait_for(lambda: not _claims(folders, run), patience_s=PATIENCE_S)
 
 
 def test_a_claim_that_nobody_made_is_named_by_the_step_that_waits_for_it(
-    registered: Context, flows: Path, place: Place, capsys: Any
+    registered: Context, file: Path, folders: Cluster, capsys: Any
 ) -> None:
-    assert call(["run", f"{flows}:waiting", "--detach", "-o", "json"]) == 0, capsys.readouterr().err
+    assert call(["run", f"{file}:waiting", "--detach", "-o", "json"]) == 0, capsys.readouterr().err
     run = json.loads(capsys.readouterr().out)["run"]
 
     def said() -> str:
-        found = map(pod_status, place.cluster.get("pods", f"--selector={naming.RUN}={run}")["items"])
+        found = map(pod_status, folders.get("pods", f"--selector={naming.RUN}={run}")["items"])
         return next((each.reason for each in found if each.status == "waiting-volume"), "")
 
     assert 'persistentvolumeclaim "nobody-made-it" not found' in wait_for(said, patience_s=PATIENCE_S)
     assert call(["cancel", run]) == 0
+    folders.kubectl("delete", "workflows", f"--selector={naming.RUN}={run}")
 
 
-def _claims(place: Place, run: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = place.cluster.get("persistentvolumeclaims", f"--selector={naming.RUN}={run}")["items"]
+def _claims(cluster: Cluster, run: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = cluster.get("persistentvolumeclaims", f"--selector={naming.RUN}={run}")["items"]
     return found
-
-
-def _volumes(place: Place) -> list[str]:
-    return [each["metadata"]["name"] for each in place.cluster.get("persistentvolumes")["items"]]
