@@ -35,7 +35,7 @@ PLACEHOLDER = re.compile(r"\{\{\$\.(inputs|outputs)\.parameters\['([^']+)'\](\.o
 def said(step: Step) -> Step:
     """Return a step of which a pipeline can say everything, as like the one given as that goes."""
     resources = Resources(cpu=step.resources.cpu, memory=step.resources.memory, gpus=step.resources.gpus)
-    volumes = tuple(msgspec.structs.replace(each, read_only=False) for each in step.volumes)
+    volumes = tuple(msgspec.structs.replace(each, read_only=False) for each in step.volumes if each.claim is not None)
     return FunctionStep(
         name=step.name, function="mod:work", resources=resources, environment=step.environment, retries=step.retries,
         volumes=volumes, queue=step.queue, labels=step.labels, spot=step.spot,
@@ -211,6 +211,7 @@ def _step(**options: Any) -> FunctionStep:
         (_step(priority="high"), ["priority"]),
         (_step(resources=Resources(disk="10Gi")), ["resources.disk"]),
         (_step(volumes=(Volume(name="v", path="/v", claim="c", read_only=True),)), ["volumes.v"]),
+        (_step(volumes=(Volume(name="v", path="/v", size="1Gi"),)), ["volumes[0]"]),
         (_step(overlays=(Overlay(kind="Pod", patch={"runtimeClassName": "gvisor"}),)), ["overlays.Pod.runtimeClassName"]),
         (_step(overlays=(Overlay(kind="Workflow", patch={"spec": {"parallelism": 2}}),)), ["overlays.Workflow"]),
         (_step(resources=Resources(disk="1Gi"), priority="high"), ["resources.disk", "priority"]),

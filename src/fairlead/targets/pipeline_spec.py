@@ -106,6 +106,9 @@ class _Rendering:
                 yield Fault(f"{at}.runtime", "a pipeline's pods create no others, and a step with ranks has several")
             elif not isinstance(step, FunctionStep | ContainerStep):
                 yield Fault(at, "a pipeline's pods create no others, and each call of a driver or a sweep is one")
+            elif made := [number for number, each in enumerate(step.volumes) if each.claim is None]:
+                for number in made:
+                    yield Fault(f"{at}.volumes[{number}]", "a pipeline mounts claims that are there, and nothing else")
             else:
                 yield from (Fault(f"{at}.{each.path}", each.message) for each in self._steps[key].faults)
             if any(each.kind == "Workflow" for each in step.overlays):

@@ -1,6 +1,6 @@
 """The last pod of a run: ``python -m fairlead.worker.pods.finish --run …``. It writes down how the run ended.
 
-With ``--as-ended`` it ends with 1 where the run has not succeeded, for a controller that goes by that.
+With ``--as-ended`` it ends with 1 where the run has failed, for a controller that goes by that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if claim is not None and claim.number == given.generation:
             status = conclude(backend, spec, claim, cancels_before=given.cancels_before)
             print(status)
-            return int(given.as_ended and status != "succeeded")
+            return int(given.as_ended and status == "failed")
     except FairleadError as error:  # the edge of the process
         print(f"fairlead: {error}", file=sys.stderr)
         return 1
