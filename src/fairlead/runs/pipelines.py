@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from fairlead.errors import UsageError
-from fairlead.runs import contexts
 from fairlead.runs.rendering import check, namespace_of
-from fairlead.runs.scheduling import Declared
-from fairlead.specs.contexts import Launch, inside
+from fairlead.runs.scheduling import Declared, launch_of
 from fairlead.specs.graphs import Graph
 from fairlead.specs.schedules import schedule_name_fault
 from fairlead.store.publishing import Publication
@@ -28,14 +26,5 @@ def package(publication: Publication, graph: Graph, on: str, declared: Declared)
     """
     if fault := schedule_name_fault(declared.name):
         raise UsageError(f"the name of a pipeline {fault}", next="give one: --name NAME")
-    check(graph, on, declared.labels)
-    context = contexts.find(on)
-    launch = Launch(
-        name=declared.name,
-        flow=publication.flow,
-        digest=publication.digest,
-        context=inside(context),
-        labels=declared.labels,
-        use_cache=declared.use_cache,
-    )
-    return pipeline_spec.render(graph, launch, namespace_of(context))
+    context = check(graph, on, declared.labels)
+    return pipeline_spec.render(graph, launch_of(publication, context, declared), namespace_of(context))

@@ -60,9 +60,7 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     context = check(graph, on, labels)
     target = flow_target(said)
     _refuse(graph, on, flow_faults(target, graph, context), "choose another target: --target NAME")
-    submission = Submission(
-        run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels, targets=said
-    )
+    submission = _submission(graph, context, labels, said)
     nodes = dict.fromkeys(range(len(graph.nodes)))
     manifests = target.render(Order(submission, graph, nodes))
     pods = count_pods(graph, creators=target.creators(manifests), layers=len(wanted(graph, nodes, context)))
@@ -82,9 +80,7 @@ def render_experiments(
     """
     context = check(graph, on, labels)
     said = {**context.targets, **(targets or {})}
-    submission = Submission(
-        run=RUN, flow=graph.flow, context=context, namespace=namespace_of(context), labels=labels, targets=said
-    )
+    submission = _submission(graph, context, labels, said)
     sweeps = [number for number, node in enumerate(graph.nodes) if isinstance(graph.step_of(node), SweepStep)]
     if not sweeps:
         raise UsageError(
@@ -98,6 +94,12 @@ def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
     context = contexts.find(on)
     _refuse(graph, on, (*refusals(graph, context), *label_refusals(labels)), "leave --on away")
     return context
+
+
+def _submission(graph: Graph, context: Context, labels: dict[str, str], targets: dict[str, str]) -> Submission:
+    """Return what stands for the submission of a graph that is not submitted."""
+    namespace = namespace_of(context)
+    return Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace, labels=labels, targets=targets)
 
 
 def _refuse(graph: Graph, on: str, faults: Iterable[Fault], instead: str) -> None:

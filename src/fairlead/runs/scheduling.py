@@ -21,7 +21,7 @@ from fairlead.runs import contexts
 from fairlead.runs.clusters import Place
 from fairlead.runs.rendering import namespace_of, render
 from fairlead.specs import documents
-from fairlead.specs.contexts import Launch, inside
+from fairlead.specs.contexts import Context, Launch, inside
 from fairlead.specs.graphs import Graph
 from fairlead.specs.reports import ScheduleReport
 from fairlead.specs.schedules import NAME_LENGTH_MAX, Schedule, schedule_faults, schedule_name_fault
@@ -90,7 +90,15 @@ def declare(publication: Publication, graph: Graph, on: str, declared: Declared)
     """
     check(graph, on, declared)
     context = contexts.find(on)
-    launch = Launch(
+    launch = launch_of(publication, context, declared)
+    namespace, schedule = namespace_of(context), declared.schedule
+    found = [workflow_template.render(launch, namespace)]
+    return found if schedule is None else [*found, cron_workflow.render(launch, schedule, namespace)]
+
+
+def launch_of(publication: Publication, context: Context, declared: Declared) -> Launch:
+    """Return what the pod that launches a published flow is told, wherever that pod comes from."""
+    return Launch(
         name=declared.name,
         flow=publication.flow,
         digest=publication.digest,
@@ -98,9 +106,6 @@ def declare(publication: Publication, graph: Graph, on: str, declared: Declared)
         labels=declared.labels,
         use_cache=declared.use_cache,
     )
-    namespace, schedule = namespace_of(context), declared.schedule
-    found = [workflow_template.render(launch, namespace)]
-    return found if schedule is None else [*found, cron_workflow.render(launch, schedule, namespace)]
 
 
 def apply(place: Place, manifests: Iterable[Manifest]) -> None:
