@@ -1,0 +1,11 @@
+"""The rules: a module for each place where causes show themselves. What an earlier one explains, later ones leave."""
+
+from __future__ import annotations
+
+from fairlead.insight.findings import Rule
+from fairlead.insight.rules import creating, ending, placing, queueing, starting, working
+
+RULES: tuple[Rule, ...] = (
+    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *ending.RULES, *working.RULES
+)  # fmt: skip
+"""Every rule."""

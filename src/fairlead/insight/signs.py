@@ -1,0 +1,211 @@
+"""Where causes show themselves: in what containers, conditions, events and logs say. Most rules are a sign and words.
+
+A pattern is searched for, without regard to case. Its named groups fill the rule's sentences, beside ``{said}``, all
+that stands there, ``{name}`` and ``{namespace}`` of the object, and ``{container}`` and ``{image}`` where there is one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from fairlead.insight.findings import Found, Layer, Rule
+from fairlead.snapshots.parts import Evidence, Part, shortened
+from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
+
+INITS, MAINS = "status.initContainerStatuses", "status.containerStatuses"
+
+
+class Seen(NamedTuple):
+    """A sign that was seen: what it rests on, what fills the sentences, since when, and in which container."""
+
+    evidence: tuple[Evidence, ...]
+    words: dict[str, str]
+    since: str = ""
+    part: str = ""
+
+
+Sign = Callable[[Thing, Snapshot], Iterator[Seen]]
+
+
+def rule(
+    id: str,
+    layer: Layer,
+    *signs: Sign,
+    message: str,
+    remedy: str,
+    source: str,
+    kinds: tuple[str, ...] = ("Pod",),
+    confidence: float = 1.0,
+    is_consequence: bool = False,
+) -> Rule:
+    """Make a rule of signs, any of which shows the cause."""
+
+    def find(thing: Thing, snapshot: Snapshot) -> Iterator[Found]:
+        for sign in signs:
+            for seen in sign(thing, snapshot):
+                words = _Words({"name": thing.ref.name, "namespace": thing.ref.namespace, **seen.words})
+                yield Found(
+                    seen.evidence, shortened(message.format_map(words)), remedy.format_map(words), seen.since, seen.part
+                )
+
+    return Rule(id, layer, kinds, find, source, confidence, is_consequence)
+
+
+def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MAINS)) -> Sign:
+    """A container that waits, for a reason and with a message."""
+
+    def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        for container in _containers(pod, lists):
+            state = container.part("state.waiting")
+            said = [state.text("message"), *_events_of(container, pod, snapshot)] if state.value else []
+            if (
+                said
+                and _matches(reason, state.text("reason"))
+                and (words := _words(message, " ".join(said))) is not None
+            ):
+                evidence = (*state.cite("reason", "message"), *container.cite("image"))
+                yield Seen(evidence, words | _of_container(container), part=container.text("name"))
+
+    return find
+
+
+def ended(
+    reason: str = "",
+    message: str = "",
+    *,
+    codes: Collection[int] = (),
+    lists: Collection[str] = (INITS, MAINS),
+) -> Sign:
+    """A container that has ended badly, now or before its last restart."""
+
+    def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        for container in _containers(pod, lists):
+            for name in ("state.terminated", "lastState.terminated"):
+                state = container.part(name)
+                code = state.number("exitCode")
+                if not code or (codes and code not in codes) or not _matches(reason, state.text("reason")):
+                    continue
+                words = _words(message, state.text("message"))
+                if words is not None:
+                    more = {"code": str(code), **_of_container(container)}
+                    evidence = state.cite("exitCode", "reason", "message")
+                    yield Seen(evidence, words | more, state.text("finishedAt"), container.text("name"))
+                    break
+
+    return find
+
+
+def fails(reason: str, message: str = "") -> Sign:
+    """A pod that has failed as a whole, by the kubelet's word."""
+
+    def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        status = pod.part("status")
+        words = _words(message, status.text("message"))
+        if status.text("phase") == "Failed" and _matches(reason, status.text("reason")) and words is not None:
+            yield Seen(status.cite("reason", "message"), words)
+
+    return find
+
+
+def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
+    """A condition of a type with a status, a reason and a message."""
+
+    def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        condition = thing.condition(kind)
+        if condition is None or condition.text("status") != status or not _matches(reason, condition.text("reason")):
+            return
+        words = _words(message, condition.text("message"))
+        if words is not None:
+            since = condition.text("lastTransitionTime")
+            yield Seen(
+                condition.cite("message", "reason", "status"), words | {"reason": condition.text("reason")}, since
+            )
+
+    return find
+
+
+def event(reason: str, message: str = "") -> Sign:
+    """An event of an object, with a reason and a message; the last of them, if there are several."""
+
+    def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        for each in reversed(snapshot.events_of(thing)):
+            words = _words(message, message_of(each))
+            if _matches(reason, each.text("reason")) and words is not None:
+                yield Seen(each.cite("message", "note", "reason"), words, time_of(each))
+                return
+
+    return find
+
+
+def says(field: str, message: str) -> Sign:
+    """A field with a text."""
+
+    def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        words = _words(message, thing.text(field))
+        if thing.text(field) and words is not None:
+            yield Seen(thing.cite(field), words)
+
+    return find
+
+
+def logs(pattern: str) -> Sign:
+    """A line of a log of a container that has ended badly, or was restarted; the last such line."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+
+    def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        for container in _containers(pod, (INITS, MAINS)):
+            name = container.text("name")
+            for previous in (False, True):
+                lines = snapshot.log(pod.ref.name, name, previous=previous).splitlines()
+                found = next(((n, line) for n, line in reversed(list(enumerate(lines))) if compiled.search(line)), None)
+                if found is not None:
+                    path = f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log:{found[0] + 1}"
+                    words = _words(pattern, found[1]) or {}
+                    since = container.text("state.terminated.finishedAt")
+                    yield Seen(
+                        (Evidence(str(pod.ref), path, shortened(found[1])),),
+                        words | _of_container(container),
+                        since,
+                        name,
+                    )
+                    break
+
+    return find
+
+
+class _Words(dict[str, str]):
+    """What fills sentences; what nothing has said is left out."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _containers(pod: Thing, lists: Collection[str]) -> Iterator[Part]:
+    for path in lists:
+        yield from pod.each(path)
+
+
+def _of_container(container: Part) -> dict[str, str]:
+    return {"container": container.text("name"), "image": container.text("image")}
+
+
+def _events_of(container: Part, pod: Thing, snapshot: Snapshot) -> Iterator[str]:
+    """Yield what events say of a container's image: more than its state does once the kubelet only backs off."""
+    image = container.text("image")
+    for each in snapshot.events_of(pod):
+        if each.text("reason") in ("Failed", "InspectFailed") and image and image in message_of(each):
+            yield message_of(each)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return not pattern or re.fullmatch(pattern, text) is not None
+
+
+def _words(pattern: str, text: str) -> dict[str, str] | None:
+    """Return what a pattern finds in a text, by the names of its groups; None where it finds nothing."""
+    found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
+    if found is None:
+        return None
+    return {"said": shortened(text), **{name: value for name, value in found.groupdict().items() if value is not None}}

@@ -1,0 +1,210 @@
+"""Why a workload is pending, or has failed: the causes that its snapshot shows, the first one first.
+
+From an object down to what belongs to it, every rule is asked of every object that has not ended well. What explains
+itself in a pod explains the job above it: of several causes the one comes first that began first, and where nothing
+says when, the one of the earlier layer. What is only brought about by others is listed apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from fairlead.insight.findings import Found, Layer, Rule
+from fairlead.insight.rules import RULES
+from fairlead.snapshots.parts import Ref
+from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, walk
+
+_VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0-9]{5}\b")
+_SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished"})
+_FAILURES = frozenset({"Failed", "Error", "FailureTarget"})
+_STATES = ("status.phase", "status.jobDeploymentStatus", "status.applicationState.state", "status.jobStatus")
+"""Where kinds without such conditions say how they are."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """A field that an answer rests on."""
+
+    subject: str
+    path: str
+    value: str
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something is as it is.
+
+    Attributes:
+        id: The cause's name, which stays.
+        layer: Where it lies.
+        confidence: From 0 to 1.
+        subject: The object that shows it, the first of those that do.
+        part: What of it, such as a container.
+        message: What is the matter.
+        evidence: The fields that this rests on.
+        remedy: What to do about it.
+        source: Where the documentation is.
+        since: When it began, as the cluster writes times.
+        count: How many objects show it.
+    """
+
+    id: str
+    layer: str
+    confidence: float
+    subject: str
+    message: str
+    evidence: tuple[Evidence, ...]
+    remedy: str
+    source: str = ""
+    part: str = ""
+    since: str = ""
+    count: int = 1
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a workload is as it is.
+
+    Attributes:
+        subject: The workload.
+        state: ``succeeded``, ``failed``, ``running``, ``pending`` or ``unknown``.
+        causes: The causes, the first one first; one with the id ``unknown`` where nothing explains it.
+        consequences: What follows from these.
+        unread: What could not be read.
+    """
+
+    subject: str
+    state: str
+    causes: tuple[Cause, ...] = ()
+    consequences: tuple[Cause, ...] = ()
+    unread: tuple[Unread, ...] = ()
+
+
+class _Seen:
+    """A cause, and the objects that show it."""
+
+    def __init__(self, rule: Rule, thing: Thing, found: Found) -> None:
+        self.rule, self.thing, self.found = rule, thing, found
+        self.things: set[Ref] = {thing.ref}
+
+    def add(self, thing: Thing, found: Found) -> None:
+        self.things.add(thing.ref)
+        if (found.since or "~") < (self.found.since or "~"):  # without a time it comes last
+            self.thing, self.found = thing, found
+
+    @property
+    def order(self) -> tuple[bool, str, Layer, float]:
+        return self.rule.confidence <= 0.5, self.found.since or "~", self.rule.layer, -self.rule.confidence
+
+
+def explain(snapshot: Snapshot, subject: Thing) -> Answer:
+    """Say why a workload is pending or has failed.
+
+    Args:
+        snapshot: What is known.
+        subject: The workload, a pod for instance.
+    """
+    state = state_of(subject)
+    unread = snapshot.meta.unread
+    if state == "succeeded":
+        return Answer(subject=str(subject.ref), state=state, unread=unread)
+    seen = sorted(_seen(snapshot, _concerned(snapshot, subject)), key=lambda each: each.order)
+    causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
+    others = [each for each in seen if each not in causes]
+    found = tuple(map(_cause, causes))
+    if not found and state in ("failed", "pending"):
+        found = (_unknown(snapshot, subject, state),)
+    return Answer(
+        subject=str(subject.ref), state=state, causes=found, consequences=tuple(map(_cause, others)), unread=unread
+    )
+
+
+def state_of(thing: Thing) -> str:
+    """Return how an object is, in one word."""
+    conditions = {each.text("type") for each in thing.each("status.conditions") if each.text("status") == "True"}
+    words = {thing.text(path) for path in _STATES} - {""}
+    lower = {word.lower() for word in words}
+    if conditions & _FAILURES or lower & {"failed", "error", "failing", "submission_failed"}:
+        return "failed"
+    if conditions & _SUCCESSES or lower & {"succeeded", "complete", "completed"}:
+        return "succeeded"
+    if lower & {"running", "active"} or "Running" in conditions:
+        waits = any(each.part("state.waiting").value for each in thing.each("status.containerStatuses"))
+        return "pending" if waits else "running"
+    return "pending" if words or thing.part("status").value or thing.ref.kind == "Pod" else "unknown"
+
+
+def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
+    """Yield what an answer may lie in: the object, all below that has not ended well, and what holds it from above."""
+    below = list(walk(snapshot, subject))
+    yield from (each for each in below if state_of(each) != "succeeded")
+    known = {each.ref for each in below}
+    above, open_ = list[Thing](), [subject]
+    while open_:
+        owners = [owner for uid in open_.pop().owners if (owner := snapshot.by_uid(uid)) and owner.ref not in known]
+        known.update(owner.ref for owner in owners)
+        above += owners
+        open_ += owners
+    for owner in above:
+        yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
+
+
+def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
+    """Return what rules find, each cause with all objects that show it alike."""
+    groups: dict[tuple[str, str, str], _Seen] = {}
+    for thing in things:
+        explained: set[tuple[str, str]] = set()
+        for rule in RULES:
+            if rule.kinds and thing.ref.kind not in rule.kinds:
+                continue
+            for found in rule.find(thing, snapshot):
+                first = found.evidence[0][:2] if found.evidence else ("", rule.id)
+                if first in explained:
+                    continue
+                explained.add(first)
+                key = rule.id, found.part, _VARIES.sub("#", found.message)
+                if key in groups:
+                    groups[key].add(thing, found)
+                else:
+                    groups[key] = _Seen(rule, thing, found)
+    return groups.values()
+
+
+def _cause(seen: _Seen) -> Cause:
+    rule, found = seen.rule, seen.found
+    return Cause(
+        id=rule.id,
+        layer=rule.layer.name.lower(),
+        confidence=rule.confidence,
+        subject=str(seen.thing.ref),
+        part=found.part,
+        message=found.message,
+        evidence=tuple(Evidence(subject=each.subject, path=each.path, value=each.value) for each in found.evidence),
+        remedy=found.remedy,
+        source=rule.source,
+        since=found.since,
+        count=len(seen.things),
+    )
+
+
+def _unknown(snapshot: Snapshot, subject: Thing, state: str) -> Cause:
+    """Say that nothing is known, and what would help."""
+    lacks = [
+        what
+        for what, is_there in (
+            ("its pods", bool([each for each in walk(snapshot, subject) if each.ref.kind == "Pod"])),
+            ("its events", bool(snapshot.events_of(subject))),
+            ("the logs of its containers", bool(snapshot.logs)),
+        )
+        if not is_there
+    ]
+    more = f": {', '.join(lacks)} would tell more" if lacks else ""
+    return Cause(
+        id="unknown",
+        layer="structure",
+        confidence=0.0,
+        subject=str(subject.ref),
+        message=f"it is {state}, and nothing that was read says why{more}",
+        evidence=(),
+        remedy=f"kubectl describe {subject.ref.kind.lower()} {subject.ref.name} -n {subject.ref.namespace}",
+    )
