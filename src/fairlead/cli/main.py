@@ -33,6 +33,8 @@ VERBS = {
     "rm": ("fairlead.cli.rm", "remove runs"),
     "artifacts": ("fairlead.cli.artifacts", "list, print or open what steps returned"),
     "cache": ("fairlead.cli.cache", "explain why a step was, or was not, found in the cache"),
+    "why": ("fairlead.cli.why", "say why something is pending or has failed"),
+    "snapshot": ("fairlead.cli.snapshot", "keep a picture of a namespace, for why"),
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
     "context": ("fairlead.cli.context", "add, list, choose, check or forget clusters to run on"),

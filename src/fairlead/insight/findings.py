@@ -54,6 +54,7 @@ class Rule(NamedTuple):
         id: Its name, which stays: ``image-not-found``.
         layer: Where it lies.
         kinds: The kinds of objects that show it; empty for any.
+        places: Where in them it shows itself, any of these: see `fairlead.insight.signs.places_of`.
         find: Yields what it finds in an object.
         source: Where its documentation is.
         confidence: From 0 to 1: how sure it is that this is the cause, where it shows itself.
@@ -63,6 +64,7 @@ class Rule(NamedTuple):
     id: str
     layer: Layer
     kinds: tuple[str, ...]
+    places: frozenset[str]
     find: Finder
     source: str
     confidence: float = 1.0

@@ -26,7 +26,37 @@ class Seen(NamedTuple):
     part: str = ""
 
 
-Sign = Callable[[Thing, Snapshot], Iterator[Seen]]
+class Sign(NamedTuple):
+    """Where a cause may show itself, and what finds it there.
+
+    Attributes:
+        place: The sort of place, one of those of `places_of`: without it nothing is looked for.
+        find: Yields what is seen in an object.
+    """
+
+    place: str
+    find: Callable[[Thing, Snapshot], Iterator[Seen]]
+
+
+def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
+    """Return in which places of an object anything may show itself: most rules need not look at most objects."""
+    found = {f"condition {each.text('type')}" for each in thing.each("status.conditions")}
+    for container in _containers(thing, (INITS, MAINS)):
+        if container.part("state.waiting").value is not None:
+            found.add("waiting")
+        if container.number("state.terminated.exitCode") or container.number("lastState.terminated.exitCode"):
+            found.add("ended")
+        if any(snapshot.log(thing.ref.name, container.text("name"), previous=previous) for previous in (False, True)):
+            found.add("log")
+    if snapshot.events_of(thing):
+        found.add("event")
+    if thing.text("status.message"):
+        found.add("status.message")
+    if thing.text("status.phase") == "Failed":
+        found.add("failed")
+    if thing.ref.kind == "Pod" and not thing.text("spec.nodeName"):
+        found.add("unplaced")
+    return frozenset(found)
 
 
 def rule(
@@ -44,13 +74,14 @@ def rule(
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Found]:
         for sign in signs:
-            for seen in sign(thing, snapshot):
+            for seen in sign.find(thing, snapshot):
                 words = _Words({"name": thing.ref.name, "namespace": thing.ref.namespace, **seen.words})
                 yield Found(
                     seen.evidence, shortened(message.format_map(words)), remedy.format_map(words), seen.since, seen.part
                 )
 
-    return Rule(id, layer, kinds, find, source, confidence, is_consequence)
+    places = frozenset(sign.place for sign in signs)
+    return Rule(id, layer, kinds, places, find, source, confidence, is_consequence)
 
 
 def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MAINS)) -> Sign:
@@ -68,7 +99,7 @@ def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MA
                 evidence = (*state.cite("reason", "message"), *container.cite("image"))
                 yield Seen(evidence, words | _of_container(container), part=container.text("name"))
 
-    return find
+    return Sign("waiting", find)
 
 
 def ended(
@@ -94,7 +125,7 @@ def ended(
                     yield Seen(evidence, words | more, state.text("finishedAt"), container.text("name"))
                     break
 
-    return find
+    return Sign("ended", find)
 
 
 def fails(reason: str, message: str = "") -> Sign:
@@ -106,7 +137,7 @@ def fails(reason: str, message: str = "") -> Sign:
         if status.text("phase") == "Failed" and _matches(reason, status.text("reason")) and words is not None:
             yield Seen(status.cite("reason", "message"), words)
 
-    return find
+    return Sign("failed", find)
 
 
 def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
@@ -123,7 +154,7 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
                 condition.cite("message", "reason", "status"), words | {"reason": condition.text("reason")}, since
             )
 
-    return find
+    return Sign(f"condition {kind}", find)
 
 
 def event(reason: str, message: str = "") -> Sign:
@@ -136,7 +167,7 @@ def event(reason: str, message: str = "") -> Sign:
                 yield Seen(each.cite("message", "note", "reason"), words, time_of(each))
                 return
 
-    return find
+    return Sign("event", find)
 
 
 def says(field: str, message: str) -> Sign:
@@ -147,7 +178,7 @@ def says(field: str, message: str) -> Sign:
         if thing.text(field) and words is not None:
             yield Seen(thing.cite(field), words)
 
-    return find
+    return Sign(field, find)
 
 
 def logs(pattern: str) -> Sign:
@@ -172,7 +203,7 @@ def logs(pattern: str) -> Sign:
                     )
                     break
 
-    return find
+    return Sign("log", find)
 
 
 class _Words(dict[str, str]):

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import msgspec
 
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.rules import RULES
+from fairlead.insight.signs import places_of
 from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, walk
 
@@ -154,9 +156,7 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
     groups: dict[tuple[str, str, str], _Seen] = {}
     for thing in things:
         explained: set[tuple[str, str]] = set()
-        for rule in RULES:
-            if rule.kinds and thing.ref.kind not in rule.kinds:
-                continue
+        for rule in _rules(thing.ref.kind, places_of(thing, snapshot)):
             for found in rule.find(thing, snapshot):
                 first = found.evidence[0][:2] if found.evidence else ("", rule.id)
                 if first in explained:
@@ -168,6 +168,12 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
                 else:
                     groups[key] = _Seen(rule, thing, found)
     return groups.values()
+
+
+@lru_cache(1000)
+def _rules(kind: str, places: frozenset[str]) -> tuple[Rule, ...]:
+    """Return the rules that may find anything in an object of a kind."""
+    return tuple(each for each in RULES if each.places & places and (not each.kinds or kind in each.kinds))
 
 
 def _cause(seen: _Seen) -> Cause:

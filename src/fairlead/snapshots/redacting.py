@@ -31,13 +31,13 @@ _NAMED = re.compile(
 
 
 def redacted_object(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object without its secrets."""
-    found = {key: _redacted(each, key) for key, each in value.items()}
+    """Return an object without its secrets, or a list of them."""
+    found: dict[str, Any] = {name: _redacted(each, name) for name, each in value.items() if name not in _LEFT_OUT}
     if value.get("kind") in _HOLDERS:
         for name in ("data", "stringData", "binaryData"):
             held = value.get(name)
-            if isinstance(held, Mapping):
-                found[name] = dict.fromkeys(held, GONE)
+            if held is not None:
+                found[name] = dict.fromkeys(held, GONE) if isinstance(held, Mapping) else GONE
     return found
 
 
@@ -54,9 +54,7 @@ def _redacted(value: Any, key: str) -> Any:
     if isinstance(value, list):
         into: Callable[[Any], Any] = _variable if key == "env" else lambda each: _redacted(each, "")
         return [into(each) for each in value]
-    if isinstance(value, Mapping):
-        return {name: _redacted(each, name) for name, each in value.items() if name not in _LEFT_OUT}
-    return value
+    return redacted_object(value) if isinstance(value, Mapping) else value
 
 
 def _variable(value: Any) -> Any:

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from fairlead.insight.findings import Found, Layer, Rule
+from fairlead.insight.findings import Finder, Found, Layer, Rule
 from fairlead.insight.nodes import allocatable, free, requested
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
 
+_PLACES = frozenset({"unplaced"})
 _DOCS = "https://kubernetes.io/docs/concepts/scheduling-eviction"
 _COUNTED = re.compile(r"(\d+) ((?:[^,{.]|\{[^}]*\}|\.(?! |$))+)")
 _FILTERS = {
@@ -99,7 +100,7 @@ def _turned_away(id: str, filter: str, source: str, remedy: str) -> Rule:
             message = f"no node takes it; {refusal.nodes}, which came nearest, say: {refusal.text}"
             yield Found(found.evidence, message, remedy, found.since)
 
-    return Rule(id, Layer.PLACEMENT, ("Pod",), find, f"{_DOCS}/{source}")
+    return Rule(id, Layer.PLACEMENT, ("Pod",), _PLACES, find, f"{_DOCS}/{source}")
 
 
 def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -240,7 +241,7 @@ def _elsewhere(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 
 def _rule(id: str, layer: Layer, find: Finder, source: str, sure: float = 1.0) -> Rule:
-    return Rule(id, layer, ("Pod",), find, f"https://kubernetes.io/docs/concepts/{source}", sure)
+    return Rule(id, layer, ("Pod",), _PLACES, find, f"https://kubernetes.io/docs/concepts/{source}", sure)
 
 
 RULES = (

@@ -1,0 +1,33 @@
+"""Keep a picture of a namespace in a file, by which `fairlead why` answers offline and after all is gone.
+
+    fairlead snapshot -o bundle.tgz [KIND/NAME|POD] [-n NAMESPACE]
+
+The objects of the namespace, nodes and queues, events, and the last lines of containers that ended badly. Secrets and the
+values of environment variables are left out. docs/why.md has the layout, which kubectl and tar can make too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("subject", nargs="?", default="", metavar="KIND/NAME|POD", help="what it is taken of")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file: bundle.tgz")
+    parser.add_argument("-n", "--namespace", default="", help="another namespace than the context's")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Take the snapshot and write it."""
+    from fairlead.runs.explaining import taken
+    from fairlead.snapshots import bundles
+
+    found = taken(arguments.namespace, arguments.subject)
+    bundles.write(found.snapshot, found.events, arguments.output)
+    for each in found.snapshot.meta.unread:
+        print(f"not read: {each.what}: {each.why}")
+    print(f"wrote {arguments.output}: {len(found.snapshot.things)} objects, {len(found.events)} events,"
+          f" {len(found.snapshot.logs)} logs")  # fmt: skip
+    return 0

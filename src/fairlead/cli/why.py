@@ -1,0 +1,67 @@
+"""Say why something is pending or has failed: the first cause, what it rests on, and what to do about it.
+
+    fairlead why KIND/NAME|POD [-n NAMESPACE]
+    fairlead why bundle.tgz[:KIND/NAME]
+
+Of any workload of a cluster, whoever made it: a pod, a Job, a Workflow, a TrainJob, a RayJob, a Deployment. A bundle is
+what `fairlead snapshot` has kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fairlead.cli.output import add_output_option, print_document
+
+if TYPE_CHECKING:
+    from fairlead.insight.why import Answer, Cause
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.add_argument("subject", metavar="KIND/NAME|POD|BUNDLE", help="what to explain")
+    parser.add_argument("-n", "--namespace", default="", help="another namespace than the context's")
+    add_output_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the answer."""
+    from fairlead.runs.explaining import answer
+
+    found = answer(arguments.subject, arguments.namespace)
+    if arguments.output == "table":
+        _print(found)
+    else:
+        print_document(found, arguments.output)
+    return 0
+
+
+def _print(found: Answer) -> None:
+    print(f"{found.subject} is {found.state}")
+    if not found.causes and found.state != "succeeded":
+        print("nothing that was read is wrong with it")
+    for number, cause in enumerate(found.causes):
+        print()
+        _print_cause(cause, first=number == 0)
+    if found.consequences:
+        print("\nwhat follows from it")
+        for cause in found.consequences:
+            print(f"  {cause.subject}: {cause.message}")
+    if found.unread:
+        print("\nnot read")
+        for each in found.unread:
+            print(f"  {each.what}: {each.why}")
+
+
+def _print_cause(cause: Cause, *, first: bool) -> None:
+    sure = "" if cause.confidence >= 1 else f", {cause.confidence:.0%} sure"
+    more = f", and {cause.count - 1} more" if cause.count > 1 else ""
+    print(f"{'first cause' if first else 'also'}: {cause.id} ({cause.layer}{sure})")
+    print(f"  {cause.message}")
+    print(f"  where  {cause.subject}{f' container {cause.part}' if cause.part else ''}{more}")
+    for each in cause.evidence:
+        print(f"  saw    {each.path} = {each.value}")
+    print(f"  next   {cause.remedy}")
+    if cause.source:
+        print(f"  read   {cause.source}")

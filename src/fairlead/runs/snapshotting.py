@@ -1,0 +1,192 @@
+"""Taking a snapshot of a namespace: the objects that answers may lie in, what was said of them, and last words.
+
+Requests are bounded: so many pages of a kind, so many logs, so many lines of each. What may not be read, or is more than
+that, is said to be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from fairlead.errors import ClusterError, NotFoundError
+from fairlead.kube import resources
+from fairlead.kube.client import Client
+from fairlead.kube.discovery import Discovery
+from fairlead.kube.failures import Forbidden, NotFound
+from fairlead.kube.resources import Kind, name_kind
+from fairlead.snapshots.redacting import redacted_object, redacted_text
+from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread
+
+OBJECTS_MAX = 20_000
+"""Of one kind."""
+LOGS_MAX = 50
+LOG_LINES = 200
+LOG_BYTES = 64 << 10
+
+KINDS: tuple[Kind, ...] = (
+    resources.POD,
+    resources.JOB,
+    resources.CRON_JOB,
+    resources.DEPLOYMENT,
+    resources.REPLICA_SET,
+    resources.STATEFUL_SET,
+    resources.DAEMON_SET,
+    resources.PERSISTENT_VOLUME_CLAIM,
+    resources.RESOURCE_QUOTA,
+    resources.LIMIT_RANGE,
+    resources.SERVICE,
+    resources.NETWORK_POLICY,
+    resources.NODE,
+    resources.STORAGE_CLASS,
+    resources.PRIORITY_CLASS,
+    resources.WORKFLOW,
+    resources.CRON_WORKFLOW,
+    resources.JOB_SET,
+    resources.TRAIN_JOB,
+    resources.RAY_JOB,
+    resources.RAY_CLUSTER,
+    resources.INFERENCE_SERVICE,
+    resources.WORKLOAD,
+    resources.LOCAL_QUEUE,
+    resources.CLUSTER_QUEUE,
+    resources.RESOURCE_FLAVOR,
+    *(Kind("kubeflow.org", "v1", each, f"{each.lower()}s") for each in ("PyTorchJob", "TFJob", "JAXJob", "XGBoostJob")),
+    Kind("kubeflow.org", "v2beta1", "MPIJob", "mpijobs"),
+    Kind("kubeflow.org", "v1", "Notebook", "notebooks"),
+    Kind("sparkoperator.k8s.io", "v1beta2", "SparkApplication", "sparkapplications"),
+    Kind("kubernetes.dask.org", "v1", "DaskJob", "daskjobs"),
+    Kind("kubernetes.dask.org", "v1", "DaskCluster", "daskclusters"),
+    Kind("tekton.dev", "v1", "PipelineRun", "pipelineruns"),
+    Kind("tekton.dev", "v1", "TaskRun", "taskruns"),
+    Kind("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims"),
+)
+"""What is read, where it is served."""
+
+
+class Taken(NamedTuple):
+    """A snapshot, with the events in it as they were read."""
+
+    snapshot: Snapshot
+    events: list[dict[str, Any]]
+
+
+def take(client: Client, namespace: str, *, subject: str = "", now: datetime | None = None) -> Taken:
+    """Take a snapshot of a namespace, and of what it shares with others: nodes, queues, classes.
+
+    Args:
+        client: The cluster.
+        namespace: The namespace.
+        subject: What it is taken of, in words.
+        now: The time; for tests.
+
+    Raises:
+        ClusterError: The cluster can't be reached.
+    """
+    unread: list[Unread] = []
+    served = Discovery(client)
+    objects = [
+        redacted_object(each)
+        for kind in KINDS
+        if (best := served.best(kind)) is not None
+        for each in _listed(client, best, namespace, unread)
+    ]
+    events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread)]
+    meta = Meta(subject=subject or namespace, taken=(now or datetime.now(UTC)).isoformat(timespec="seconds"))
+    without = Snapshot(meta, objects, events)
+    logs = dict(_logs(client, without.of_kind("Pod", namespace), unread))
+    return Taken(Snapshot(_with(meta, unread), objects, events, logs), events)
+
+
+def _with(meta: Meta, unread: list[Unread]) -> Meta:
+    return Meta(subject=meta.subject, taken=meta.taken, cluster=meta.cluster, unread=tuple(unread))
+
+
+def _listed(client: Client, kind: Kind, namespace: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a kind, as far as they may be read."""
+    count = 0
+    try:
+        for page in client.pages(kind.path(namespace if kind.namespaced else ""), shape=dict[str, Any]):
+            for each in page.items or ():
+                name_kind(each, kind)
+                yield each
+                count += 1
+            if count >= OBJECTS_MAX:
+                unread.append(Unread(what=f"more than {count} {kind.plural}", why="so many are read of one kind"))
+                return
+    except Forbidden:
+        unread.append(Unread(what=kind.plural, why="you may not list them"))
+    except NotFound:  # its component went away
+        return
+
+
+def _logs(client: Client, pods: Iterable[Thing], unread: list[Unread]) -> Iterator[tuple[LogName, str]]:
+    """Yield the last lines of containers that ended badly, those that ended first before the others."""
+    wanted = sorted((since, name, namespace) for pod in pods for since, name, namespace in _bad(pod))
+    if len(wanted) > LOGS_MAX:
+        unread.append(Unread(what=f"the logs of {len(wanted) - LOGS_MAX} containers", why=f"{LOGS_MAX} are read"))
+    for _, name, namespace in wanted[:LOGS_MAX]:
+        try:
+            lines = client.logs(
+                name.pod,
+                namespace=namespace,
+                container=name.container,
+                previous=name.previous,
+                tail_lines=LOG_LINES,
+                limit_bytes=LOG_BYTES,
+            )
+            with lines as stream:
+                yield name, redacted_text(stream.read().decode("utf-8", "replace"))
+        except Forbidden:
+            unread.append(Unread(what="logs", why="you may not read them"))
+            return
+        except ClusterError as failure:  # the node, or the container, is gone
+            unread.append(Unread(what=f"the log of {name.pod}/{name.container}", why=failure.what))
+
+
+def _bad(pod: Thing) -> Iterator[tuple[str, LogName, str]]:
+    for path in ("status.initContainerStatuses", "status.containerStatuses"):
+        for each in pod.each(path):
+            for state, previous in (("state.terminated", False), ("lastState.terminated", True)):
+                if each.number(f"{state}.exitCode"):
+                    name = LogName(pod.ref.name, each.text("name"), previous)
+                    yield each.text(f"{state}.finishedAt"), name, pod.ref.namespace
+                    break
+
+
+def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
+    """Return the object that ``KIND/NAME`` or the name of a pod names.
+
+    Raises:
+        NotFoundError: It is not in the snapshot, or several are named so.
+    """
+    kind, _, name = text.rpartition("/")
+    asked = kind.lower().partition(".")[0]
+    found = [
+        thing
+        for thing in snapshot.things.values()
+        if thing.ref.name == name
+        and thing.ref.namespace in ("", namespace or thing.ref.namespace)
+        and (asked in _names(thing.ref.kind) if asked else thing.ref.kind == "Pod")
+    ]
+    if len(found) == 1:
+        return found[0]
+    where = f"namespace {namespace}" if namespace else "the bundle"
+    if found:
+        raise NotFoundError(
+            f"{len(found)} objects are named {text}",
+            where=where,
+            next=f"one of: {', '.join(str(each.ref) for each in found[:5])}",
+        )
+    alike = sorted(str(each.ref) for each in snapshot.things.values() if name in each.ref.name or each.ref.name in name)
+    more = f"; alike: {', '.join(alike[:5])}" if alike else ""
+    raise NotFoundError(
+        f"there is no {text}", where=where, next=f"write KIND/NAME, such as job/fit, or a pod's name{more}"
+    )
+
+
+def _names(kind: str) -> tuple[str, ...]:
+    """Return how a kind may be written: as in a manifest, in small letters, in the plural."""
+    small = kind.lower()
+    return small, f"{small}s", f"{small}es"

@@ -1,0 +1,92 @@
+"""Small pictures of clusters: pods, workloads and events as an API server has them, in the words of their components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fairlead.snapshots.snapshot import LogName, Meta, Snapshot
+
+NAMESPACE = "team"
+LATER = "2026-11-20T10:05:00Z"
+BEGUN = "2026-11-20T10:00:00Z"
+
+
+def thing(kind: str, name: str, *, owner: str = "", **fields: Any) -> dict[str, Any]:
+    """Return an object; its uid is its name."""
+    metadata: dict[str, Any] = {"name": name, "namespace": NAMESPACE, "uid": name, "creationTimestamp": BEGUN}
+    if owner:
+        metadata["ownerReferences"] = [{"kind": "Job", "name": owner, "uid": owner, "apiVersion": "batch/v1"}]
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, **fields}
+
+
+def pod(name: str = "p", *, owner: str = "", spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    """Return a pod with one container."""
+    container = {"name": "main", "image": "registry.example/fit:1", "resources": {"requests": {"cpu": "1"}}}
+    return thing("Pod", name, owner=owner, spec={"containers": [container], **(spec or {})}, status=status)
+
+
+def unplaced(message: str, **fields: Any) -> dict[str, Any]:
+    """Return a pod for which the scheduler finds no node."""
+    condition = {
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
+        "lastTransitionTime": BEGUN,
+    }  # fmt: skip
+    return pod(phase="Pending", conditions=[condition], **fields)
+
+
+def waiting(reason: str, message: str = "", *, name: str = "p", owner: str = "") -> dict[str, Any]:
+    """Return a pod whose container waits."""
+    status = {
+        "name": "main", "image": "registry.example/fit:1", "restartCount": 0,
+        "state": {"waiting": {"reason": reason, "message": message}},
+    }  # fmt: skip
+    return pod(name, owner=owner, spec={"nodeName": "n1"}, phase="Pending", containerStatuses=[status])
+
+
+def ended(code: int, reason: str = "Error", message: str = "", *, name: str = "p", owner: str = "", at: str = BEGUN,
+          part: str = "containerStatuses") -> dict[str, Any]:  # fmt: skip
+    """Return a pod whose container has ended badly."""
+    state = {"terminated": {"exitCode": code, "reason": reason, "message": message, "finishedAt": at}}
+    status = {"name": "main", "image": "registry.example/fit:1", "restartCount": 0, "state": state}
+    return pod(name, owner=owner, spec={"nodeName": "n1"}, phase="Failed", **{part: [status]})
+
+
+def failed(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    """Return a pod that the kubelet has failed."""
+    return pod(spec={"nodeName": "n1"}, phase="Failed", reason=reason, message=message, **more)
+
+
+def condition(kind: str, status: str, reason: str = "", message: str = "", at: str = BEGUN) -> dict[str, Any]:
+    """Return a condition."""
+    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}
+
+
+def job(name: str = "j", **status: Any) -> dict[str, Any]:
+    """Return a Job."""
+    return {**thing("Job", name, spec={}, status=status), "apiVersion": "batch/v1"}
+
+
+def workload(message: str, reason: str = "Pending") -> dict[str, Any]:
+    """Return a workload that its queue holds back."""
+    return thing("Workload", "w", status={"conditions": [condition("QuotaReserved", "False", reason, message)]})
+
+
+def node(name: str, labels: dict[str, str] | None = None, **allocatable: str) -> dict[str, Any]:
+    """Return a node."""
+    found = thing("Node", name, status={"allocatable": allocatable})
+    found["metadata"].update(namespace="", labels=labels or {})
+    return found
+
+
+def event(reason: str, message: str, *, kind: str = "Pod", name: str = "p", at: str = BEGUN) -> dict[str, Any]:
+    """Return an event of an object."""
+    about = {"kind": kind, "namespace": NAMESPACE, "name": name}
+    return {
+        "kind": "Event", "metadata": {"name": f"{name}.1", "namespace": NAMESPACE}, "involvedObject": about,
+        "reason": reason, "message": message, "lastTimestamp": at, "type": "Warning",
+    }  # fmt: skip
+
+
+def picture(*objects: dict[str, Any], events: tuple[dict[str, Any], ...] = (), log: str = "") -> Snapshot:
+    """Return a snapshot; `log` is what the container of the pod ``p`` wrote last."""
+    return Snapshot(Meta(), objects, events, {LogName("p", "main"): log} if log else {})

@@ -1,0 +1,108 @@
+"""Which cause comes first, what follows from it, and what is said where nothing is known."""
+
+from __future__ import annotations
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fairlead.insight.why import Answer, explain
+from fairlead.snapshots.snapshot import Meta, Snapshot, Unread, thing_of
+from insight import pictures as p
+
+LOST = "RuntimeError: NCCL timeout: Watchdog caught collective operation timeout"
+
+
+def of_job(*objects: dict, **more: object) -> Answer:
+    """Explain the job ``j``."""
+    failed = p.job(conditions=[p.condition("Failed", "True", "BackoffLimitExceeded", "reached the limit", at=p.LATER)])
+    snapshot = p.picture(failed, *objects, **more)  # type: ignore[arg-type]
+    found = snapshot.find("Job", "j", p.NAMESPACE)
+    assert found is not None
+    return explain(snapshot, found)
+
+
+def test_the_rank_that_died_first_is_the_cause_and_not_the_job_that_followed() -> None:
+    first = p.ended(137, "OOMKilled", name="rank-1", owner="j", at="2026-11-20T10:01:00Z")
+    later = p.ended(1, name="p", owner="j", at="2026-11-20T10:04:00Z")
+    answer = of_job(later, first, log=LOST)
+    assert (answer.state, answer.causes[0].id, answer.causes[0].subject) == (
+        "failed",
+        "out-of-memory",
+        "Pod team/rank-1",
+    )
+    assert [each.id for each in answer.consequences] == ["rendezvous-failed", "workload-failed"]
+
+
+def test_several_causes_are_all_shown_the_earliest_first() -> None:
+    answer = of_job(
+        p.ended(1, name="p", owner="j", at="2026-11-20T10:02:00Z"),
+        p.ended(137, "OOMKilled", name="b", owner="j", at="2026-11-20T10:03:00Z"),
+        log="ValueError: no luck\n",
+    )
+    assert [each.id for each in answer.causes[:2]] == ["exception", "out-of-memory"]
+
+
+def test_what_many_pods_show_alike_is_one_cause_with_their_number() -> None:
+    pods = [p.waiting("ErrImagePull", "manifest unknown", name=f"p-{number}", owner="j") for number in range(40)]
+    (cause,) = of_job(*pods).causes
+    assert (cause.id, cause.count, cause.subject) == ("image-not-found", 40, "Pod team/p-0")
+
+
+def test_a_pod_whose_workload_waits_is_explained_by_the_queue() -> None:
+    gated = p.pod(
+        owner="j", spec={"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}, phase="Pending",
+        conditions=[p.condition("PodScheduled", "False", "SchedulingGated", "gated", at=p.LATER)],
+    )  # fmt: skip
+    held = p.workload(
+        "couldn't assign flavors to pod set main: insufficient unused quota for cpu in flavor d, 1 more needed"
+    )
+    held["metadata"]["ownerReferences"] = [{"kind": "Job", "name": "j", "uid": "j"}]
+    snapshot = p.picture(p.job(), gated, held)
+    found = snapshot.find("Pod", "p", p.NAMESPACE)
+    assert found is not None
+    assert [each.id for each in explain(snapshot, found).causes] == ["quota-used-up", "scheduling-gated"]
+
+
+def test_one_that_succeeded_has_no_causes_whatever_failed_on_the_way() -> None:
+    done = p.job(conditions=[p.condition("Complete", "True")])
+    snapshot = p.picture(done, p.ended(1, owner="j"))
+    found = snapshot.find("Job", "j", p.NAMESPACE)
+    assert found is not None
+    assert explain(snapshot, found) == Answer(subject="Job team/j", state="succeeded")
+
+
+def test_where_nothing_says_why_the_answer_is_unknown_and_what_would_help() -> None:
+    snapshot = Snapshot(Meta(unread=(Unread(what="nodes", why="you may not list them"),)), [p.job(active=0)])
+    found = snapshot.find("Job", "j", p.NAMESPACE)
+    assert found is not None
+    answer = explain(snapshot, found)
+    assert [each.id for each in answer.causes] == ["unknown"]
+    assert "its pods, its events" in answer.causes[0].message and answer.unread[0].what == "nodes"
+
+
+def test_ten_thousand_pods_are_explained_in_two_seconds() -> None:
+    pods = [p.ended(1, name=f"p-{number}", owner="j") for number in range(10_000)]
+    began = time.process_time()
+    assert of_job(*pods).causes[0].count == 10_000
+    assert time.process_time() - began < 2
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["status", "conditions", "type", "reason", "message", "metadata", "name", "state", "waiting",
+                         "terminated", "exitCode", "containerStatuses", "phase", "spec", "containers", "resources"]),
+        inner, max_size=4),
+    max_leaves=25,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(_JSON, _JSON)
+def test_no_object_of_any_form_makes_an_answer_fail(status: object, spec: object) -> None:
+    pod = {"kind": "Pod", "metadata": {"name": "p", "uid": "p"}, "status": status, "spec": spec}
+    found = thing_of(pod)
+    assert found is not None
+    assert explain(Snapshot(Meta(), [pod]), found).subject == "Pod p"
