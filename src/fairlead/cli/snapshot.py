@@ -2,8 +2,8 @@
 
     fairlead snapshot -o bundle.tgz [KIND/NAME|POD] [-n NAMESPACE]
 
-The objects of the namespace, nodes and queues, events, and the last lines of containers that ended badly. Secrets and the
-values of environment variables are left out. docs/why.md has the layout, which kubectl and tar can make too.
+The objects of the namespace, nodes and queues, events, and the last lines of containers that ended badly. Secrets and
+the values of environment variables are left out. docs/why.md has the layout, which kubectl and tar can make too.
 """
 
 from __future__ import annotations

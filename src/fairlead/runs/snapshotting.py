@@ -1,7 +1,7 @@
 """Taking a snapshot of a namespace: the objects that answers may lie in, what was said of them, and last words.
 
-Requests are bounded: so many pages of a kind, so many logs, so many lines of each. What may not be read, or is more than
-that, is said to be missing.
+Requests are bounded: so many pages of a kind, so many logs, so many lines of each. What may not be read, or is more
+than that, is said to be missing.
 """
 
 from __future__ import annotations
