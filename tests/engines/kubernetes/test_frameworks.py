@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.kubernetes import beside
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.runs.home import home
 from fairlead.runs.logs import Log
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
-from fairlead.specs.contexts import Context
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
-from testbed import images, operators, state, versions
+from testbed import operators
 
 pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
 
 PATIENCE_S = 600.0
-FILES = Path(__file__).parent / "frameworks"
+ray, dask, image = beside.running(operators.kuberay), beside.running(operators.dask), beside.image("frameworks")
 RAY = "rayjobs.ray.io,rayclusters.ray.io"
 DASK = "daskjobs.kubernetes.dask.org,daskclusters.kubernetes.dask.org"
 HELPER = """
@@ -122,41 +121,6 @@ def breaking():
 def lasting():
     endless()
 '''
-
-
-@pytest.fixture(scope="module")
-def ray(cluster: Cluster) -> Iterator[None]:
-    """KubeRay, beside the cluster."""
-    with operators.kuberay(state.current()):
-        yield
-
-
-@pytest.fixture(scope="module")
-def dask(cluster: Cluster) -> Iterator[None]:
-    """Dask's operator, beside the cluster."""
-    with operators.dask(state.current()):
-        yield
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """An image with Ray and Dask, built where it is not there yet."""
-    tag = versions.digest([(FILES / "Containerfile").read_bytes(), images.python_tag().encode()])
-    images.load(FILES / "Containerfile", FILES, f"localhost/fairlead-frameworks:{tag}")
-    return f"localhost/fairlead-frameworks:{tag}"
-
-
-@pytest.fixture
-def file(tmp_path: Path, image: str) -> Path:
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "helper.py").write_text(HELPER)
-    (tmp_path / "flow.py").write_text(FLOW.replace("@IMAGE@", image))
-    return tmp_path / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context) -> Store:
-    return Store(registered.store, home() / "host")
 
 
 def leftovers(cluster: Cluster, kinds: str, run: str) -> list[str]:
