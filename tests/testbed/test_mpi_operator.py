@@ -21,7 +21,7 @@ from targets.refused import PLACE
 from testbed import operators
 from testbed.state import State
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.components("mpi-operator"), pytest.mark.timeout(900)]
 
 PLACED = msgspec.structs.replace(PLACE, namespace="fairlead")
 STEP = FunctionStep(name="fit", function="m:f", runtime=Mpi(nodes=2, processes_per_node=4))

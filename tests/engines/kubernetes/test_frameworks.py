@@ -25,6 +25,7 @@ from testbed import operators
 pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
 
 PATIENCE_S = 600.0
+with_ray, with_dask = pytest.mark.components("kuberay"), pytest.mark.components("dask-kubernetes")
 ray, dask, image = beside.running(operators.kuberay), beside.running(operators.dask), beside.image("frameworks")
 RAY = "rayjobs.ray.io,rayclusters.ray.io"
 DASK = "daskjobs.kubernetes.dask.org,daskclusters.kubernetes.dask.org"
@@ -129,7 +130,9 @@ def leftovers(cluster: Cluster, kinds: str, run: str) -> list[str]:
     return [f"{each['kind']} {each['metadata']['name']}" for each in listed]
 
 
-@pytest.mark.parametrize(("operator", "kinds"), [("dask", DASK), ("ray", RAY)])
+@pytest.mark.parametrize(
+    ("operator", "kinds"), [pytest.param("dask", DASK, marks=with_dask), pytest.param("ray", RAY, marks=with_ray)]
+)
 def test_the_nodes_of_a_cluster_run_the_project_s_functions_for_a_step(
     operator: str, kinds: str, request: Any, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
@@ -146,6 +149,7 @@ def test_the_nodes_of_a_cluster_run_the_project_s_functions_for_a_step(
     wait_for(lambda: not leftovers(cluster, kinds, run), patience_s=PATIENCE_S)
 
 
+@with_dask
 def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
     dask: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
@@ -160,6 +164,7 @@ def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
     wait_for(lambda: not leftovers(cluster, DASK, report["run"]), patience_s=PATIENCE_S)
 
 
+@with_ray
 def test_ray_tune_ends_trials_early_and_runs_none_again_that_ended_before_its_cluster_was_lost(
     ray: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
@@ -197,6 +202,7 @@ def told(store: Store, run: str, number: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log_of(store, run, number) if line.startswith('{"trial":')]
 
 
+@with_ray
 def test_a_run_that_is_cancelled_takes_its_ray_cluster_with_it(
     ray: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:

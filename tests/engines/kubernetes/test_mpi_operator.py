@@ -21,7 +21,7 @@ from fairlead.targets import naming
 from servers.cluster import Cluster
 from testbed import operators
 
-pytestmark = [pytest.mark.components, pytest.mark.usefixtures("operator"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.components("mpi-operator"), pytest.mark.usefixtures("operator"), pytest.mark.timeout(900)]
 
 PATIENCE_S = 300.0
 operator, image = beside.running(operators.mpi), beside.image("mpi")

@@ -20,7 +20,7 @@ from fairlead.targets import naming
 from servers.cluster import Cluster
 from testbed import operators
 
-pytestmark = [pytest.mark.components, pytest.mark.usefixtures("operator"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.components("spark-operator"), pytest.mark.usefixtures("operator"), pytest.mark.timeout(1200)]
 
 PATIENCE_S = 600.0
 operator, image = beside.running(operators.spark), beside.image("spark")

@@ -19,7 +19,7 @@ from fairlead.targets import naming
 from servers.cluster import Cluster
 from testbed import tekton
 
-pytestmark = [pytest.mark.components, pytest.mark.usefixtures("operator"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.components("tekton"), pytest.mark.usefixtures("operator"), pytest.mark.timeout(1200)]
 
 PATIENCE_S = 300.0
 operator = beside.running(tekton.operated)

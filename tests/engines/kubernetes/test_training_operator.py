@@ -21,7 +21,11 @@ from fairlead.targets import naming
 from servers.cluster import Cluster
 from testbed import training_operator
 
-pytestmark = [pytest.mark.components, pytest.mark.usefixtures("operator"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.components("training-operator"),
+    pytest.mark.usefixtures("operator"),
+    pytest.mark.timeout(900),
+]
 
 PATIENCE_S = 300.0
 operator, image = beside.running(training_operator.operated), beside.image("torch")
