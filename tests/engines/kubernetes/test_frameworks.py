@@ -7,15 +7,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engines.kubernetes import beside
+from engines.kubernetes.queues import admitted_whole, new_queue
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
+from fairlead.kube.client import Client
+from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.logs import Log
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
+from fairlead.specs.contexts import Context
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.targets import naming
@@ -147,6 +152,17 @@ def test_the_nodes_of_a_cluster_run_the_project_s_functions_for_a_step(
     assert call(["logs", f"{run}/{step.name}/0"]) == 0
     assert "squared on ['" in capsys.readouterr().out
     wait_for(lambda: not leftovers(cluster, kinds, run), patience_s=PATIENCE_S)
+
+
+@with_ray
+def test_a_queue_admits_the_head_and_the_workers_of_a_ray_cluster_together(
+    ray: None, registered: Context, cluster: Cluster, store: Store, client: Client, file: Path
+) -> None:
+    with new_queue(cluster, cpu="500m") as queue:  # the head alone
+        contexts.add(msgspec.structs.replace(registered, queue=queue.name))
+        run = admitted_whole(queue, store, client, f"{file}:with_ray", enough="600m", patience_s=PATIENCE_S)
+        assert flow_result(store, run)[0] == sum(x * x for x in range(40))
+        wait_for(lambda: not leftovers(cluster, RAY, run) and not queue.workloads(), patience_s=PATIENCE_S)
 
 
 @with_dask

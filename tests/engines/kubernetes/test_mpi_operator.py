@@ -7,14 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engines.kubernetes import beside
+from engines.kubernetes.queues import admitted_whole, new_queue
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
+from fairlead.kube.client import Client
+from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
+from fairlead.specs.contexts import Context
 from fairlead.specs.reports import RunReport, StepReport
 from fairlead.store.opened import Store
 from fairlead.targets import naming
@@ -168,6 +173,21 @@ def test_a_pod_of_a_rank_is_entered_and_a_cancelled_run_leaves_nothing(
     finally:
         driver.end()
     wait_for(lambda: not leftovers(driver.run), patience_s=PATIENCE_S)
+
+
+def test_a_queue_admits_the_launcher_and_all_nodes_together(
+    registered: Context,
+    store: Store,
+    client: Client,
+    operator: Cluster,
+    file: Path,
+    leftovers: Callable[[str], list[str]],
+) -> None:
+    with new_queue(operator, cpu="150m") as queue:  # one of the two nodes, and the launcher, which asks for nothing
+        contexts.add(msgspec.structs.replace(registered, queue=queue.name))
+        run = admitted_whole(queue, store, client, f"{file}:reducing", enough="200m", patience_s=PATIENCE_S)
+        assert flow_result(store, run) == 11.0
+        wait_for(lambda: not leftovers(run) and not queue.workloads(), patience_s=PATIENCE_S)
 
 
 def _step(report: RunReport) -> StepReport:
