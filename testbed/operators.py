@@ -1,11 +1,12 @@
-"""Operators that are started beside a running testbed for a while, with their definitions: KubeRay, Dask's and Spark's.
+"""Operators that are started beside a running testbed for a while, with their definitions; nothing of them is left.
 
-None has webhooks here. Nothing of them is left at the end.
+Those without webhooks are here; `tekton` and `training_operator` have modules of their own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import string
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from . import building, kubectl, processes, versions
 from .faults import BuildFailed
 from .state import State
 
+_MPI_HEALTH_PORT = 9452
+"""As ``versions.toml`` has it."""
 _RAY_HEALTH_PORT, _DASK_HEALTH_PORT, _SPARK_HEALTH_PORT = 9460, 9461, 9462
 _STARTING_S = 120.0
 
@@ -46,7 +49,7 @@ def kuberay(state: State) -> Iterator[tuple[str, ...]]:
     ]
     definitions = [folder / f"crds/ray.io_{plural}.yaml" for plural in ("rayclusters", "rayjobs", "rayservices")]
     definitions += (folder / "crds").glob("ray.io_raycronjobs.yaml")
-    with _operated(state, "kuberay", command, definitions, _RAY_HEALTH_PORT, "/readyz"):
+    with operated(state, "kuberay", command, definitions, (_RAY_HEALTH_PORT, "/readyz")):
         yield ("rayjob", "raycluster")
 
 
@@ -62,7 +65,7 @@ def dask(state: State) -> Iterator[tuple[str, ...]]:
     kinds = ("daskautoscaler", "daskcluster", "daskjob", "daskworkergroup")
     chart = package / "deployment/helm/dask-kubernetes-operator"
     definitions = [chart / f"crds/{kind}.yaml" for kind in kinds]
-    with _operated(state, "dask-operator", command, definitions, _DASK_HEALTH_PORT, "/healthz"):
+    with operated(state, "dask-operator", command, definitions, (_DASK_HEALTH_PORT, "/healthz")):
         yield kinds
 
 
@@ -94,22 +97,49 @@ def spark(state: State) -> Iterator[tuple[str, ...]]:
     ]  # fmt: skip
     kinds = ("sparkapplication", "scheduledsparkapplication", "sparkconnect")
     definitions = [folder / f"crds/sparkoperator.k8s.io_{kind}s.yaml" for kind in kinds]
-    with _operated(state, "spark-operator", command, definitions, _SPARK_HEALTH_PORT, "/readyz", submitting):
+    with operated(
+        state, "spark-operator", command, definitions, (_SPARK_HEALTH_PORT, "/readyz"), environment=submitting
+    ):
         yield kinds
 
 
 @contextlib.contextmanager
-def _operated(
+def mpi(state: State) -> Iterator[tuple[str, ...]]:
+    """Run the MPI Operator. As `kuberay`."""
+    folder = building.build("mpi-operator")
+    command: list[str | Path] = [
+        folder / "mpi-operator",
+        f"--kubeConfig={state.kubeconfig}",
+        "--lock-namespace=fairlead",
+    ]
+    definitions = [folder / "crds/kubeflow.org_mpijobs.yaml"]
+    with operated(state, "mpi-operator", command, definitions, (_MPI_HEALTH_PORT, "/healthz")):
+        yield ("mpijob",)
+
+
+@contextlib.contextmanager
+def operated(
     state: State,
     name: str,
     command: list[str | Path],
     definitions: Iterable[Path],
-    port: int,
-    path: str,
+    health: tuple[int, str],
+    *,
+    values: Mapping[str, str] = MappingProxyType({}),
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """Run an operator with its definitions, and take both away at the end, with all objects of its kinds."""
-    manifest = (kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8")
+    """Run an operator with its definitions, and take both away at the end, with all objects of its kinds.
+
+    Args:
+        state: The testbed's.
+        name: The file of ``manifests/`` with what it needs beside its definitions.
+        command: What runs it.
+        definitions: Files with the definitions of its kinds.
+        health: The port and the path where it says by HTTP that it is ready.
+        values: What stands for ``${NAME}`` in the file.
+        environment: Variables of the operator.
+    """
+    manifest = string.Template((kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8")).substitute(values)
     with (
         tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch,
         kubectl.applied(state, [*definitions], manifest) as remove,
@@ -117,7 +147,7 @@ def _operated(
         log = Path(scratch) / "operator.log"
         given = {"KUBECONFIG": str(state.kubeconfig), **environment}
         with processes.beside(command, log, Path(scratch), given) as process:
-            processes.wait_ready(name, process, log, port, path, _STARTING_S)
+            processes.wait_ready(name, process, log, *health, _STARTING_S)
             yield
             remove()  # while it still runs: what it has made may wait for it to be removed
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from engines.kubernetes import beside
+from engines.kubernetes.queues import admitted_whole, new_queue
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
+from fairlead.kube.client import Client
+from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.logs import Log
 from fairlead.runs.reporting import read_report
@@ -21,12 +25,13 @@ from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
-from testbed import images, operators, state, versions
+from testbed import operators
 
 pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
 
 PATIENCE_S = 600.0
-FILES = Path(__file__).parent / "frameworks"
+with_ray, with_dask = pytest.mark.components("kuberay"), pytest.mark.components("dask-kubernetes")
+ray, dask, image = beside.running(operators.kuberay), beside.running(operators.dask), beside.image("frameworks")
 RAY = "rayjobs.ray.io,rayclusters.ray.io"
 DASK = "daskjobs.kubernetes.dask.org,daskclusters.kubernetes.dask.org"
 HELPER = """
@@ -124,48 +129,15 @@ def lasting():
 '''
 
 
-@pytest.fixture(scope="module")
-def ray(cluster: Cluster) -> Iterator[None]:
-    """KubeRay, beside the cluster."""
-    with operators.kuberay(state.current()):
-        yield
-
-
-@pytest.fixture(scope="module")
-def dask(cluster: Cluster) -> Iterator[None]:
-    """Dask's operator, beside the cluster."""
-    with operators.dask(state.current()):
-        yield
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """An image with Ray and Dask, built where it is not there yet."""
-    tag = versions.digest([(FILES / "Containerfile").read_bytes(), images.python_tag().encode()])
-    images.load(FILES / "Containerfile", FILES, f"localhost/fairlead-frameworks:{tag}")
-    return f"localhost/fairlead-frameworks:{tag}"
-
-
-@pytest.fixture
-def file(tmp_path: Path, image: str) -> Path:
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "helper.py").write_text(HELPER)
-    (tmp_path / "flow.py").write_text(FLOW.replace("@IMAGE@", image))
-    return tmp_path / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context) -> Store:
-    return Store(registered.store, home() / "host")
-
-
 def leftovers(cluster: Cluster, kinds: str, run: str) -> list[str]:
     """Return what a run has left of an operator's kinds."""
     listed = cluster.get(kinds, f"--selector={naming.RUN}={run}")["items"]
     return [f"{each['kind']} {each['metadata']['name']}" for each in listed]
 
 
-@pytest.mark.parametrize(("operator", "kinds"), [("dask", DASK), ("ray", RAY)])
+@pytest.mark.parametrize(
+    ("operator", "kinds"), [pytest.param("dask", DASK, marks=with_dask), pytest.param("ray", RAY, marks=with_ray)]
+)
 def test_the_nodes_of_a_cluster_run_the_project_s_functions_for_a_step(
     operator: str, kinds: str, request: Any, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
@@ -182,6 +154,18 @@ def test_the_nodes_of_a_cluster_run_the_project_s_functions_for_a_step(
     wait_for(lambda: not leftovers(cluster, kinds, run), patience_s=PATIENCE_S)
 
 
+@with_ray
+def test_a_queue_admits_the_head_and_the_workers_of_a_ray_cluster_together(
+    ray: None, registered: Context, cluster: Cluster, store: Store, client: Client, file: Path
+) -> None:
+    with new_queue(cluster, cpu="500m") as queue:  # the head alone
+        contexts.add(msgspec.structs.replace(registered, queue=queue.name))
+        run = admitted_whole(queue, store, client, f"{file}:with_ray", enough="600m", patience_s=PATIENCE_S)
+        assert flow_result(store, run)[0] == sum(x * x for x in range(40))
+        wait_for(lambda: not leftovers(cluster, RAY, run) and not queue.workloads(), patience_s=PATIENCE_S)
+
+
+@with_dask
 def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
     dask: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
@@ -196,6 +180,7 @@ def test_an_error_of_a_step_is_the_step_s_and_its_cluster_is_taken_away(
     wait_for(lambda: not leftovers(cluster, DASK, report["run"]), patience_s=PATIENCE_S)
 
 
+@with_ray
 def test_ray_tune_ends_trials_early_and_runs_none_again_that_ended_before_its_cluster_was_lost(
     ray: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:
@@ -233,6 +218,7 @@ def told(store: Store, run: str, number: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log_of(store, run, number) if line.startswith('{"trial":')]
 
 
+@with_ray
 def test_a_run_that_is_cancelled_takes_its_ray_cluster_with_it(
     ray: None, cluster: Cluster, store: Store, file: Path, capsys: Any
 ) -> None:

@@ -105,9 +105,9 @@ def bench(tmp_path: Path) -> Bench:
 @pytest.mark.parametrize(
     ("flow", "facts"),
     [
-        ("with_ray", {"cores": 3.0}),
-        ("with_dask", {"cores": 4, "memory": 1 << 30}),
-        ("with_spark", {"cores": 3, "memory": "2457m"}),
+        pytest.param("with_ray", {"cores": 3.0}, marks=pytest.mark.components("ray")),
+        pytest.param("with_dask", {"cores": 4, "memory": 1 << 30}, marks=pytest.mark.components("distributed")),
+        pytest.param("with_spark", {"cores": 3, "memory": "2457m"}, marks=pytest.mark.components("pyspark")),
     ],
 )  # fmt: skip
 def test_a_framework_finds_a_cluster_as_large_as_the_step_says_and_leaves_nothing(
