@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,10 @@ ONCE = Retries(user=0, infrastructure=0)
 @step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="400m", memory="2Gi")}), retries=ONCE, **SMALL)
 def by_ray(count: int) -> tuple[int, int]:
     """Have Ray square numbers on as many nodes as there are."""
+    return squared_by_ray(count)
+
+
+def squared_by_ray(count: int) -> tuple[int, int]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -72,6 +78,10 @@ def by_ray(count: int) -> tuple[int, int]:
 @step(runtime=runtimes.dask(workers=2), retries=ONCE, **SMALL)
 def by_dask(count: int) -> tuple[int, int]:
     """Have Dask do the same."""
+    return squared_by_dask(count)
+
+
+def squared_by_dask(count: int) -> tuple[int, int]:
     from distributed import Client
 
     with Client() as client:
@@ -79,6 +89,30 @@ def by_dask(count: int) -> tuple[int, int]:
         found = client.gather(client.map(square, range(count), pure=False))
     print(f"squared on {sorted({host for host, _ in found})}", flush=True)
     return sum(square for _, square in found), len({host for host, _ in found})
+
+
+@step(runtime=runtimes.ray(cluster="shared-ray"), retries=ONCE, **SMALL)
+def into_ray(count: int) -> tuple[int, int]:
+    """Have a Ray square them that stands."""
+    return squared_by_ray(count)
+
+
+@step(runtime=runtimes.dask(cluster="shared-dask"), retries=ONCE, **SMALL)
+def into_dask(count: int) -> tuple[int, int]:
+    """Have a Dask do the same."""
+    return squared_by_dask(count)
+
+
+@step(runtime=runtimes.dask(cluster="shared-dask"), retries=ONCE, **SMALL)
+def asking_much() -> None:
+    """Have a Dask work until somebody cancels it."""
+    from distributed import Client
+
+    with Client() as client:
+        working = client.map(time.sleep, [0.5] * 2000, pure=False)
+        working[0].result()
+        print("begun", flush=True)
+        client.gather(working)
 
 
 @step(runtime=runtimes.dask(workers=1), retries=ONCE, **SMALL)
@@ -116,6 +150,21 @@ def with_ray(count: int = 40):
 @flow
 def with_dask(count: int = 40):
     return by_dask(count)
+
+
+@flow
+def with_shared_ray(count: int = 40):
+    return into_ray(count)
+
+
+@flow
+def with_shared_dask(count: int = 40):
+    return into_dask(count)
+
+
+@flow
+def waiting_for_shared():
+    asking_much()
 
 
 @flow
@@ -163,6 +212,88 @@ def test_a_queue_admits_the_head_and_the_workers_of_a_ray_cluster_together(
         run = admitted_whole(queue, store, client, f"{file}:with_ray", enough="600m", patience_s=PATIENCE_S)
         assert flow_result(store, run)[0] == sum(x * x for x in range(40))
         wait_for(lambda: not leftovers(cluster, RAY, run) and not queue.workloads(), patience_s=PATIENCE_S)
+
+
+@pytest.fixture
+def shared_ray(ray: None, cluster: Cluster, file: Path, capsys: Any) -> Iterator[str]:
+    """A RayCluster that stands, as it is rendered; yields its name."""
+    with standing(
+        cluster, "rayclusters.ray.io", [f"{file}:by_ray", "--as", "RayCluster", "--name", "shared-ray"], capsys
+    ):
+        yield "shared-ray"
+
+
+@pytest.fixture
+def shared_dask(dask: None, cluster: Cluster, file: Path, capsys: Any) -> Iterator[str]:
+    """A DaskCluster that stands, likewise."""
+    words = [f"{file}:by_dask", "--as", "DaskCluster", "--name", "shared-dask"]
+    with standing(cluster, "daskclusters.kubernetes.dask.org", words, capsys):
+        yield "shared-dask"
+
+
+@contextmanager
+def standing(cluster: Cluster, kind: str, words: list[str], capsys: Any) -> Iterator[None]:
+    """Apply what is rendered, wait until all its nodes are ready, and remove it after that."""
+    assert call(["render", *words, "-o", "json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    name = made["metadata"]["name"]
+    cluster.apply(made)
+    try:
+        wait_for(lambda: len(ready(cluster, name)) >= 2, patience_s=PATIENCE_S)
+        yield
+    finally:
+        cluster.kubectl("delete", kind, name, "--wait=true", "--timeout=120s")
+        wait_for(lambda: not nodes(cluster, name), patience_s=PATIENCE_S)
+
+
+def nodes(cluster: Cluster, name: str) -> list[dict[str, Any]]:
+    """Return the pods of a cluster of Ray or Dask."""
+    both = [f"--selector={label}={name}" for label in ("ray.io/cluster", "dask.org/cluster-name")]
+    return [pod for selector in both for pod in cluster.get("pods", selector)["items"]]
+
+
+def ready(cluster: Cluster, name: str) -> list[str]:
+    """Return the hosts of a cluster's pods that are ready."""
+    return [
+        each["metadata"]["name"]
+        for each in nodes(cluster, name)
+        if any(part["type"] == "Ready" and part["status"] == "True" for part in each["status"].get("conditions", ()))
+    ]
+
+
+@pytest.mark.parametrize("framework", [pytest.param("dask", marks=with_dask), pytest.param("ray", marks=with_ray)])
+def test_a_step_sends_its_project_s_functions_into_a_cluster_that_stands(
+    framework: str, request: Any, cluster: Cluster, store: Store, file: Path, capsys: Any
+) -> None:
+    name = request.getfixturevalue(f"shared_{framework}")
+    assert call(["run", f"{file}:with_shared_{framework}", "--quiet", "-o", "json"]) == 0, capsys.readouterr()
+    run = json.loads(capsys.readouterr().out)["run"]
+    total, hosts = flow_result(store, run)
+    assert (total, hosts >= 2) == (sum(x * x for x in range(40)), True)
+    (step,) = read_report(store.backend, run).steps
+    (attempt,) = step.attempts
+    assert (attempt.status, attempt.rank) == ("succeeded", None)
+    assert call(["logs", f"{run}/{step.name}/0"]) == 0
+    (line,) = (each for each in capsys.readouterr().out.splitlines() if "squared on ['" in each)
+    there = ready(cluster, name)
+    assert sum(each in line for each in there) >= 2, (line, there)
+    assert f"into-{framework}" not in line and f"into_{framework}" not in line
+    assert not leftovers(cluster, RAY if framework == "ray" else DASK, run)
+
+
+@with_dask
+def test_a_step_that_is_cancelled_leaves_a_cluster_that_stands_to_others(
+    shared_dask: str, cluster: Cluster, store: Store, file: Path, capsys: Any
+) -> None:
+    driver = Driver(home(), "run", f"{file}:waiting_for_shared", "-o", "json", store=store)
+    try:
+        logs = ["logs", f"{driver.run}/asking_much/0"]
+        wait_for(lambda: call(logs) == 0 and "begun" in capsys.readouterr().out, patience_s=PATIENCE_S)
+        assert call(["cancel", driver.run]) == 0
+        assert driver.ended(PATIENCE_S).report.status == "cancelled"
+    finally:
+        driver.end()
+    assert call(["run", f"{file}:with_shared_dask", "--quiet", "-o", "json"]) == 0, capsys.readouterr()
 
 
 @with_dask

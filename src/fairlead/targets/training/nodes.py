@@ -51,6 +51,11 @@ def named(template: Manifest, container: str) -> Manifest:
     }
 
 
+def lasting(template: Manifest) -> Manifest:
+    """Return the template of a pod that is started again whenever it ends, for as long as its cluster is there."""
+    return {**template, "spec": {**template["spec"], "restartPolicy": "Always"}}
+
+
 def _template(gang: Gang, step: Step, spec: pods.PodSpec, *, runs_it: bool) -> Manifest:
     first = {naming.NODE_OF_GANG: "0"} if runs_it else {}
     return {
