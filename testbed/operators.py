@@ -10,7 +10,7 @@ import string
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -125,7 +125,7 @@ def operated(
     definitions: Iterable[Path],
     health: tuple[int, str],
     *,
-    values: Mapping[str, str] = MappingProxyType({}),
+    prepare: Callable[[Path], Mapping[str, str]] = lambda _: {},
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
     """Run an operator with its definitions, and take both away at the end, with all objects of its kinds.
@@ -136,17 +136,18 @@ def operated(
         command: What runs it.
         definitions: Files with the definitions of its kinds.
         health: The port and the path where it says by HTTP that it is ready.
-        values: What stands for ``${NAME}`` in the file.
+        prepare: Makes what the operator needs in the folder that it is in, which it has for its temporary files too;
+            returns what stands for ``${NAME}`` in the file.
         environment: Variables of the operator.
     """
-    manifest = string.Template((kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8")).substitute(values)
-    with (
-        tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch,
-        kubectl.applied(state, [*definitions], manifest) as remove,
-    ):
-        log = Path(scratch) / "operator.log"
-        given = {"KUBECONFIG": str(state.kubeconfig), **environment}
-        with processes.beside(command, log, Path(scratch), given) as process:
+    manifest = string.Template((kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8"))
+    with tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch:
+        folder, log = Path(scratch), Path(scratch, "operator.log")
+        values, given = prepare(folder), {"KUBECONFIG": str(state.kubeconfig), "TMPDIR": scratch, **environment}
+        with (
+            kubectl.applied(state, [*definitions], manifest.substitute(values)) as remove,
+            processes.beside(command, log, folder, given) as process,
+        ):
             processes.wait_ready(name, process, log, *health, _STARTING_S)
             yield
             remove()  # while it still runs: what it has made may wait for it to be removed

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,12 +44,8 @@ def operated(state: State) -> Iterator[tuple[str, ...]]:
     ]
     definitions = [program / f"crds/kubeflow.org_{kind}s.yaml" for kind in KINDS]
     health = _HEALTH_PORT, "/readyz"
-    with tempfile.TemporaryDirectory(prefix="fairlead-certificates-") as folder:
-        values, environment = _certificates(Path(folder)), {"TMPDIR": folder}
-        with operators.operated(
-            state, "training-operator", command, definitions, health, values=values, environment=environment
-        ):
-            yield KINDS
+    with operators.operated(state, "training-operator", command, definitions, health, prepare=_certificates):
+        yield KINDS
 
 
 def _certificates(folder: Path) -> dict[str, str]:
