@@ -40,21 +40,23 @@ class Kind(NamedTuple):
     """A kind that Kueue admits, whose operator runs beside a testbed, and a step that becomes one.
 
     Attributes:
-        pods: How many pods there are of each sort. Three of them ask for a CPU each.
+        pods: How many pods there are of each sort.
+        asked: The CPUs that they ask for together, rounded up; a launcher asks for less than one.
     """
 
     target: Target
     step: FunctionStep
     operated: Callable[[State], AbstractContextManager[Any]]
     pods: dict[str, int]
+    asked: int
 
 
 ONE = Resources(cpu="1", memory="1Gi")
 RANKS = FunctionStep(name="ranks", function="m:f", resources=ONE, runtime=Mpi(nodes=3))
 BY_RAY = FunctionStep(name="by_ray", function="m:f", resources=ONE, runtime=Ray(workers=2))
 KINDS = {
-    "mpijob": Kind(mpi_job.TARGET, RANKS, operators.mpi, {"launcher": 1, "worker": 3}),
-    "rayjob": Kind(ray_job.TARGET, BY_RAY, operators.kuberay, {"head": 1, "worker": 2}),
+    "mpijob": Kind(mpi_job.TARGET, RANKS, operators.mpi, {"launcher": 1, "worker": 3}, 4),
+    "rayjob": Kind(ray_job.TARGET, BY_RAY, operators.kuberay, {"head": 1, "worker": 2}, 3),
 }
 
 
@@ -109,7 +111,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_a_gang_of_a_kind_that_comes_later_is_admitted_whole_and_taken_back(furnished: Cluster, name: str) -> None:
     kind = KINDS[name]
     for attempt in (1, 2):  # the kind goes between them
-        with new_queue(furnished, cpu="2500m") as queue, kind.operated(State(furnished.kubeconfig.parent)):
+        with new_queue(furnished, cpu=f"{kind.asked - 1}") as queue, kind.operated(State(furnished.kubeconfig.parent)):
             gang = _Queued(furnished, kind, queue, attempt)
             assert gang.word() == "waiting"  # from the first moment on
             _admit_and_take_back(gang, kind, queue)
@@ -145,7 +147,7 @@ def _admit_and_take_back(gang: _Queued, kind: Kind, queue: Queue) -> None:
     assert workload["metadata"]["labels"]["kueue.x-k8s.io/job-uid"] == gang.found()["metadata"]["uid"]
     assert gang.pods() == 0
 
-    queue.grant("3")
+    queue.grant(f"{kind.asked}")
     wait_for(lambda: gang.word() == "running" and gang.pods() == 3, patience_s=PATIENCE_S)
 
     stopped = '--patch={"spec": {"stopPolicy": "HoldAndDrain"}}'

@@ -183,9 +183,9 @@ def test_a_queue_admits_the_launcher_and_all_nodes_together(
     file: Path,
     leftovers: Callable[[str], list[str]],
 ) -> None:
-    with new_queue(operator, cpu="150m") as queue:  # one of the two nodes, and the launcher, which asks for nothing
+    with new_queue(operator, cpu="350m") as queue:  # one node, and the launcher, which has 250m
         contexts.add(msgspec.structs.replace(registered, queue=queue.name))
-        run = admitted_whole(queue, store, client, f"{file}:reducing", enough="200m", patience_s=PATIENCE_S)
+        run = admitted_whole(queue, store, client, f"{file}:reducing", enough="450m", patience_s=PATIENCE_S)
         assert flow_result(store, run) == 11.0
         wait_for(lambda: not leftovers(run) and not queue.workloads(), patience_s=PATIENCE_S)
 
