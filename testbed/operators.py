@@ -12,7 +12,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from . import building, kubectl, processes, versions
@@ -75,14 +74,28 @@ def spark(state: State) -> Iterator[tuple[str, ...]]:
 
     It submits applications by ``spark-submit``, for which this machine needs a Java runtime; PySpark brings the rest.
     Their templates it writes below ``/tmp/spark``. Spark's client can't read the administrator's key, an elliptic one:
-    it is given a token of the account that drivers have.
+    it is given a token of an account that has the operator's rights.
     """
     folder = building.build("spark-operator")
+    command: list[str | Path] = [
+        folder / "spark-operator", "controller", "start", "--enable-ui-service=false",
+        f"--health-probe-bind-address=127.0.0.1:{_SPARK_HEALTH_PORT}",
+    ]  # fmt: skip
+    kinds = ("sparkapplication", "scheduledsparkapplication", "sparkconnect")
+    definitions = [folder / f"crds/sparkoperator.k8s.io_{kind}s.yaml" for kind in kinds]
+    with operated(
+        state, "spark-operator", command, definitions, (_SPARK_HEALTH_PORT, "/readyz"), environment=_submitting
+    ):
+        yield kinds
+
+
+def _submitting(state: State) -> dict[str, str]:
+    """Return the variables by which ``spark-submit`` finds Spark, and its client the cluster."""
     server = kubectl.run(state, "config", "view", "--minify", "--output=jsonpath={.clusters[0].cluster.server}")
     place = urlsplit(server)
     home = next(python_environment("frameworks").glob("lib/python*/site-packages/pyspark"))
-    token = kubectl.run(state, "create", "token", "fairlead-driver", "--namespace=fairlead", "--duration=12h")
-    submitting = {
+    token = kubectl.run(state, "create", "token", "spark-operator", "--namespace=fairlead", "--duration=12h")
+    return {
         "SPARK_HOME": str(home),
         "PYSPARK_PYTHON": sys.executable,
         "KUBERNETES_SERVICE_HOST": place.hostname or "",
@@ -91,16 +104,6 @@ def spark(state: State) -> Iterator[tuple[str, ...]]:
         "KUBERNETES_AUTH_TOKEN": token.strip(),
         "KUBERNETES_CERTS_CA_FILE": str(state.certificates / "ca.crt"),
     }
-    command: list[str | Path] = [
-        folder / "spark-operator", "controller", "start", "--enable-ui-service=false",
-        f"--health-probe-bind-address=127.0.0.1:{_SPARK_HEALTH_PORT}",
-    ]  # fmt: skip
-    kinds = ("sparkapplication", "scheduledsparkapplication", "sparkconnect")
-    definitions = [folder / f"crds/sparkoperator.k8s.io_{kind}s.yaml" for kind in kinds]
-    with operated(
-        state, "spark-operator", command, definitions, (_SPARK_HEALTH_PORT, "/readyz"), environment=submitting
-    ):
-        yield kinds
 
 
 @contextlib.contextmanager
@@ -126,7 +129,7 @@ def operated(
     health: tuple[int, str],
     *,
     prepare: Callable[[Path], Mapping[str, str]] = lambda _: {},
-    environment: Mapping[str, str] = MappingProxyType({}),
+    environment: Callable[[State], Mapping[str, str]] = lambda _: {},
 ) -> Iterator[None]:
     """Run an operator with its definitions, and take both away at the end, with all objects of its kinds.
 
@@ -138,19 +141,17 @@ def operated(
         health: The port and the path where it says by HTTP that it is ready.
         prepare: Makes what the operator needs in the folder that it is in, which it has for its temporary files too;
             returns what stands for ``${NAME}`` in the file.
-        environment: Variables of the operator.
+        environment: Returns variables of the operator, once its file is applied.
     """
     manifest = string.Template((kubectl.MANIFESTS / f"{name}.yaml").read_text("utf-8"))
     with tempfile.TemporaryDirectory(prefix=f"fairlead-{name}-") as scratch:
         folder, log = Path(scratch), Path(scratch, "operator.log")
-        values, given = prepare(folder), {"KUBECONFIG": str(state.kubeconfig), "TMPDIR": scratch, **environment}
-        with (
-            kubectl.applied(state, [*definitions], manifest.substitute(values)) as remove,
-            processes.beside(command, log, folder, given) as process,
-        ):
-            processes.wait_ready(name, process, log, *health, _STARTING_S)
-            yield
-            remove()  # while it still runs: what it has made may wait for it to be removed
+        with kubectl.applied(state, [*definitions], manifest.substitute(prepare(folder))) as remove:
+            given = {"KUBECONFIG": str(state.kubeconfig), "TMPDIR": scratch, **environment(state)}
+            with processes.beside(command, log, folder, given) as process:
+                processes.wait_ready(name, process, log, *health, _STARTING_S)
+                yield
+                remove()  # while it still runs: what it has made may wait for it to be removed
 
 
 def python_environment(name: str) -> Path:
