@@ -97,7 +97,6 @@ def _submitting(state: State) -> dict[str, str]:
     token = kubectl.run(state, "create", "token", "spark-operator", "--namespace=fairlead", "--duration=12h")
     return {
         "SPARK_HOME": str(home),
-        "PYSPARK_PYTHON": sys.executable,
         "KUBERNETES_SERVICE_HOST": place.hostname or "",
         "KUBERNETES_SERVICE_PORT": str(place.port),
         "KUBERNETES_AUTH_TRYKUBECONFIG": "false",

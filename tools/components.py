@@ -1,8 +1,9 @@
 """Write docs/components.md: what `make test-components` found, from the results that it leaves.
 
-    python tools/components.py RESULTS.xml
+    python tools/components.py RESULTS.xml …
 
-Rows of components whose tests were not among the results stay as they are, with the date of theirs.
+Of a test that is in several of them, the last one counts. Rows of components whose tests were not among the results
+stay as they are, with the date of theirs.
 """
 
 from __future__ import annotations
@@ -37,35 +38,39 @@ _ROW = re.compile(r"^\| (?P<component>[\w-]+) \| \d.*\|$", re.MULTILINE)
 
 
 class Case(NamedTuple):
-    """One test: the components that it needs, how it ended, and how many seconds it took."""
+    """One test: the components that it needs, how it ended, how many seconds it took, and on which day."""
 
     components: tuple[str, ...]
     name: str
     fate: str
     seconds: float
+    day: str
 
 
 def main() -> int:
     """Write the page; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("results", type=Path, help="what pytest --junit-xml wrote")
-    suite = ElementTree.parse(parser.parse_args().results).getroot().find("testsuite")
-    assert suite is not None
+    parser.add_argument("results", type=Path, nargs="+", help="what pytest --junit-xml wrote")
+    found: dict[str, Case] = {}
+    for file in parser.parse_args().results:
+        for suite in ElementTree.parse(file).getroot().iter("testsuite"):
+            found |= {case.name: case for case in cases(suite)}
     before = FILE.read_text("utf-8") if FILE.exists() else ""
-    FILE.write_text(page(before, list(cases(suite)), suite.attrib["timestamp"][:10]), "utf-8")
+    FILE.write_text(page(before, found.values()), "utf-8")
     return 0
 
 
 def cases(suite: ElementTree.Element) -> Iterator[Case]:
     """Yield the tests of components, of a test suite in JUnit's form."""
+    day = suite.attrib["timestamp"][:10]
     for each in suite.iter("testcase"):
         found = tuple(every.attrib["value"] for every in each.iter("property") if every.attrib["name"] == "component")
         faults = [fate for fate in ("failure", "error", "skipped") if each.find(fate) is not None]
-        yield Case(found, each.attrib["name"], faults[0] if faults else "passed", float(each.attrib["time"]))
+        yield Case(found, each.attrib["name"], faults[0] if faults else "passed", float(each.attrib["time"]), day)
 
 
-def page(before: str, found: Iterable[Case], date: str) -> str:
-    """Return the page with the rows of what was tested on a day, and the others as they were."""
+def page(before: str, found: Iterable[Case]) -> str:
+    """Return the page with the rows of what was tested, and the others as they were."""
     rows = {row["component"]: row[0] for row in _ROW.finditer(before)}
     tested: dict[str, list[Case]] = {}
     for case in found:
@@ -74,7 +79,8 @@ def page(before: str, found: Iterable[Case], date: str) -> str:
     for component, own in tested.items():
         fates = [f"{sum(case.fate == 'passed' for case in own)} passed"]
         fates += [f"**{case.fate}: {case.name}**" for case in own if case.fate != "passed"]
-        cells = (component, version(component), ", ".join(fates), f"{sum(case.seconds for case in own):.0f}", date)
+        seconds, day = sum(case.seconds for case in own), max(case.day for case in own)
+        cells = (component, version(component), ", ".join(fates), f"{seconds:.0f}", day)
         rows[component] = f"| {' | '.join(cells)} |"
     return _HEAD + "".join(f"{rows[component]}\n" for component in sorted(rows))
 

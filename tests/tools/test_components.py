@@ -13,7 +13,7 @@ from testbed import versions
 ROOT = Path(__file__).parents[2]
 TOOL = runpy.run_path(str(ROOT / "tools" / "components.py"))
 RESULTS = """
-<testsuite>
+<testsuite timestamp="2026-02-03T10:00:00">
   <testcase name="test_a" time="10.4"><properties><property name="component" value="tekton"/></properties></testcase>
   <testcase name="test_b" time="3"><properties><property name="component" value="tekton"/></properties><failure/></testcase>
   <testcase name="test_c" time="5"><properties><property name="component" value="ray"/></properties></testcase>
@@ -24,7 +24,7 @@ RESULTS = """
 
 def test_rows_follow_from_results_and_others_keep_their_date() -> None:
     rows = "| kwok | 0.1 | 2 passed | 7 | 2026-01-02 |\n| tekton | 0.1 | 9 passed | 7 | 2026-01-02 |\n"
-    found = TOOL["page"](TOOL["_HEAD"] + rows, TOOL["cases"](ElementTree.fromstring(RESULTS)), "2026-02-03")
+    found = TOOL["page"](TOOL["_HEAD"] + rows, TOOL["cases"](ElementTree.fromstring(RESULTS)))
     tekton = versions.component("tekton").version.removeprefix("v")
     assert found.removeprefix(TOOL["_HEAD"]).splitlines() == [
         "| kwok | 0.1 | 2 passed | 7 | 2026-01-02 |",

@@ -119,7 +119,7 @@ def test_two_executors_count_the_flights_of_a_year_with_the_project_s_functions_
         for pod in operator.get(*executors)["items"]:
             (container,) = pod["spec"]["containers"]
             limits = container["resources"]["limits"]  # Spark's own share, and what else the template has
-            assert (limits["cpu"], limits["memory"], limits["ephemeral-storage"]) == ("400m", "1024Mi", "314572800")
+            assert (limits["cpu"], limits["memory"], limits["ephemeral-storage"]) == ("400m", "1Gi", "314572800")
         assert driver.ended(PATIENCE_S).report.status == "succeeded"
     finally:
         driver.end()
