@@ -46,9 +46,10 @@ test-cluster: env  ## run the tests that need a Kubernetes cluster, the slow one
 	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || { $(MAKE) cluster && $(BIN)/python -m testbed context >/dev/null; }
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
-test-components: env cluster  ## run the tests with components that a testbed can do without, which it builds
+test-components: env cluster  ## build the components that a testbed can do without, run their tests, and write docs/components.md
 	$(BIN)/python -m testbed build kwok kuberay mpi-operator spark-operator tekton training-operator
-	$(BIN)/python -m pytest -m components $(TESTS)
+	$(BIN)/python -m pytest -m components --junit-xml=build/components.xml $(TESTS); tested=$$?; \
+	$(BIN)/python tools/components.py build/components.xml; exit $$tested
 
 test-slow: env  ## run the tests of the slow tier
 	$(BIN)/python -m pytest -m "slow and not cluster" $(TESTS)

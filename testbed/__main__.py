@@ -8,14 +8,14 @@ import json
 import signal
 import sys
 
-from . import cluster, mpi_operator, operators, processes, simulation, storage, tekton, training_operator, worker
+from . import cluster, operators, processes, simulation, storage, tekton, training_operator, worker
 from .faults import TestbedError
 from .state import State, current
 
 _BESIDE = {
     "dask-operator": operators.dask,
     "kuberay": operators.kuberay,
-    "mpi-operator": mpi_operator.operated,
+    "mpi-operator": operators.mpi,
     "spark-operator": operators.spark,
     "storage": storage.provided,
     "tekton": tekton.operated,

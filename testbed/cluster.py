@@ -174,7 +174,7 @@ def _start_kueue(state: State, run: Callable[[Process], None]) -> None:
     kubectl.apply_definitions(state, "kueue")
     kubectl.run(state, "create", "namespace", kueue.NAMESPACE)
     run(kueue.kueue(state))
-    kubectl.apply(state, "kueue-webhooks.yaml", CA=certificates.encoded(state, "ca.crt"))
+    kubectl.apply(state, "kueue-webhooks.yaml", CA=certificates.encoded(state, "ca.crt"), PORT=str(kueue.WEBHOOK_PORT))
     kubectl.apply(state, "kueue.yaml")
 
 

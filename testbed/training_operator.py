@@ -9,18 +9,15 @@ from __future__ import annotations
 import base64
 import contextlib
 import shutil
-import string
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import building, kubectl, processes
+from . import building, operators
 from .certificates import Certificate, authority, sign
 from .state import State
 
 KINDS = ("pytorchjob", "tfjob", "jaxjob", "xgboostjob")
-WEBHOOK_PORT, HEALTH_PORT = 9450, 9451
-_STARTING_S = 120.0
+_WEBHOOK_PORT, _HEALTH_PORT = 9450, 9451
 
 
 @contextlib.contextmanager
@@ -36,20 +33,23 @@ def operated(state: State) -> Iterator[tuple[str, ...]]:
     Raises:
         TestbedError: It can't be built, or did not start.
     """
-    definitions = [_definition(kind) for kind in KINDS]
-    with tempfile.TemporaryDirectory(prefix="fairlead-operator-") as folder:
-        manifest = _manifest(Path(folder))
-        with kubectl.applied(state, definitions, manifest) as remove, _operator(state, Path(folder)):
-            yield KINDS
-            remove()
+    program = building.build("training-operator")
+    command: list[str | Path] = [
+        program / "training-operator",
+        f"--kubeconfig={state.kubeconfig}",
+        "--metrics-bind-address=0",
+        f"--health-probe-bind-address=127.0.0.1:{_HEALTH_PORT}",
+        f"--webhook-server-port={_WEBHOOK_PORT}",
+        *(f"--enable-scheme={kind}" for kind in KINDS),
+    ]
+    definitions = [program / f"crds/kubeflow.org_{kind}s.yaml" for kind in KINDS]
+    health = _HEALTH_PORT, "/readyz"
+    with operators.operated(state, "training-operator", command, definitions, health, prepare=_certificates):
+        yield KINDS
 
 
-def _definition(kind: str) -> Path:
-    return building.build("training-operator") / f"crds/kubeflow.org_{kind}s.yaml"
-
-
-def _manifest(folder: Path) -> str:
-    """Make the certificates in a folder, where the operator reads them too; returns the objects that hold them."""
+def _certificates(folder: Path) -> dict[str, str]:
+    """Make the certificates in a folder, where the operator reads them too; returns what its manifest says of them."""
     served = folder / "k8s-webhook-server/serving-certs"
     served.mkdir(parents=True)
     authority(folder, "training-operator-ca", rsa=True)
@@ -59,21 +59,4 @@ def _manifest(folder: Path) -> str:
         shutil.copy(folder / name, served)
     files = {"CA": "ca.crt", "CA_KEY": "ca.key", "CERTIFICATE": "tls.crt", "KEY": "tls.key"}
     values = {key: base64.b64encode((folder / name).read_bytes()).decode() for key, name in files.items()}
-    text = (kubectl.MANIFESTS / "training-operator.yaml").read_text("utf-8")
-    return string.Template(text).substitute(values, PORT=str(WEBHOOK_PORT))
-
-
-@contextlib.contextmanager
-def _operator(state: State, folder: Path) -> Iterator[None]:
-    command = [
-        building.program("training-operator", of="training-operator"),
-        f"--kubeconfig={state.kubeconfig}",
-        "--metrics-bind-address=0",
-        f"--health-probe-bind-address=127.0.0.1:{HEALTH_PORT}",
-        f"--webhook-server-port={WEBHOOK_PORT}",
-        *(f"--enable-scheme={kind}" for kind in KINDS),
-    ]
-    log = folder / "operator.log"
-    with processes.beside(command, log, folder, {"TMPDIR": str(folder)}) as process:
-        processes.wait_ready("training-operator", process, log, HEALTH_PORT, "/readyz", _STARTING_S)
-        yield
+    return {**values, "PORT": str(_WEBHOOK_PORT)}

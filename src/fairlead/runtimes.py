@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from fairlead.errors import nearest
+from fairlead.errors import UsageError, nearest
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import ROLES, Dask, Jax, Mpi, Ray, Role, Single, Spark, TensorFlow, Torch, XGBoost
+from fairlead.specs.runtimes import (
+    ROLES,
+    Dask,
+    Jax,
+    Mpi,
+    Ray,
+    Role,
+    Single,
+    Spark,
+    Standing,
+    TensorFlow,
+    Torch,
+    XGBoost,
+)
 
 
 def single() -> Single:
@@ -53,9 +66,23 @@ def xgboost(nodes: int = 1, processes_per_node: int = 1, *, roles: Mapping[str, 
     return XGBoost(nodes=nodes, processes_per_node=processes_per_node, roles=dict(roles or {}))
 
 
-def ray(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Ray:
-    """A Ray cluster for the duration of the step."""
-    return Ray(workers=workers, roles=dict(roles or {}))
+def ray(
+    workers: int | None = None, *, cluster: str | None = None, roles: Mapping[str, Role] | None = None
+) -> Ray | Standing:
+    """A Ray cluster for the duration of the step, or one that stands.
+
+    Args:
+        workers: Workers of the step's own cluster; 1 where it is not given.
+        cluster: The name of a RayCluster that others share, into which the step sends its work instead:
+            ``shared``, or ``NAMESPACE/NAME``.
+        roles: Roles of its own cluster, with resources of their own.
+
+    Raises:
+        UsageError: A cluster that stands is asked for, and workers or roles as only its own could have.
+    """
+    if cluster is not None:
+        return _standing("ray", cluster, workers, roles)
+    return Ray(workers=1 if workers is None else workers, roles=dict(roles or {}))
 
 
 def spark(executors: int = 1, *, roles: Mapping[str, Role] | None = None) -> Spark:
@@ -63,9 +90,27 @@ def spark(executors: int = 1, *, roles: Mapping[str, Role] | None = None) -> Spa
     return Spark(executors=executors, roles=dict(roles or {}))
 
 
-def dask(workers: int = 1, *, roles: Mapping[str, Role] | None = None) -> Dask:
-    """A Dask cluster for the duration of the step."""
-    return Dask(workers=workers, roles=dict(roles or {}))
+def dask(
+    workers: int | None = None, *, cluster: str | None = None, roles: Mapping[str, Role] | None = None
+) -> Dask | Standing:
+    """A Dask cluster for the duration of the step, or one that stands. As `ray`, with a DaskCluster."""
+    if cluster is not None:
+        return _standing("dask", cluster, workers, roles)
+    return Dask(workers=1 if workers is None else workers, roles=dict(roles or {}))
+
+
+def _standing(
+    framework: Literal["ray", "dask"], cluster: str, workers: int | None, roles: Mapping[str, Role] | None
+) -> Standing:
+    said = [name for name, value in (("workers", workers), ("roles", roles)) if value is not None]
+    if said:
+        raise UsageError(
+            f"a step can't have {' and '.join(said)} of its own in a cluster that stands",
+            where=f"runtimes.{framework}(cluster={cluster!r})",
+            why="who keeps that cluster says how large it is",
+            next=f"leave {' and '.join(said)} away, or cluster= for a cluster of the step's own",
+        )
+    return Standing(framework=framework, cluster=cluster)
 
 
 def role(count: int = 1, *, cpu: str | float | None = None, memory: str | None = None, gpus: str | None = None) -> Role:
@@ -76,4 +121,4 @@ def role(count: int = 1, *, cpu: str | float | None = None, memory: str | None =
 def __getattr__(name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    raise AttributeError(f"there is no runtime {name!r}; {nearest(name, ROLES)}")
+    raise AttributeError(f"there is no runtime {name!r}; {nearest(name, ROLES.keys() & globals().keys())}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from .. import asking, images
 from ..building import build
 from ..processes import Process
@@ -27,7 +29,8 @@ def workflow_controller(state: State) -> Process:
         lambda: asking.over_http("127.0.0.1", 6060, "/healthz"),
         {
             "LEADER_ELECTION_DISABLE": "true",
-            "DEFAULT_REQUEUE_TIME": "1s",  # 10 s otherwise: most of the time of a short workflow
+            # Argo's own 10 s are most of the time of a short workflow, and cost less where thousands of nodes run
+            "DEFAULT_REQUEUE_TIME": os.environ.get("DEFAULT_REQUEUE_TIME", "1s"),
         },
         in_node=True,
     )

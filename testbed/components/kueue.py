@@ -13,7 +13,12 @@ from ..state import State, write
 WEBHOOK_PORT, HEALTH_PORT = 9443, 9445
 PORTS = {WEBHOOK_PORT: "kueue", HEALTH_PORT: "kueue"}
 NAMESPACE = "kueue-system"
-FRAMEWORKS = ["batch/job", "pod", "jobset.x-k8s.io/jobset", "trainer.kubeflow.org/trainjob"]
+FRAMEWORKS = [
+    "batch/job", "pod", "jobset.x-k8s.io/jobset", "trainer.kubeflow.org/trainjob",
+    "kubeflow.org/mpijob", "ray.io/rayjob",
+]  # fmt: skip
+"""The kinds that it admits. Those whose definitions are not there it looks for from time to time: seconds after its
+start, and every two minutes at last."""
 
 
 def certificates() -> list[Certificate]:
@@ -21,16 +26,22 @@ def certificates() -> list[Certificate]:
     return [Certificate("kueue", "/CN=kueue", ["DNS:localhost", "IP:127.0.0.1"])]
 
 
-def kueue(state: State) -> Process:
-    """Return Kueue without certificates of its own making, metrics, or its API of pending workloads."""
+def kueue(state: State, webhook_port: int = WEBHOOK_PORT, health_port: int = HEALTH_PORT) -> Process:
+    """Return Kueue without certificates of its own making, metrics, or its API of pending workloads.
+
+    Args:
+        state: Whose certificates and kubeconfig it has.
+        webhook_port: Where its webhooks listen, on loopback.
+        health_port: Where it says whether it is ready.
+    """
     certificates = pair(state, "kueue")  # also its /etc/kueue/metrics/certs, without which it does not start
     configuration = {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2",
         "kind": "Configuration",
         "namespace": NAMESPACE,
-        "health": {"healthProbeBindAddress": f"127.0.0.1:{HEALTH_PORT}"},
+        "health": {"healthProbeBindAddress": f"127.0.0.1:{health_port}"},
         "metrics": {"bindAddress": "0"},
-        "webhook": {"host": "127.0.0.1", "port": WEBHOOK_PORT, "certDir": str(certificates)},
+        "webhook": {"host": "127.0.0.1", "port": webhook_port, "certDir": str(certificates)},
         "leaderElection": {"leaderElect": False},
         "internalCertManagement": {"enable": False},
         "manageJobsWithoutQueueName": False,
@@ -46,6 +57,6 @@ def kueue(state: State) -> Process:
             f"--kubeconfig={state.kubeconfig}",
             "--feature-gates=VisibilityOnDemand=false",
         ],
-        lambda: asking.over_http("127.0.0.1", HEALTH_PORT, "/readyz"),
+        lambda: asking.over_http("127.0.0.1", health_port, "/readyz"),
         in_node=True,
     )

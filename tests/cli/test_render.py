@@ -167,3 +167,59 @@ def test_a_package_is_compared_with_nothing(render: Any, file: str) -> None:
 def test_an_unknown_context_is_refused(render: Any) -> None:
     code, _, err = render("--on", "fra")
     assert code == 2 and "'far'" in err
+
+
+POOLS = """
+from fairlead import flow, runtimes, step
+
+@step(runtime=runtimes.ray(workers=3))
+def ray_pool(count: int) -> int:
+    return count
+
+@step(runtime=runtimes.dask(workers=2), packages=["six==1.17.0"])
+def heavy() -> int:
+    return 1
+
+@step
+def plain() -> int:
+    return 1
+"""
+
+
+def test_a_cluster_that_stands_is_made_of_a_step_whatever_its_parameters_are(file: str, capsys: Any) -> None:
+    Path(file).write_text(POOLS)
+    words = ["render", f"{file}:ray_pool", "--on", "far", "--as", "RayCluster", "--label", "team=vision"]
+    assert call(words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# steps are sent into it by runtimes.ray(cluster='ray-pool-")
+    made = yaml.safe_load(out)
+    assert (made["kind"], made["metadata"]["labels"]["team"]) == ("RayCluster", "vision")
+    assert made["spec"]["workerGroupSpecs"][0]["replicas"] == 3
+    assert call([*words, "--name", "shared", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metadata"]["name"] == "shared"
+
+
+@pytest.mark.parametrize(
+    ("step", "words", "said"),
+    [
+        ("ray_pool", ["--as", "DaskCluster"], ["its runtime is 'ray'", "runtime=runtimes.dask(workers=…)"]),
+        ("plain", ["--as", "RayCluster"], ["its runtime is 'single'"]),
+        ("ray_pool", ["--as", "RayCluster", "--name", "No"], ["--name", "'No' can't be the name of one"]),
+        ("ray_pool", ["--as", "RayCluster", "--diff"], ["kubectl diff"]),
+        ("heavy", ["--as", "DaskCluster"], ["environment.packages", "fairlead image build"]),
+        ("pool", ["--as", "RayCluster"], ["no step 'pool'", "ray_pool"]),
+    ],
+)
+def test_what_no_cluster_that_stands_can_be_made_of_is_refused(
+    step: str, words: list[str], said: list[str], file: str, capsys: Any
+) -> None:
+    Path(file).write_text(POOLS)
+    assert call(["render", f"{file}:{step}", "--on", "far", *words]) == 2
+    err = capsys.readouterr().err
+    assert all(each in err for each in said), err
+
+
+def test_which_step_has_to_be_said_where_there_are_several(file: str, capsys: Any) -> None:
+    Path(file).write_text(POOLS)
+    assert call(["render", file, "--on", "far", "--as", "RayCluster"]) == 2
+    assert "has 3 steps, and none is named" in capsys.readouterr().err

@@ -31,6 +31,7 @@ KUBERNETES = {
         "environment.packages": "worker/pods/test_layers.py",
         "overlays": "targets/test_overlays.py",
         "retries.infrastructure": "worker/pods/test_pod.py",
+        "runtime.cluster": "targets/training/test_standing_clusters.py",
         "runtime.nodes_min": "targets/training/test_training_operator.py",
         "runtime.roles": "targets/test_refusals.py",
     },

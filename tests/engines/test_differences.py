@@ -13,7 +13,7 @@ from fairlead.engines.differences import DIFFERENCES, differences
 from fairlead.runs.parity import parity
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Role, Torch
+from fairlead.specs.runtimes import Role, Standing, Torch
 from fairlead.specs.steps import (
     ContainerStep,
     Dimension,
@@ -39,6 +39,7 @@ ASKING: dict[str, dict[str, Any]] = {
     "environment.packages": {"environment": Environment(packages=("numpy",))},
     "environment.secrets": {"environment": Environment(secrets=(SECRET,))},
     "runtime.nodes_min": {"runtime": Torch(nodes=2, nodes_min=1)},
+    "runtime.cluster": {"runtime": Standing(framework="ray", cluster="shared")},
     "spot": {"spot": True},
     "queue": {"queue": "fast"},
     "priority": {"priority": "high"},

@@ -62,6 +62,8 @@ def roles(kind: str) -> st.SearchStrategy[dict[str, runtimes.Role]]:
     return st.dictionaries(st.sampled_from(known), role, max_size=2) if known else st.just({})
 
 
+CLUSTERS = st.from_regex(r"([a-z0-9]{1,9}/)?[a-z]([-a-z0-9]{0,51}[a-z0-9])?", fullmatch=True)
+STANDING = st.builds(runtimes.Standing, framework=st.sampled_from(["ray", "dask"]), cluster=CLUSTERS)
 RUNTIMES = st.one_of(
     st.builds(runtimes.Single),
     st.integers(1, 8).flatmap(
@@ -77,6 +79,7 @@ RUNTIMES = st.one_of(
     st.builds(runtimes.Ray, workers=COUNTS, roles=roles("ray")),
     st.builds(runtimes.Spark, executors=COUNTS, roles=roles("spark")),
     st.builds(runtimes.Dask, workers=COUNTS, roles=roles("dask")),
+    STANDING,
 )  # fmt: skip
 ENVIRONMENTS = st.builds(
     steps.Environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from fairlead import runtimes, space
@@ -175,6 +176,7 @@ def test_every_fault_of_a_sweep_is_named(fields: dict[str, Any], said: list[str]
 MADE: dict[str, Runtime] = {
     "single": runtimes.single(), "torch": runtimes.torch(2), "jax": runtimes.jax(2), "tensorflow": runtimes.tensorflow(2),
     "mpi": runtimes.mpi(2), "ray": runtimes.ray(2), "spark": runtimes.spark(2), "dask": runtimes.dask(2), "xgboost": runtimes.xgboost(2),
+    "standing": runtimes.ray(cluster="shared"),
 }  # fmt: skip
 
 
@@ -185,7 +187,7 @@ def test_there_is_a_function_for_every_kind_of_runtime() -> None:
 
 @pytest.mark.parametrize("kind", ROLES)
 def test_a_role_that_a_runtime_does_not_have_is_refused_with_those_it_has(kind: str) -> None:
-    runtime = type(MADE[kind])(roles={"boss": Role(count=0, resources=Resources(memory="x"))})
+    runtime = msgspec.structs.replace(MADE[kind], roles={"boss": Role(count=0, resources=Resources(memory="x"))})
     path, message = next(iter(runtime_faults(runtime)))
     assert (path, message) == (
         "roles.boss",
@@ -206,6 +208,7 @@ def test_a_role_that_a_runtime_does_not_have_is_refused_with_those_it_has(kind: 
         (runtimes.torch(nodes=2, nodes_min=0), ["nodes_min: must lie between 1 and nodes (2), got 0"]),
         (runtimes.ray(workers=0), ["workers: must be at least 1, got 0"]),
         (runtimes.spark(executors=0), ["executors: must be at least 1, got 0"]),
+        (runtimes.dask(cluster="Shared"), ["cluster: 'Shared' can't be the name of one: lower-case letters, digits and hyphens, a letter first, 53 at most; or NAMESPACE/NAME"]),
     ],
 )  # fmt: skip
 def test_a_runtime_counts_from_one(runtime: Runtime, said: list[str]) -> None:

@@ -24,7 +24,8 @@ SHARED: dict[str, Any] = specs.SHARED | {
         Resources, cpu=specs.some(specs.CPU), memory=specs.some(specs.BYTES), gpus=specs.some(GPUS), disk=specs.some(specs.BYTES),
         shared_memory=specs.some(specs.BYTES),
     ),
-    "runtime": st.builds(runtimes.Single) | st.builds(runtimes.Torch, nodes=specs.COUNTS, processes_per_node=specs.COUNTS),
+    "runtime": st.builds(runtimes.Single) | st.builds(runtimes.Torch, nodes=specs.COUNTS, processes_per_node=specs.COUNTS)
+    | specs.STANDING,
     "environment": st.builds(
         steps.Environment, image=st.none() | st.just("python:3.12"), variables=st.just({"A": "{{x}}"}),
         packages=st.sampled_from([(), (), ("six==1.17.0",), ("a==1", "b==2 ; python_version < '4'")]),

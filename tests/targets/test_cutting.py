@@ -78,7 +78,7 @@ def test_chains_beside_each_other_are_cut_between_them() -> None:
         assert all(graphs.needs(graph.nodes[number]) <= part.nodes.keys() for number in part.nodes)
 
 
-def test_a_list_is_cut_into_parts_of_the_most_that_a_workflow_takes() -> None:
+def test_a_list_is_cut_into_parts_that_are_small() -> None:
     parts = list(cut_items(7, tuple(range(450))))
-    assert [part.name for part in parts] == ["n7-0", "n7-1", "n7-2"]
+    assert [part.name for part in parts] == [f"n7-{position}" for position in range(9)]
     assert [item for part in parts for item in part.nodes[7] or ()] == list(range(450))

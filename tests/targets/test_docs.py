@@ -19,6 +19,7 @@ from fairlead.cli import schedule_options
 from fairlead.errors import SpecError
 from fairlead.runs import contexts
 from fairlead.runs.launching import load_flow
+from fairlead.runs.rendering import CLUSTERS
 from fairlead.specs.contexts import Context, Launch
 from fairlead.specs.runtimes import RankRuntime, kind_of
 from fairlead.specs.schedules import Schedule
@@ -28,6 +29,7 @@ from fairlead.targets.sweeps import katib_experiment
 from fairlead.targets.sweeps.table import placed
 from fairlead.targets.training import ray_job
 from fairlead.targets.training.gang_scheduling import pod_group
+from fairlead.targets.training.standing_cluster import Declared
 from fairlead.targets.training.table import targets
 from fairlead.targets.training.target import Gang, Resource
 from fairlead.targets.workflow import OPENED
@@ -88,6 +90,9 @@ def _compiled(file: Path, page: Path, context: Context) -> Iterator[dict[str, An
         for target in targets().values():
             if kind_of(step.runtime) in target.runtimes:
                 yield from target.render(Gang(place, step, key, 0, 1))
+        for runtime, standing in CLUSTERS.values():
+            if kind_of(step.runtime) == runtime:
+                yield standing(Declared(place, step, "shared"))
         if isinstance(step.runtime, RankRuntime):
             volcano = msgspec.structs.replace(context, queue="", gang_scheduler="volcano research")
             yield from pod_group(Gang(submission(graph, volcano), step, key, 0, 1))

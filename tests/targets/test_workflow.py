@@ -132,13 +132,13 @@ def test_a_small_graph_is_one_object() -> None:
 def test_of_a_graph_of_ten_thousand_nodes_no_object_is_above_256_kib_and_the_first_creates_the_others() -> None:
     graph = chain(10_000)
     first, *others = workflow.render(Order(submission(graph), graph, dict.fromkeys(range(10_000))))
-    assert len(others) == 50
+    assert len(others) == 200
     assert max(len(naming.as_json(each)) for each in (first, *others)) <= workflow.BYTES_MAX
     assert [task["name"] for task in parts(first)[0]] == ["parts"] and first["spec"]["onExit"] == "finish"
     assert [task["name"] for each in others for task in parts(each)[0]] == [f"n{number}" for number in range(10_000)]
     assert {each["spec"]["podGC"]["strategy"] for each in others} == {"OnPodSuccess"} and "podGC" not in first["spec"]
     assert all("onExit" not in each["spec"] for each in others)
-    assert len({each["metadata"]["name"] for each in (first, *others)}) == 51
+    assert len({each["metadata"]["name"] for each in (first, *others)}) == 201
 
 
 def test_a_graph_whose_definitions_are_large_is_cut_before_it_has_many_nodes() -> None:

@@ -18,10 +18,10 @@ from fairlead.targets.training.target import Gang
 from servers.apiserver import ApiServer
 from servers.cluster import Cluster
 from targets.refused import PLACE
-from testbed.mpi_operator import operated
+from testbed import operators
 from testbed.state import State
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.components("mpi-operator"), pytest.mark.timeout(900)]
 
 PLACED = msgspec.structs.replace(PLACE, namespace="fairlead")
 STEP = FunctionStep(name="fit", function="m:f", runtime=Mpi(nodes=2, processes_per_node=4))
@@ -47,7 +47,7 @@ def operator(api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) ->
     found.kubeconfig.write_text(json.dumps(content))
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     found.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fairlead", "labels": labels}})
-    with operated(State(folder)):
+    with operators.mpi(State(folder)):
         yield found
 
 

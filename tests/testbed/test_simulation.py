@@ -17,7 +17,7 @@ from testbed import kubectl, versions
 from testbed.__main__ import main
 from testbed.simulation import LABEL, Simulation, simulated
 
-needs_kwok = pytest.mark.components
+needs_kwok = pytest.mark.components("kwok")
 
 IMAGE = "example/never-pulled"
 SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}

@@ -5,14 +5,17 @@
     fairlead render FILE[:FLOW] --on CONTEXT --as WorkflowTemplate [--diff] …
     fairlead render FILE[:FLOW] --on CONTEXT --as CronWorkflow --cron '0 3 * * *' [--diff] …
     fairlead render FILE[:FLOW] --on CONTEXT --as PipelineSpec > PACKAGE.yaml
+    fairlead render FILE:STEP --on CONTEXT --as RayCluster|DaskCluster [--name NAME] > CLUSTER.yaml
     fairlead render FILE[:FLOW] --spec [-o yaml|json] [--NAME VALUE …]
 
 With a context: the objects that `fairlead run` would create there, whose run id and times are zeros. Nothing is
 created, and the cluster need not be reachable: a run becomes what --target or the context says, else a Workflow.
 With --as: a run as Tekton's PipelineRun, like --target pipelinerun; or what launches runs of the flow once it is
 published, by itself with CronWorkflow, whose options are those of `fairlead schedule add`; PipelineSpec is the flow
-itself, as a package that is uploaded to Kubeflow Pipelines. With --diff: how that differs from what the cluster has;
-ends with 1 where it does. With --spec: the graph, which can be run in its turn: fairlead run SPEC.yaml
+itself, as a package that is uploaded to Kubeflow Pipelines; RayCluster and DaskCluster are the cluster that a step has
+of its own, as one that stands, into which others are sent: runtimes.ray(cluster="NAME"). With --diff: how that differs
+from what the cluster has; ends with 1 where it does. With --spec: the graph, which can be run in its turn: fairlead run
+SPEC.yaml
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from fairlead.packaging.project import Project
     from fairlead.targets.orders import Manifest
 
+_CLUSTERS = ("RayCluster", "DaskCluster")
 _VALUED = {"--on", "--as", "--label", "--output", "-o", "--target", *schedule_options.VALUED}
 _SWITCHES = {"--spec", "--diff", "--help", "-h", *schedule_options.SWITCHES}
 
@@ -49,9 +53,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as",
         dest="kind",
-        choices=("Workflow", "PipelineRun", "WorkflowTemplate", "CronWorkflow", "PipelineSpec", "Experiment"),
-        help="as a run, as what launches runs, as that and its schedule, as a package for Kubeflow Pipelines, or each "
-        "sweep as Katib's",
+        choices=(
+            "Workflow",
+            "PipelineRun",
+            "WorkflowTemplate",
+            "CronWorkflow",
+            "PipelineSpec",
+            "Experiment",
+            *_CLUSTERS,
+        ),
+        help="as a run, as what launches runs, as that and its schedule, as a package for Kubeflow Pipelines, each "
+        "sweep as Katib's, or a step's cluster as one that stands",
     )
     parser.add_argument("--diff", action="store_true", help="with --as: print how it differs from what the cluster has")
     parser.add_argument("--spec", action="store_true", help="print the graph as a spec")
@@ -83,6 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
             why="no context is chosen, and on this machine a flow becomes no objects",
             next=f"fairlead render {arguments.file} --on CONTEXT   or   --spec",
         )
+    if arguments.kind in _CLUSTERS:
+        return _print_cluster(arguments, on)
     project, flow = load_flow(*split_target(arguments.file))
     traced = flow.trace(flow.read_flags(arguments.flags))
     if arguments.spec:
@@ -106,6 +120,21 @@ def run(arguments: argparse.Namespace) -> int:
     targets = read_targets([*arguments.target, *as_said])
     manifests, pods = render(traced.graph, on, labels, targets)
     _print(manifests, str(pods), arguments.output)
+    return 0
+
+
+def _print_cluster(arguments: argparse.Namespace, on: str) -> int:
+    """Print the cluster of a step as one that stands."""
+    from fairlead.runs.launching import load_step
+    from fairlead.runs.rendering import render_cluster  # lazy: urllib3, 30 ms; only for a cluster
+
+    if arguments.diff:
+        raise UsageError("a cluster that stands is compared by who keeps it", next="kubectl diff -f CLUSTER.yaml")
+    step = load_step(*split_target(arguments.file)).spec
+    made = render_cluster(step, on, arguments.kind, arguments.name, read_labels(arguments.label))
+    framework = step.runtime.__class__.__name__.lower()
+    name = made["metadata"]["name"]
+    _print([made], f"steps are sent into it by runtimes.{framework}(cluster={name!r})", arguments.output)
     return 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import ClusterRuntime, fewest_nodes
+from fairlead.specs.runtimes import ClusterRuntime, Standing, fewest_nodes
 from fairlead.specs.steps import ContainerStep, Step, SweepStep
 
 EngineName = Literal["local", "kubernetes"]
@@ -90,6 +90,11 @@ def _elastic(graph: Graph, key: str) -> Any:
     return fewest_nodes(graph.steps[key].runtime)
 
 
+def _standing(graph: Graph, key: str) -> Any:
+    runtime = graph.steps[key].runtime
+    return runtime.cluster if isinstance(runtime, Standing) else None
+
+
 def _roles(graph: Graph, key: str) -> Any:
     """Return the roles of ranks; those of a framework's cluster make it larger or smaller here, too."""
     runtime = graph.steps[key].runtime
@@ -137,6 +142,7 @@ DIFFERENCES: tuple[Difference, ...] = (
         _names("environment.secrets", "variable"),
     ),
     Difference("local", "runtime.nodes_min", "the gang has all its nodes, or does not run", _elastic),
+    Difference("local", "runtime.cluster", "one of this machine, as large as the step, for it alone", _standing),
     Difference("local", "runtime.roles", "all ranks have what the step asks for", _roles),
     Difference("local", "spot", "this machine", _field("spot")),
     Difference("local", "queue", "starts as soon as this machine has room", _field("queue")),

@@ -54,7 +54,7 @@ class Project(NamedTuple):
         text = os.path.abspath(path)
         if text == str(self.file):
             return True
-        return _is_own(text, str(self.folder)) or _is_own(text, str(self.root))
+        return is_own(text, str(self.folder)) or is_own(text, str(self.root))
 
     def relative(self, path: str) -> str:
         """Return the path below the root, with slashes: the name of a file in the code package."""
@@ -87,7 +87,8 @@ def is_importable(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
-def _is_own(path: str, base: str) -> bool:
+def is_own(path: str, base: str) -> bool:
+    """Say whether a file below a folder is the project's own, as `Project.is_project_file` does."""
     prefix = base.rstrip(os.sep) + os.sep
     if not path.startswith(prefix) or path.startswith(_OWN):
         return False

@@ -85,7 +85,7 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
     }
     by_function = {each.function.__name__: each for each in flows.values()}
     if name is not None:
-        steps = {each.__name__: each for each in vars(module).values() if _is_step_of(module, each)}
+        steps = _steps_of(module)
         sweeps = {each.spec.name: each for each in vars(module).values() if isinstance(each, Sweep)}
         sweeps |= {variable: each for variable, each in vars(module).items() if isinstance(each, Sweep)}
         single = steps.get(name) or sweeps.get(name)
@@ -104,6 +104,31 @@ def load_flow(file: str, name: str | None) -> tuple[Project, Flow[..., Any]]:
             next=f"name one: fairlead run {file}:{next(iter(flows))}" if flows else "decorate a function with @flow",
         )
     return project, next(iter(flows.values()))
+
+
+def load_step(file: str, name: str | None) -> Step[..., Any]:
+    """Import a file and return a step of it, whatever its parameters are.
+
+    Args:
+        file: The path of a Python file.
+        name: The step's name; it may be left out where the file has one step.
+
+    Raises:
+        UsageError: There is no such file or step, several steps, or the file can't be imported.
+    """
+    steps = _steps_of(import_project(find_project(Path(file))))
+    if name is None and len(steps) == 1:
+        return next(iter(steps.values()))
+    if name is None or name not in steps:
+        raise UsageError(
+            f"{file} has no step {name!r}" if name else f"{file} has {len(steps)} steps, and none is named",
+            next=nearest(name or "", steps) or "decorate a function with @step",
+        )
+    return steps[name]
+
+
+def _steps_of(module: ModuleType) -> dict[str, Step[..., Any]]:
+    return {each.__name__: each for each in vars(module).values() if _is_step_of(module, each)}
 
 
 def _is_step_of(module: ModuleType, value: object) -> bool:

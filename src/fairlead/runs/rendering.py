@@ -7,24 +7,26 @@ named as its owner. So the same flow in the same context gives the same bytes, f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
 
 from fairlead.errors import Fault, SpecError, UsageError
 from fairlead.kube.connecting import connect
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context, Submission
-from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import kind_of
-from fairlead.specs.steps import SweepStep
+from fairlead.specs.graphs import Graph, Node
+from fairlead.specs.runtimes import CLUSTER_NAME_MAX, Standing, kind_of, runtime_faults
+from fairlead.specs.steps import Step, SweepStep
 from fairlead.targets.counting import PodCount, count_pods
 from fairlead.targets.flow_table import flow_faults, flow_target
 from fairlead.targets.hardware import claims
 from fairlead.targets.layers import wanted
+from fairlead.targets.naming import dns_label
 from fairlead.targets.orders import Manifest, Order
 from fairlead.targets.refusals import label_refusals, refusals
 from fairlead.targets.sweeps import katib_experiment
 from fairlead.targets.sweeps.table import placed
+from fairlead.targets.training import dask_cluster, ray_cluster, standing_cluster
 from fairlead.targets.training.table import render as render_gang
 from fairlead.targets.training.target import Gang
 from fairlead.targets.volumes import run_claims
@@ -87,6 +89,46 @@ def render_experiments(
             f"flow {graph.flow!r} has no sweep", next="leave --as away, or name a flow that calls fairlead.sweep(…)"
         )
     return [katib_experiment.render(submission, graph, number) for number in sweeps]
+
+
+def render_cluster(step: Step, on: str, kind: str, name: str | None, labels: dict[str, str]) -> Manifest:
+    """Compile the cluster that a step has of its own to one that stands by itself, for steps that share it.
+
+    Args:
+        step: The definition.
+        on: The name of the context.
+        kind: A key of `CLUSTERS`.
+        name: The cluster's name; made of the step's where it is not given.
+        labels: Labels of the cluster.
+
+    Raises:
+        UsageError: There is no such context, or the step has another runtime.
+        SpecError: It can't stand there; every fault is named.
+    """
+    runtime, compiled = CLUSTERS[kind]
+    if kind_of(step.runtime) != runtime:
+        raise UsageError(
+            f"step {step.name!r} can't be a {kind}",
+            why=f"its runtime is {kind_of(step.runtime)!r}, and such a cluster is made of {runtime!r} with its workers",
+            next=f"name a step with runtime=runtimes.{runtime}(workers=…): FILE:STEP",
+        )
+    graph = Graph(flow=step.name, steps={step.name: step}, nodes=(Node(step=step.name),))
+    place = _submission(graph, check(graph, on, labels), labels, {})
+    named = dns_label(step.name, CLUSTER_NAME_MAX) if name is None else name
+    faults = [
+        *(Fault("--name", each.message) for each in runtime_faults(Standing(framework=runtime, cluster=named))),
+        *standing_cluster.faults(place, step),
+    ]
+    if faults:
+        raise SpecError(f"step {step.name!r}", faults, verdict=f"can't be a {kind} that stands", next="correct these")
+    return compiled(standing_cluster.Declared(place, step, named))
+
+
+CLUSTERS: dict[str, tuple[Literal["ray", "dask"], Callable[[standing_cluster.Declared], Manifest]]] = {
+    "RayCluster": ("ray", ray_cluster.render),
+    "DaskCluster": ("dask", dask_cluster.render),
+}
+"""What clusters that stand are made of, and by whom, by their kind."""
 
 
 def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -30,6 +32,23 @@ class _Runtime(
 
 class Single(_Runtime, frozen=True, kw_only=True, tag="single"):
     """One process, the default."""
+
+
+class Standing(_Runtime, frozen=True, kw_only=True, tag="standing"):
+    """One process, which sends work into a cluster of a framework that somebody keeps and others share.
+
+    Attributes:
+        framework: Whose cluster it is.
+        cluster: Its name on a cluster of Kubernetes; `NAMESPACE/NAME` where it is not in the namespace of the step.
+    """
+
+    framework: Literal["ray", "dask"]
+    cluster: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable by which the framework finds a cluster."""
+        return "RAY_ADDRESS" if self.framework == "ray" else "DASK_SCHEDULER_ADDRESS"
 
 
 class _Ranks(_Runtime, frozen=True, kw_only=True):
@@ -103,10 +122,11 @@ ClusterRuntime = Ray | Spark | Dask
 """One process runs the step, and has the others work for it."""
 GangRuntime = RankRuntime | ClusterRuntime
 """On a cluster the step has several pods, which start and end together."""
-Runtime = Single | GangRuntime
+Runtime = Single | Standing | GangRuntime
 
 ROLES: Mapping[str, frozenset[str]] = {
     "single": frozenset(),
+    "standing": frozenset(),
     "torch": frozenset({"worker", "master"}),
     "jax": frozenset({"worker"}),
     "tensorflow": frozenset({"chief", "worker", "ps", "evaluator"}),
@@ -117,6 +137,12 @@ ROLES: Mapping[str, frozenset[str]] = {
     "dask": frozenset({"client", "scheduler", "worker"}),
 }
 """The roles that each kind of runtime knows."""
+
+CLUSTER_NAME_MAX = 53
+"""The longest name of a standing cluster: the operators of Ray and of Dask make those of pods and Services from it."""
+_CLUSTER = re.compile(
+    rf"([a-z0-9]([-a-z0-9]{{0,61}}[a-z0-9])?/)?[a-z]([-a-z0-9]{{0,{CLUSTER_NAME_MAX - 2}}}[a-z0-9])?", re.ASCII
+)
 
 
 def kind_of(runtime: Runtime) -> str:
@@ -138,6 +164,9 @@ def runtime_faults(runtime: Runtime) -> Iterator[Fault]:
             yield Fault(field, f"must be at least 1, got {value}")
     if isinstance(runtime, Torch) and runtime.nodes_min is not None and not 1 <= runtime.nodes_min <= runtime.nodes:
         yield Fault("nodes_min", f"must lie between 1 and nodes ({runtime.nodes}), got {runtime.nodes_min}")
+    if isinstance(runtime, Standing) and not _CLUSTER.fullmatch(runtime.cluster):
+        form = f"lower-case letters, digits and hyphens, a letter first, {CLUSTER_NAME_MAX} at most; or NAMESPACE/NAME"
+        yield Fault("cluster", f"{runtime.cluster!r} can't be the name of one: {form}")
     kind = kind_of(runtime)
     for name, role in runtime.roles.items():
         if name not in ROLES[kind]:

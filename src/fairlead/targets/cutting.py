@@ -15,6 +15,9 @@ from fairlead.specs.graphs import Graph
 
 INSTANCES_MAX = 200
 """The most instances of one Workflow. Argo 4 takes as many tasks of one template."""
+PART_MAX = 50
+"""The most instances of one of several Workflows. Whatever happens to a pod, Argo decodes its whole Workflow and writes
+it again: what an instance costs the cluster grows with the number of those beside it."""
 _LISTED = 20
 """Instances for which there is always room where a list's length is not known."""
 _FEW = INSTANCES_MAX // 2
@@ -90,7 +93,7 @@ def cut(
         length = lengths[number]
         heavy = _LISTED if length is None else length if length <= _FEW else 1
         large = _task_size(graph, number, own) + (template_size(node.step) if node.step not in definitions else 0)
-        if own and (weight + heavy > INSTANCES_MAX or size + large > bytes_max):
+        if own and (weight + heavy > PART_MAX or size + large > bytes_max):
             yield Part(f"p{count}", own)
             own, definitions, weight, size, count = {}, set(), 0, 0, count + 1
             large = _task_size(graph, number, own) + template_size(node.step)
@@ -103,8 +106,8 @@ def cut(
 
 def cut_items(number: int, items: tuple[int, ...]) -> Iterator[Part]:
     """Cut the items of a mapped node into parts."""
-    for position, start in enumerate(range(0, len(items), INSTANCES_MAX)):
-        yield Part(f"n{number}-{position}", {number: items[start : start + INSTANCES_MAX]})
+    for position, start in enumerate(range(0, len(items), PART_MAX)):
+        yield Part(f"n{number}-{position}", {number: items[start : start + PART_MAX]})
 
 
 def depth_first(graph: Graph, nodes: Collection[int]) -> Iterator[int]:

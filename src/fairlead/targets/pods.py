@@ -19,6 +19,7 @@ from fairlead.targets.overlays import overlay, refused
 from fairlead.targets.resources import SMALL, resources
 from fairlead.targets.restricted import pod_faults
 from fairlead.targets.scheduling import scheduling
+from fairlead.targets.standing import variables as standing_variables
 from fairlead.targets.validating import pod_field_faults
 from fairlead.targets.volumes import (
     BROUGHT,
@@ -138,6 +139,35 @@ def node_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     }
 
 
+def standing_pod(submission: Submission, step: Step) -> PodSpec:
+    """Return the pod of a node of a cluster that stands by itself: what a step works with, and nothing of a run.
+
+    Its environment has the step's variables too, as no worker sets them.
+
+    Args:
+        submission: What stands for one: where it is.
+        step: The step.
+
+    Raises as `step_pod` does.
+    """
+    context = submission.context
+    runs = {"fairlead", "fairlead-work"}
+    variables = [{"name": name, "value": value} for name, value in step.environment.variables.items()]
+    container = {
+        "image": _image(context, step),
+        "volumeMounts": [each for each in mounts(step) if each["name"] not in runs],
+        "resources": resources(context, step),
+        "securityContext": container_security(),
+        "env": [{"name": "HOME", "value": "/tmp"}, *variables, *_secrets(step)],
+    }
+    made = {
+        **_pod(context, container, driving=False),
+        "volumes": [each for each in volumes(submission, step) if each["name"] not in runs],
+        **scheduling(context, step),
+    }
+    return _overlaid(step, made)
+
+
 def main_of(spec: PodSpec) -> Container:
     """Return the container that runs the step."""
     found: Container = next(each for each in spec["containers"] if each["name"] == MAIN)
@@ -176,7 +206,7 @@ def layer_pod(submission: Submission, image: str, *where: str) -> PodSpec:
 def _user_pod(submission: Submission, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
     context = submission.context
     container = {
-        "image": step.image if isinstance(step, ContainerStep) else step.environment.image or context.image,
+        "image": _image(context, step),
         "command": ["python3", f"{DELIVERED}/start.py", module, *arguments],
         "volumeMounts": mounts(step),
         "resources": resources(context, step),
@@ -190,6 +220,11 @@ def _user_pod(submission: Submission, step: Step, module: str, arguments: list[s
         **scheduling(context, step),
         **pod_claims(submission, step),
     }
+    return _overlaid(step, made)
+
+
+def _overlaid(step: Step, made: PodSpec) -> PodSpec:
+    """Return a pod with a step's overlays of pods merged into it, held against what pods may be."""
     merged = overlay(made, "Pod", step.overlays)
     wrong = {each.path: each for each in pod_faults(merged, made, "overlays.Pod")}
     if merged is not made:
@@ -267,13 +302,23 @@ def _environment(context: Context, step: Step | None) -> dict[str, Any]:
         {"name": "FAIRLEAD_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "FAIRLEAD_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
     ]
-    for secret in step.environment.secrets if step else ():
-        reference = {"name": secret.name, "key": secret.key}
-        variables.append({"name": secret.variable, "valueFrom": {"secretKeyRef": reference}})
+    if step:
+        variables += [*standing_variables(step), *_secrets(step)]
     found: dict[str, Any] = {"env": variables}
     if context.store_secret:
         found["envFrom"] = [{"secretRef": {"name": context.store_secret}}]
     return found
+
+
+def _secrets(step: Step) -> list[dict[str, Any]]:
+    return [
+        {"name": each.variable, "valueFrom": {"secretKeyRef": {"name": each.name, "key": each.key}}}
+        for each in step.environment.secrets
+    ]
+
+
+def _image(context: Context, step: Step) -> str:
+    return step.image if isinstance(step, ContainerStep) else step.environment.image or context.image
 
 
 def queue_label(context: Context, step: Step) -> dict[str, str]:

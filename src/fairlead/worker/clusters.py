@@ -13,12 +13,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 
 from fairlead.errors import FairleadError
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import ClusterRuntime, Dask, Ray, Spark, kind_of
+from fairlead.specs.runtimes import ClusterRuntime, Dask, Ray, Spark, Standing, kind_of
 from fairlead.specs.steps import Step
 
 PACKAGES: Mapping[str, str] = {"ray": "ray", "spark": "pyspark", "dask": "distributed"}
@@ -33,11 +33,13 @@ class MissingFramework(FairleadError):
 def cluster_here(step: Step) -> Iterator[None]:
     """Give a step what its framework calls a cluster, as processes of this machine.
 
+    What stands for a cluster that others share is as large as the step itself.
+
     Raises:
         MissingFramework: It is not installed.
     """
     runtime, resources = step.runtime, step.resources
-    assert isinstance(runtime, ClusterRuntime)
+    assert isinstance(runtime, ClusterRuntime | Standing)
     check_installed(step)
     before = dict(os.environ)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # the user's modules, in its processes too
@@ -45,10 +47,14 @@ def cluster_here(step: Step) -> Iterator[None]:
         match runtime:
             case Ray():
                 cluster = _ray(runtime, resources)
+            case Standing(framework="ray"):
+                cluster = _ray_of([(resources, 1)])
             case Spark():
                 cluster = _spark(runtime, resources)
             case Dask():
-                cluster = _dask(runtime, resources)
+                cluster = _dask(runtime.workers, runtime.resources_of("worker", resources))
+            case Standing():
+                cluster = _dask(1, resources)
         with cluster:
             yield
     finally:
@@ -58,7 +64,7 @@ def cluster_here(step: Step) -> Iterator[None]:
 
 def check_installed(step: Step) -> None:
     """Raise `MissingFramework` where the framework of a step's runtime is not there."""
-    kind = kind_of(step.runtime)
+    kind = step.runtime.framework if isinstance(step.runtime, Standing) else kind_of(step.runtime)
     package = PACKAGES.get(kind)
     if package is not None and find_spec(package) is None:
         raise MissingFramework(
@@ -69,10 +75,13 @@ def check_installed(step: Step) -> None:
         )
 
 
+def _ray(runtime: Ray, resources: Resources) -> AbstractContextManager[None]:
+    return _ray_of([(runtime.resources_of(role, resources), count) for role, count in runtime.nodes_by_role.items()])
+
+
 @contextmanager
-def _ray(runtime: Ray, resources: Resources) -> Iterator[None]:
+def _ray_of(nodes: list[tuple[Resources, int]]) -> Iterator[None]:
     """Have Ray start as large as declared, whenever the user's code makes it start; its files are removed after it."""
-    nodes = [(runtime.resources_of(role, resources), count) for role, count in runtime.nodes_by_role.items()]
     cores = math.ceil(sum(each.cpu_millis * count for each, count in nodes) / 1000)  # Ray takes whole ones only
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the sockets in it have names of at most 107 bytes
     os.environ |= {"RAY_TMPDIR": folder, "RAY_OVERRIDE_RESOURCES": json.dumps({"CPU": cores})}
@@ -102,16 +111,15 @@ def _spark(runtime: Spark, resources: Resources) -> Iterator[None]:
 
 
 @contextmanager
-def _dask(runtime: Dask, resources: Resources) -> Iterator[None]:
+def _dask(workers: int, each: Resources) -> Iterator[None]:
     """Start a scheduler and workers, which a `Client` without an address finds."""
     import dask
     from distributed import LocalCluster
 
-    each = runtime.resources_of("worker", resources)
     threads, memory = max(1, each.cpu_millis // 1000), each.memory_bytes or 0
     with (
         LocalCluster(
-            n_workers=runtime.workers, threads_per_worker=threads, memory_limit=memory, dashboard_address=None
+            n_workers=workers, threads_per_worker=threads, memory_limit=memory, dashboard_address=None
         ) as cluster,
         dask.config.set(scheduler_address=cluster.scheduler_address),
     ):

@@ -16,7 +16,7 @@ from fairlead.errors import ClaimedError, DamagedError, FairleadError, StoreErro
 from fairlead.naming import digest_bytes
 from fairlead.specs import steps as specs
 from fairlead.specs.graphs import Export
-from fairlead.specs.runtimes import ClusterRuntime
+from fairlead.specs.runtimes import ClusterRuntime, Standing
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend
 from fairlead.store.claims import host_name, pod_uid
@@ -66,7 +66,7 @@ def run_task(
     code, store_failed = 0, False
     outcome = Outcome()
     try:
-        outcome = perform(task, function, values)
+        outcome = perform(task, function, values, root)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
         damaged = caught.value if isinstance(caught, DamagedError) else None
@@ -93,10 +93,17 @@ def run_task(
     return error is None
 
 
-def perform(task: WorkerTask, function: Callable[..., Any], values: Values) -> Outcome:
-    """Load a task's inputs, call its function, and store what that returns, unless another rank's counts."""
+def perform(task: WorkerTask, function: Callable[..., Any], values: Values, root: str) -> Outcome:
+    """Load a task's inputs, call its function, and store what that returns, unless another rank's counts.
+
+    Args:
+        task: What to do.
+        function: The user's function, or what stands for it.
+        values: The store's.
+        root: The project's root.
+    """
     inputs = {name: load_input(values, given) for name, given in task.inputs.items()}
-    with _cluster_of(task):
+    with _cluster_of(task, root):
         returned = function(**inputs)
     if task.rank is not None and task.rank.rank != 0:
         return Outcome()
@@ -107,10 +114,18 @@ def perform(task: WorkerTask, function: Callable[..., Any], values: Values) -> O
         raise StoreError(what, where=error.where, why=why, next=error.next) from error
 
 
-def _cluster_of(task: WorkerTask) -> AbstractContextManager[None]:
-    """Return the cluster of the task's framework on this machine; of one in pods, the task is the one rank."""
-    if not isinstance(task.step.runtime, ClusterRuntime) or task.rank is not None:
+def _cluster_of(task: WorkerTask, root: str) -> AbstractContextManager[None]:
+    """Return the cluster of the task's framework on this machine, or what sends work into one that stands.
+
+    Of a cluster of its own in pods, the task is the one rank.
+    """
+    runtime = task.step.runtime
+    if not isinstance(runtime, ClusterRuntime | Standing) or task.rank is not None:
         return nullcontext()
+    if isinstance(runtime, Standing) and runtime.variable in os.environ:
+        from fairlead.worker.standing import sending  # lazy: few steps have one
+
+        return sending(task.step, runtime, root)
     from fairlead.worker.clusters import cluster_here  # lazy: few steps have one
 
     return cluster_here(task.step)

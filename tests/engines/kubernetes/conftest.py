@@ -67,9 +67,16 @@ def client(registered: Context) -> Client:
 
 @pytest.fixture
 def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return the file of the test module's flows, ``FLOW``, in a project of its own."""
-    project = tmp_path / "project"
+    """Return the file of the test module's flows, ``FLOW``, in a project of its own, with its ``HELPER``.
+
+    ``@IMAGE@`` in it stands for the module's fixture ``image``.
+    """
+    project, flow = tmp_path / "project", request.module.FLOW
+    if "@IMAGE@" in flow:
+        flow = flow.replace("@IMAGE@", request.getfixturevalue("image"))
     project.mkdir()
     (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(request.module.FLOW)
+    if hasattr(request.module, "HELPER"):
+        (project / "helper.py").write_text(request.module.HELPER)
+    (project / "flow.py").write_text(flow)
     return project / "flow.py"

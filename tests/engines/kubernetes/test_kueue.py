@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from itertools import pairwise
 
 import msgspec
 import pytest
 
 from engines.kubernetes.fates import attempts, checkpoints, remove
+from engines.kubernetes.queues import new_queue
 from engines.kubernetes.test_training import COMPONENTS
 from engines.local.driving import Driver, flags, wait_for
 from fairlead.runs import contexts
@@ -74,36 +74,8 @@ def gangs(seconds: float = 5.0):
 @pytest.fixture
 def narrow_queue(cluster):
     """A queue with quota for one gang of two ranks, and not for two."""
-    if "kueue" in cluster.absent:
-        pytest.fail(cluster.absent["kueue"])
-    name = f"narrow-{uuid.uuid4().hex[:8]}"
-    quotas = [("cpu", "600m"), ("memory", "1Gi"), ("pods", "10")]
-    resources = [{"name": resource, "nominalQuota": amount} for resource, amount in quotas]
-    group = {
-        "coveredResources": [resource for resource, _ in quotas],
-        "flavors": [{"name": "default", "resources": resources}],
-    }
-    cluster.apply(
-        {
-            "apiVersion": "kueue.x-k8s.io/v1beta2",
-            "kind": "ClusterQueue",
-            "metadata": {"name": name},
-            "spec": {
-                "namespaceSelector": {},
-                "preemption": {"withinClusterQueue": "LowerPriority"},
-                "resourceGroups": [group],
-            },
-        },
-        {
-            "apiVersion": "kueue.x-k8s.io/v1beta2",
-            "kind": "LocalQueue",
-            "metadata": {"name": name, "namespace": cluster.namespace},
-            "spec": {"clusterQueue": name},
-        },
-    )
-    yield name
-    cluster.kubectl("delete", "localqueue", name)
-    cluster.kubectl("delete", "clusterqueue", name)
+    with new_queue(cluster, cpu="600m") as queue:
+        yield queue.name
 
 
 @pytest.mark.parametrize("target", ["job", pytest.param("jobset", marks=pytest.mark.slow), "trainjob"])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from engines.kubernetes import beside
+from engines.kubernetes.queues import admitted_whole, new_queue
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
+from fairlead.kube.client import Client
+from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
@@ -21,13 +24,12 @@ from fairlead.specs.reports import RunReport, StepReport
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
-from testbed import images, state
-from testbed.mpi_operator import operated
+from testbed import operators
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.components("mpi-operator"), pytest.mark.usefixtures("operator"), pytest.mark.timeout(900)]
 
 PATIENCE_S = 300.0
-MPI = Path(__file__).parent / "mpi"
+operator, image = beside.running(operators.mpi), beside.image("mpi")
 FLOW = '''
 import os
 import socket
@@ -35,7 +37,7 @@ import time
 
 from fairlead import Retries, flow, runtimes, step
 
-SMALL = {"image": "@MPI@", "cpu": "100m", "memory": "256Mi", "cache": False}
+SMALL = {"image": "@IMAGE@", "cpu": "100m", "memory": "256Mi", "cache": False}
 
 
 def added() -> float:
@@ -102,38 +104,6 @@ def lasting():
 def lacking():
     bare()
 '''
-
-
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Cluster]:
-    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
-        pytest.skip("the operator runs beside a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
-    with operated(state.current()):
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """Build an image with MPI where it is not there yet."""
-    content = (MPI / "Containerfile").read_bytes() + images.python_tag().encode()
-    tag = f"localhost/fairlead-mpi:{hashlib.sha256(content).hexdigest()[:12]}"
-    images.load(MPI / "Containerfile", MPI, tag)
-    return tag
-
-
-@pytest.fixture
-def file(tmp_path: Path, image: str) -> Path:
-    """Write the project with the flows."""
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW.replace("@MPI@", image))
-    return project / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context, operator: Cluster) -> Store:
-    return Store(registered.store, home() / "host")
 
 
 @pytest.fixture
@@ -203,6 +173,21 @@ def test_a_pod_of_a_rank_is_entered_and_a_cancelled_run_leaves_nothing(
     finally:
         driver.end()
     wait_for(lambda: not leftovers(driver.run), patience_s=PATIENCE_S)
+
+
+def test_a_queue_admits_the_launcher_and_all_nodes_together(
+    registered: Context,
+    store: Store,
+    client: Client,
+    operator: Cluster,
+    file: Path,
+    leftovers: Callable[[str], list[str]],
+) -> None:
+    with new_queue(operator, cpu="350m") as queue:  # one node, and the launcher, which has 250m
+        contexts.add(msgspec.structs.replace(registered, queue=queue.name))
+        run = admitted_whole(queue, store, client, f"{file}:reducing", enough="450m", patience_s=PATIENCE_S)
+        assert flow_result(store, run) == 11.0
+        wait_for(lambda: not leftovers(run) and not queue.workloads(), patience_s=PATIENCE_S)
 
 
 def _step(report: RunReport) -> StepReport:

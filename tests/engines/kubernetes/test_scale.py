@@ -28,7 +28,7 @@ from fairlead.targets import naming
 from fairlead.targets.workflow import BYTES_MAX
 from testbed.simulation import Simulation
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(6000)]
+pytestmark = [pytest.mark.components("kwok"), pytest.mark.timeout(6000)]
 
 GROWN_MAX = 512 << 10
 """Bytes that no object grows to: a third of what etcd takes."""

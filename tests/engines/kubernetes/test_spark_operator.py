@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.kubernetes import beside
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
-from fairlead.specs.contexts import Context
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
-from testbed import images, operators, state, versions
+from testbed import operators
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.components("spark-operator"), pytest.mark.usefixtures("operator"), pytest.mark.timeout(1200)]
 
 PATIENCE_S = 600.0
-FILES = Path(__file__).parent / "spark"
+operator, image = beside.running(operators.spark), beside.image("spark")
 HELPER = """
 import socket
 
@@ -97,35 +97,6 @@ def lasting():
 '''
 
 
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Cluster]:
-    """The operator, beside the cluster."""
-    with operators.spark(state.current()):
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """An image with Spark and the flights, built where it is not there yet."""
-    content = [*(each.read_bytes() for each in sorted(FILES.iterdir())), images.python_tag().encode()]
-    tag = f"localhost/fairlead-spark:{versions.digest(content)}"
-    images.load(FILES / "Containerfile", FILES, tag)
-    return tag
-
-
-@pytest.fixture
-def file(tmp_path: Path, image: str) -> Path:
-    (tmp_path / "pyproject.toml").touch()
-    (tmp_path / "helper.py").write_text(HELPER)
-    (tmp_path / "flow.py").write_text(FLOW.replace("@IMAGE@", image))
-    return tmp_path / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context, operator: Cluster) -> Store:
-    return Store(registered.store, home() / "host")
-
-
 @pytest.fixture
 def leftovers(operator: Cluster) -> Callable[[str], list[str]]:
     """What a run has left: its applications, and the pods, services and configuration that Spark made for them."""
@@ -148,7 +119,7 @@ def test_two_executors_count_the_flights_of_a_year_with_the_project_s_functions_
         for pod in operator.get(*executors)["items"]:
             (container,) = pod["spec"]["containers"]
             limits = container["resources"]["limits"]  # Spark's own share, and what else the template has
-            assert (limits["cpu"], limits["memory"], limits["ephemeral-storage"]) == ("400m", "1024Mi", "314572800")
+            assert (limits["cpu"], limits["memory"], limits["ephemeral-storage"]) == ("400m", "1Gi", "314572800")
         assert driver.ended(PATIENCE_S).report.status == "succeeded"
     finally:
         driver.end()

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.kubernetes import beside
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
-from fairlead.specs.contexts import Context
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
-from testbed import state, tekton
+from testbed import tekton
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.components("tekton"), pytest.mark.usefixtures("operator"), pytest.mark.timeout(1200)]
 
 PATIENCE_S = 300.0
+operator = beside.running(tekton.operated)
 DIGITS = Path(__file__).parents[3] / "examples/digits/flow.py"
 FLOW = """
 import os
@@ -95,19 +94,6 @@ def failing():
 def lasting():
     endless()
 """
-
-
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Cluster]:
-    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
-        pytest.skip("Tekton runs beside a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
-    with tekton.operated(state.current()):
-        yield cluster
-
-
-@pytest.fixture
-def store(registered: Context, operator: Cluster) -> Store:
-    return Store(registered.store, home() / "host")
 
 
 def launched(capsys: Any, *arguments: str, code: int = 0) -> str:

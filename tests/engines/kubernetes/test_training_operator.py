@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.kubernetes import beside
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
-from fairlead.specs.contexts import Context
 from fairlead.specs.reports import RunReport, StepReport
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
-from testbed import images, state
-from testbed.training_operator import KINDS, operated
+from testbed import training_operator
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.components("training-operator"),
+    pytest.mark.usefixtures("operator"),
+    pytest.mark.timeout(900),
+]
 
 PATIENCE_S = 300.0
-TORCH = Path(__file__).parent / "torch"
+operator, image = beside.running(training_operator.operated), beside.image("torch")
 FLOW = '''
 import os
 import socket
@@ -36,7 +37,7 @@ import time
 from fairlead import Retries, flow, runtimes, step
 from fairlead.specs.steps import Overlay
 
-TORCH = "@TORCH@"
+TORCH = "@IMAGE@"
 # Debian's torch 1.13 does not get along with the flags of Python 3.11 where all ranks are alike; no node here has a rank 9.
 ALIKE = [{"name": name, "value": "9:1"} for name in ("PET_REDIRECTS", "PET_TEE")]
 AGENT = [Overlay(kind="Pod", patch={"containers": [{"name": "main", "env": ALIKE}]})]
@@ -95,6 +96,7 @@ def trained() -> tuple[float, int]:
     print(f"rank {dist.get_rank()} on {socket.gethostname()} has {weight}", flush=True)
     assert len({float(each) for each in both}) == 1 and len(both) == 2
     rounds = most_rounds()
+    time.sleep(1)  # gloo's threads of torch 1.13 let go of tensors, which needs the lock that their end is waited for with
     dist.destroy_process_group()
     return weight, rounds
 
@@ -198,40 +200,9 @@ def lasting():
 '''
 
 
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster) -> Iterator[Cluster]:
-    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
-        pytest.skip("the operator runs beside a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
-    with operated(state.current()):
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def torch_image(cluster: Cluster) -> str:
-    """Build an image with torch where it is not there yet."""
-    content = (TORCH / "Containerfile").read_bytes() + images.python_tag().encode()
-    tag = f"localhost/fairlead-torch:{hashlib.sha256(content).hexdigest()[:12]}"
-    images.load(TORCH / "Containerfile", TORCH, tag)
-    return tag
-
-
-def written(folder: Path, image: str = "") -> Path:
-    """Write the project with the flows."""
-    project = folder / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    (project / "flow.py").write_text(FLOW.replace("@TORCH@", image or "unused"))
-    return project / "flow.py"
-
-
-@pytest.fixture
-def store(registered: Context, operator: Cluster) -> Store:
-    return Store(registered.store, home() / "host")
-
-
 @pytest.fixture
 def leftovers(operator: Cluster) -> Callable[[str], list[str]]:
-    kinds = ",".join(f"{kind}s.kubeflow.org" for kind in KINDS)
+    kinds = ",".join(f"{kind}s.kubeflow.org" for kind in training_operator.KINDS)
 
     def found(run: str) -> list[str]:
         listed = operator.get(kinds, f"--selector={naming.RUN}={run}")["items"]
@@ -241,9 +212,9 @@ def leftovers(operator: Cluster) -> Callable[[str], list[str]]:
 
 
 def test_ranks_of_a_jaxjob_reduce_together_and_rank_0_says_what_came_of_it(
-    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
 ) -> None:
-    run = _succeeded(f"{written(tmp_path)}:reducing", "jaxjob", capsys)
+    run = _succeeded(f"{file}:reducing", "jaxjob", capsys)
     assert flow_result(store, run) == 11.0
     (attempt,) = _step(read_report(store.backend, run)).attempts
     assert (attempt.status, attempt.rank) == ("succeeded", None)
@@ -255,9 +226,9 @@ def test_ranks_of_a_jaxjob_reduce_together_and_rank_0_says_what_came_of_it(
 
 
 def test_two_ranks_of_a_pytorchjob_train_one_model(
-    store: Store, torch_image: str, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
 ) -> None:
-    run = _succeeded(f"{written(tmp_path, torch_image)}:training", "pytorchjob", capsys)
+    run = _succeeded(f"{file}:training", "pytorchjob", capsys)
     assert flow_result(store, run) == pytest.approx(3.0, abs=0.5)
     for rank in (0, 1):
         assert call(["logs", f"{run}/together/0/{rank}"]) == 0
@@ -266,9 +237,9 @@ def test_two_ranks_of_a_pytorchjob_train_one_model(
 
 
 def test_an_elastic_gang_begins_anew_in_the_same_attempt_when_a_rank_dies(
-    store: Store, torch_image: str, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
 ) -> None:
-    run = _succeeded(f"{written(tmp_path, torch_image)}:coming_again", "pytorchjob", capsys)
+    run = _succeeded(f"{file}:coming_again", "pytorchjob", capsys)
     weight, round_ = flow_result(store, run)
     assert (weight, round_) == (pytest.approx(3.0, abs=0.5), 1)
     (attempt,) = _step(read_report(store.backend, run)).attempts
@@ -277,9 +248,9 @@ def test_an_elastic_gang_begins_anew_in_the_same_attempt_when_a_rank_dies(
 
 
 def test_an_elastic_gang_outlives_the_pod_of_a_node(
-    store: Store, operator: Cluster, torch_image: str, tmp_path: Path, leftovers: Callable[[str], list[str]]
+    store: Store, operator: Cluster, file: Path, leftovers: Callable[[str], list[str]]
 ) -> None:
-    flow = f"{written(tmp_path, torch_image)}:deserting"
+    flow = f"{file}:deserting"
     driver = Driver(home(), "run", flow, "--target", "pytorchjob", "-o", "json", store=store)
     try:
         wait_for(lambda: _are_both_there(operator, driver.run), patience_s=PATIENCE_S)
@@ -294,17 +265,17 @@ def test_an_elastic_gang_outlives_the_pod_of_a_node(
     wait_for(lambda: not leftovers(driver.run), patience_s=PATIENCE_S)
 
 
-def test_workers_of_a_tfjob_have_a_place_for_each_rank(store: Store, tmp_path: Path, capsys: Any) -> None:
-    run = _succeeded(f"{written(tmp_path)}:configuring", "tfjob", capsys)
+def test_workers_of_a_tfjob_have_a_place_for_each_rank(store: Store, file: Path, capsys: Any) -> None:
+    run = _succeeded(f"{file}:configuring", "tfjob", capsys)
     *workers, kind, index = flow_result(store, run)
     assert [each.rpartition("-worker-")[2] for each in workers] == ["0:29501", "1:29501"]
     assert (kind, index) == ("worker", "0")
 
 
 def test_ranks_of_an_xgboostjob_know_its_tracker_and_outlive_the_master_that_is_done_first(
-    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
 ) -> None:
-    run = _succeeded(f"{written(tmp_path)}:tracking", "xgboostjob", capsys)
+    run = _succeeded(f"{file}:tracking", "xgboostjob", capsys)
     uri, *others = flow_result(store, run)
     assert uri.endswith("-master-0") and others == ["29500", "3", "0"]
     for rank, pod in enumerate(("master-0", "worker-0", "worker-1")):
@@ -314,9 +285,9 @@ def test_ranks_of_an_xgboostjob_know_its_tracker_and_outlive_the_master_that_is_
 
 
 def test_a_rank_that_fails_ends_the_attempt_and_each_one_counts(
-    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capsys: Any
+    store: Store, file: Path, leftovers: Callable[[str], list[str]], capsys: Any
 ) -> None:
-    assert call(["run", f"{written(tmp_path)}:breaking", "--target", "pytorchjob", "-o", "json"]) == 1
+    assert call(["run", f"{file}:breaking", "--target", "pytorchjob", "-o", "json"]) == 1
     run = json.loads(capsys.readouterr().out)["run"]
     first, second = _step(read_report(store.backend, run)).attempts
     for number, attempt in enumerate((first, second), 1):
@@ -327,9 +298,9 @@ def test_a_rank_that_fails_ends_the_attempt_and_each_one_counts(
 
 
 def test_a_pod_of_a_rank_is_entered_and_a_cancelled_run_leaves_nothing(
-    store: Store, tmp_path: Path, leftovers: Callable[[str], list[str]], capfd: Any
+    store: Store, file: Path, leftovers: Callable[[str], list[str]], capfd: Any
 ) -> None:
-    driver = Driver(home(), "run", f"{written(tmp_path)}:lasting", "--target", "jaxjob", "-o", "json", store=store)
+    driver = Driver(home(), "run", f"{file}:lasting", "--target", "jaxjob", "-o", "json", store=store)
     try:
         wait_for(lambda: _step(read_report(store.backend, driver.run)).status == "running", patience_s=PATIENCE_S)
         entered = ["exec", f"{driver.run}/endless", "--rank", "1", "--", "hostname"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from engines.local.driving import SOURCE, wait_for
 from fairlead.runs.results import flow_result
 from fairlead.specs.reports import RunReport
 from fairlead.store.opened import Store
+from servers.processes import free_port
 from testbed.operators import python_environment
 
 pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
@@ -24,10 +27,17 @@ import os
 
 def square(x):
     return os.getpid(), x * x
+
+class Pair:
+    def __init__(self, one):
+        self.one = one
+
+def twice_of(pair):
+    return Pair(2 * pair.one)
 """
 FLOW = """
 from fairlead import flow, runtimes, step
-from helper import square
+from helper import Pair, square, twice_of
 
 def summed(found):
     return {"total": sum(square for _, square in found), "processes": len({process for process, _ in found})}
@@ -60,6 +70,34 @@ def broken() -> None:
     ray.init()
     raise ValueError("no luck")
 
+@step(runtime=runtimes.ray(cluster="shared"), cpu=1, cache=False)
+def into_ray(count: int) -> dict:
+    import ray
+    ray.init()
+    each = ray.remote(square)
+    found = summed(ray.get([each.remote(x) for x in range(count)]))
+    return found | {"cores": ray.cluster_resources()["CPU"]}
+
+@step(runtime=runtimes.dask(cluster="shared"), cpu=1, cache=False)
+def into_dask(count: int) -> dict:
+    from distributed import Client
+    with Client() as client:
+        client.wait_for_workers(1)
+        workers = client.scheduler_info()["workers"].values()
+        found = summed(client.gather(client.map(square, range(count), pure=False)))
+        twice = client.submit(twice_of, Pair(3)).result()
+        assert type(twice) is Pair and twice.one == 6
+        assert next(iter(client.run(square, 3).values()))[1] == 9
+    return found | {"cores": sum(each["nthreads"] for each in workers)}
+
+@flow
+def with_standing_ray(count: int = 20):
+    return into_ray(count)
+
+@flow
+def with_standing_dask(count: int = 20):
+    return into_dask(count)
+
 @flow
 def with_ray(count: int = 20):
     return by_ray(count)
@@ -88,8 +126,8 @@ class Bench:
         self.folder, self.home = folder, folder / "home"
         self.store = Store(str(self.home), self.home / "host")
 
-    def __call__(self, flow: str) -> RunReport:
-        outside = {"PYTHONPATH": SOURCE, "FAIRLEAD_HOME": str(self.home), "HOME": str(self.folder)}
+    def __call__(self, flow: str, **variables: str) -> RunReport:
+        outside = {"PYTHONPATH": SOURCE, "FAIRLEAD_HOME": str(self.home), "HOME": str(self.folder), **variables}
         python = python_environment("frameworks") / "bin/python"
         command = [python, "-m", "fairlead", "run", f"{self.folder}/flow.py:{flow}", "--relax", "--quiet", "-o", "json"]
         done = subprocess.run(command, env=os.environ | outside, capture_output=True, text=True, check=False)
@@ -105,9 +143,9 @@ def bench(tmp_path: Path) -> Bench:
 @pytest.mark.parametrize(
     ("flow", "facts"),
     [
-        ("with_ray", {"cores": 3.0}),
-        ("with_dask", {"cores": 4, "memory": 1 << 30}),
-        ("with_spark", {"cores": 3, "memory": "2457m"}),
+        pytest.param("with_ray", {"cores": 3.0}, marks=pytest.mark.components("ray")),
+        pytest.param("with_dask", {"cores": 4, "memory": 1 << 30}, marks=pytest.mark.components("distributed")),
+        pytest.param("with_spark", {"cores": 3, "memory": "2457m"}, marks=pytest.mark.components("pyspark")),
     ],
 )  # fmt: skip
 def test_a_framework_finds_a_cluster_as_large_as_the_step_says_and_leaves_nothing(
@@ -124,6 +162,44 @@ def test_a_framework_finds_a_cluster_as_large_as_the_step_says_and_leaves_nothin
     assert result == facts
     assert set(Path("/tmp").glob("ray-*")) == before
     wait_for(lambda: not left_of(bench.folder))
+
+
+@pytest.mark.parametrize(("framework", "cores"), [("dask", 1), ("ray", 1.0)])
+def test_what_stands_for_a_cluster_that_others_share_is_as_large_as_the_step(
+    framework: str, cores: float, bench: Bench
+) -> None:
+    report = bench(f"with_standing_{framework}")
+    assert report.status == "succeeded", report.steps[0].attempts
+    assert flow_result(bench.store, report.run)["cores"] == cores
+    wait_for(lambda: not left_of(bench.folder))
+
+
+@contextmanager
+def started(folder: Path, *commands: list[str]) -> Iterator[None]:
+    """Run commands of the environment beside a test, which know nothing of its project."""
+    away = folder / "away"
+    away.mkdir()
+    python = python_environment("frameworks") / "bin/python"
+    outside = {"HOME": str(away), "PYTHONPATH": ""}
+    running = [subprocess.Popen([python, "-m", *words], env=os.environ | outside, cwd=away) for words in commands]
+    try:
+        yield
+    finally:
+        for each in reversed(running):
+            each.terminate()
+        for each in running:
+            each.wait(60)
+
+
+def test_a_step_sends_functions_and_classes_to_where_the_environment_says(bench: Bench) -> None:
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ["distributed.cli.dask_scheduler", "--host=127.0.0.1", f"--port={port}", "--no-dashboard"]
+    worker = ["distributed.cli.dask_worker", address, "--nthreads=3", "--no-dashboard"]
+    with started(bench.folder, scheduler, worker):
+        report = bench("with_standing_dask", DASK_SCHEDULER_ADDRESS=address)
+        assert report.status == "succeeded", report.steps[0].attempts
+        assert flow_result(bench.store, report.run) == {"total": 2470, "processes": 1, "cores": 3}
 
 
 def test_a_step_that_fails_leaves_no_cluster(bench: Bench) -> None:

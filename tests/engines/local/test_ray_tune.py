@@ -24,7 +24,7 @@ from fairlead.store.layout import Task
 from fairlead.store.opened import Store
 from testbed.operators import python_environment
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.components("ray"), pytest.mark.timeout(900)]
 
 EPOCHS = 16
 PATIENT = {"RAY_worker_register_timeout_seconds": "600"}

@@ -32,7 +32,7 @@ from fairlead.targets import pipeline_spec
 from targets.goldens import CONTEXT, REPOSITORY
 from testbed.operators import python_environment
 
-pytestmark = [pytest.mark.components, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.components("kfp"), pytest.mark.timeout(1200)]
 
 LOCALLY = Path(__file__).with_name("locally.py")
 FLOW = Path(__file__).with_name("flow.py")

@@ -16,14 +16,17 @@ import yaml
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists
 from fairlead.kube.resources import NAMESPACE, POD, Kind
+from fairlead.targets.training.dask_cluster import CLUSTER as DASK_CLUSTER
 from fairlead.targets.training.gang_scheduling import GROUPS
+from fairlead.targets.training.ray_cluster import CLUSTER as RAY_CLUSTER
 from fairlead.targets.training.table import targets
-from fairlead.targets.training.target import Target
+from fairlead.targets.training.target import Resource, Target
 from kube.cluster import serving
 from servers.apiserver import ApiServer
 from targets.goldens import REPOSITORY, golden, read
 from targets.training.gangs import FLOW, compiled, templates
 from targets.training.test_gang_scheduling import PLACES
+from targets.training.test_standing_clusters import cluster_of
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
@@ -43,15 +46,27 @@ def client(api_server: ApiServer) -> Client:
 @pytest.mark.parametrize("target", targets().values(), ids=lambda target: target.name)
 def test_the_api_server_accepts_every_object_strictly_and_admits_its_pods(target: Target, client: Client) -> None:
     _accepted(client, compiled(target))
-    for template in templates(compiled(target)):
-        spec = {key: value for key, value in template["spec"].items() if key != "priorityClassName"}
-        metadata = {**template["metadata"], "generateName": "p-"}
-        client.create(POD, {"metadata": metadata, "spec": spec}, dry_run=True)
+    _admitted(client, templates(compiled(target)))
 
 
 @pytest.mark.parametrize("name", PLACES)
 def test_the_api_server_accepts_gangs_that_a_scheduler_places_whole(name: str, client: Client) -> None:
     _accepted(client, read(golden(FLOW, f"gangs_{name}")))
+
+
+@pytest.mark.parametrize(("kind", "resource"), [("RayCluster", RAY_CLUSTER), ("DaskCluster", DASK_CLUSTER)])
+def test_the_api_server_accepts_clusters_that_stand(kind: str, resource: Resource, client: Client) -> None:
+    made = cluster_of(kind)
+    with serving(client, {_kind(resource): definition(_kind(resource))}):
+        assert client.create(_kind(resource), made, dry_run=True)["metadata"]["name"] == "shared"
+    _admitted(client, templates(made))
+
+
+def _admitted(client: Client, found: list[dict[str, Any]]) -> None:
+    for template in found:
+        spec = {key: value for key, value in template["spec"].items() if key != "priorityClassName"}
+        metadata = {**template["metadata"], "generateName": "p-"}
+        client.create(POD, {"metadata": metadata, "spec": spec}, dry_run=True)
 
 
 def _accepted(client: Client, manifests: list[dict[str, Any]]) -> None:

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from fairlead.errors import SpecError
-from fairlead.specs.runtimes import Jax, Mpi, RankRuntime, Torch
+from fairlead.specs.resources import Resources
+from fairlead.specs.runtimes import Jax, Mpi, RankRuntime, Torch, XGBoost
 from fairlead.specs.steps import FunctionStep, Overlay
 from fairlead.targets.refusals import step_refusals
 from fairlead.targets.training import train_job
@@ -26,6 +27,8 @@ def gang(**fields: object) -> Gang:
         (Torch(nodes=2, processes_per_node=4), {"torch": {}}),
         (Jax(nodes=2), {"jax": {}}),
         (Jax(nodes=2, processes_per_node=2), None),
+        (XGBoost(nodes=2), {"xgboost": {}}),
+        (XGBoost(nodes=2, processes_per_node=2), None),
         (Mpi(nodes=2), None),
     ],
 )
@@ -35,6 +38,12 @@ def test_trainer_adds_variables_only_where_they_are_those_of_the_ranks(
     made, job = train_job.render(gang(runtime=runtime))
     assert made["spec"].get("mlPolicy") == policy
     assert job["spec"]["trainer"] == {"numNodes": 2, "numProcPerNode": runtime.processes_per_node}
+
+
+@pytest.mark.parametrize(("gpus", "policy"), [("A100:1", {"xgboost": {}}), ("A100:4", None)])
+def test_trainer_would_count_a_worker_of_xgboost_for_each_gpu(gpus: str, policy: dict[str, object] | None) -> None:
+    made, _ = train_job.render(gang(runtime=XGBoost(nodes=2), resources=Resources(gpus=gpus)))
+    assert made["spec"].get("mlPolicy") == policy
 
 
 def test_overlays_change_the_runtime_and_what_a_job_has_of_its_own() -> None:

@@ -27,6 +27,9 @@ from fairlead.targets.podstatus import pod_status
 
 LOOK_S = 0.5
 """Seconds between two looks at the store, at least; it is looked at when a pod has changed."""
+_LOOK_MAX_S = 20.0
+_READ_SHARE = 0.2
+"""The most of its time that is spent on reading the store: to list the records of 10,000 steps takes seconds."""
 _SYNC_S = 60.0
 AWAY_S = 300.0
 """For how long a store may be away before nobody waits for it any more. The run goes on meanwhile."""
@@ -64,6 +67,7 @@ class Follower:
         self._target = target
         self._recorded = Recorded()
         self._read_at = time.monotonic()
+        self._read_s = 0.0
         self._news = threading.Event()
 
     def follow(self, name: str) -> bool:
@@ -91,7 +95,7 @@ class Follower:
 
     def _wait(self) -> None:
         """Wait for news, and so long that news come in handfuls; in vain only as long as a lost word may matter."""
-        time.sleep(LOOK_S)
+        time.sleep(min(max(LOOK_S, self._read_s / _READ_SHARE), _LOOK_MAX_S))
         self._news.wait(10 * LOOK_S)
         self._news.clear()
 
@@ -108,6 +112,7 @@ class Follower:
 
     def _read_records(self) -> bool:
         """Take in what was recorded; False where the store is away, for a while."""
+        began = time.monotonic()
         try:
             for record in recorded_since(self._backend, self._spec.run, self._recorded):
                 instance = self._progress.apply(record)
@@ -119,4 +124,5 @@ class Follower:
             self._observer.noted(f"{failure.what}: {failure.why}; it is tried again, and the run goes on")
             return False
         self._read_at = time.monotonic()
+        self._read_s = self._read_at - began
         return True

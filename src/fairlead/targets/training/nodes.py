@@ -41,6 +41,21 @@ def with_main(template: Manifest, **fields: object) -> Manifest:
     return {**template, "spec": {**template["spec"], "containers": [{**main, **fields}, *others]}}
 
 
+def named(template: Manifest, container: str) -> Manifest:
+    """Return a template whose main container has the name that a component knows it by, which its pods say too."""
+    made = with_main(template, name=container)
+    metadata = made["metadata"]
+    return {
+        **made,
+        "metadata": {**metadata, "annotations": {**metadata["annotations"], pods.CONTAINER: container}},
+    }
+
+
+def lasting(template: Manifest) -> Manifest:
+    """Return the template of a pod that is started again whenever it ends, for as long as its cluster is there."""
+    return {**template, "spec": {**template["spec"], "restartPolicy": "Always"}}
+
+
 def _template(gang: Gang, step: Step, spec: pods.PodSpec, *, runs_it: bool) -> Manifest:
     first = {naming.NODE_OF_GANG: "0"} if runs_it else {}
     return {

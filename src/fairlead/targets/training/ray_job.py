@@ -1,7 +1,6 @@
 """KubeRay's ``RayJob``: a Ray cluster for one attempt, on whose head the step runs as Ray's job.
 
-The step's output goes to Ray's own log of the job and to that of the head's container. A cluster of its own needs no
-token: nobody but its namespace reaches it, and KubeRay can't give one to every version of Ray.
+The step's output goes to Ray's own log of the job and to that of the head's container.
 
 Sources: https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/rayjob-quick-start.html, and of KubeRay 1.6
 https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/apis/ray/v1/rayjob_types.go
@@ -10,14 +9,14 @@ https://github.com/ray-project/kuberay/blob/v1.6.2/ray-operator/apis/ray/v1/rayj
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import Any, Literal
 
-from fairlead.specs.runtimes import Ray
 from fairlead.specs.steps import SweepStep
-from fairlead.targets import naming, pods
+from fairlead.targets import naming
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
-from fairlead.targets.training import nodes
+from fairlead.targets.training import nodes, ray_cluster
 from fairlead.targets.training.conditions import is_suspended
 from fairlead.targets.training.indexed_job import KEPT_S
 from fairlead.targets.training.members import labels, metadata
@@ -55,19 +54,8 @@ def render(gang: Gang) -> list[Manifest]:
     Raises:
         SpecError: An overlay makes it what can't be on a cluster.
     """
-    assert isinstance(gang.cluster, Ray)
-    workers = {
-        "groupName": "worker",
-        "replicas": gang.cluster.workers,
-        "minReplicas": gang.cluster.workers,
-        "maxReplicas": gang.cluster.workers,
-        "rayStartParams": {},
-        "template": _template(gang, "worker"),
-    }
-    started = {"dashboard-host": "0.0.0.0"}  # in a pod
-    if isinstance(gang.step, SweepStep):
-        started["num-cpus"] = "0"  # no trial runs beside Tune itself
-    head = {"rayStartParams": started, "template": _template(gang, "head")}
+    # no trial runs beside Tune itself
+    started = {"num-cpus": "0"} if isinstance(gang.step, SweepStep) else {}
     made: Manifest = {
         "apiVersion": _JOB.api_version,
         "kind": _JOB.kind,
@@ -78,7 +66,7 @@ def render(gang: Gang) -> list[Manifest]:
             "backoffLimit": 0,
             "shutdownAfterJobFinishes": True,
             "ttlSecondsAfterFinished": KEPT_S,
-            "rayClusterSpec": {"headGroupSpec": head, "workerGroupSpecs": [workers]},
+            "rayClusterSpec": ray_cluster.spec_of(gang.step, partial(_node, gang), **started),
         },
     }
     return [naming.marked(overlaid(gang.step, made, None, _OPENED))]
@@ -98,10 +86,8 @@ def state(found: Manifest) -> State:
     return State("running", "" if deployed in _DEPLOYED else f"{deployed}: {said}")
 
 
-def _template(gang: Gang, role: str) -> Manifest:
-    made = nodes.node(gang, role, runs_it=role == "head")
-    env = [*pods.main_of(made["spec"])["env"], {"name": "RAY_AUTH_MODE", "value": "disabled"}]
-    return nodes.with_main(made, env=env)
+def _node(gang: Gang, role: str) -> Manifest:
+    return nodes.node(gang, role, runs_it=role == "head")
 
 
 def _entrypoint(gang: Gang) -> str:

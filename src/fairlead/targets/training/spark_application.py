@@ -28,6 +28,9 @@ from fairlead.targets.training.target import Gang, Resource, State, Target
 _APPLICATION = Resource("sparkoperator.k8s.io", "v1beta2", "SparkApplication", "sparkapplications")
 _VERSION = "4.0.0"
 """Of Spark: the operator reads from it whether pods have templates; which Spark runs is the image's affair."""
+_CONTAINER = "spark-kubernetes-{}"
+"""The name of the container of each role: Spark takes the first one where none has it, and the operator says nothing
+then of how it ended."""
 _HEAP = 0.6
 """The part of a pod's memory that the JVM has; the rest is for Python and for what else there is."""
 _OF_PODS = "would change pods, which overlays of the kind Pod do"
@@ -83,7 +86,7 @@ def render(gang: Gang) -> list[Manifest]:
             "executor": {
                 **_share(gang, "executor"),
                 "instances": gang.cluster.executors,
-                "template": nodes.node(gang, "executor"),
+                "template": nodes.named(nodes.node(gang, "executor"), _CONTAINER.format("executor")),
             },
         },
     }
@@ -106,8 +109,8 @@ def state(found: Manifest) -> State:
 
 def _driver(gang: Gang) -> Manifest:
     """Return the template of the driver's pod, which creates those of its executors."""
-    made = nodes.node(gang, "driver", runs_it=True)
     account = {"serviceAccountName": gang.submission.context.driver_service_account}
+    made = nodes.named(nodes.node(gang, "driver", runs_it=True), _CONTAINER.format("driver"))
     return {**made, "spec": {**made["spec"], **account, "automountServiceAccountToken": True}}
 
 

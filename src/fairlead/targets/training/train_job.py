@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fairlead.specs.runtimes import RankRuntime, kind_of
+from fairlead.specs.runtimes import kind_of
 from fairlead.targets import naming
+from fairlead.targets.hardware import devices
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
 from fairlead.targets.training import conditions
@@ -47,7 +48,7 @@ def render(gang: Gang) -> list[Manifest]:
     marks = {**naming.run_labels(gang.submission), FRAMEWORK: kind_of(gang.runtime)}
     queue = queue_annotations(gang)
     template = {**({"metadata": {"annotations": queue}} if queue else {}), "spec": spec}
-    runtime = _made(gang, _RUNTIME, marks, {**_policy(gang.runtime), **pod_group_policy(gang), "template": template})
+    runtime = _made(gang, _RUNTIME, marks, {**_policy(gang), **pod_group_policy(gang), "template": template})
     train_job = _made(
         gang,
         _JOB,
@@ -72,10 +73,15 @@ def _made(gang: Gang, resource: Resource, marks: dict[str, str], spec: dict[str,
     }
 
 
-def _policy(runtime: RankRuntime) -> dict[str, Any]:
-    """Return whose variables Trainer adds: torchrun's, or those of JAX, which it makes for one process on each node."""
-    kind = kind_of(runtime)
-    is_known = kind == "torch" or (kind == "jax" and runtime.processes_per_node == 1)
+def _policy(gang: Gang) -> dict[str, Any]:
+    """Return whose variables Trainer adds: torchrun's, or JAX's or XGBoost's, where these are those of the ranks.
+
+    It makes both for one process on each node; for XGBoost for one on each GPU, all with the number of their node.
+    """
+    runtime = gang.runtime
+    kind, is_single = kind_of(runtime), runtime.processes_per_node == 1
+    has_one = sum(devices(gang.submission.context, gang.step).values()) <= 1
+    is_known = kind == "torch" or (is_single and (kind == "jax" or (kind == "xgboost" and has_one)))
     return {"mlPolicy": {kind: {}}} if is_known else {}
 
 

@@ -76,7 +76,7 @@ class _Again:
 
     def _call(self, function: Callable[..., Any], attempt: context.Attempt) -> int:
         begun = time.monotonic()
-        outcome = perform(self._task, function, self._values)
+        outcome = perform(self._task, function, self._values, self._root)
         _say(f"{self._task.step.name} returned after {time.monotonic() - begun:.1f} s")
         for ref in outcome.outputs:
             _say(f"  {ref.type.removeprefix('builtins.')}  {reprlib.repr(self._values.load(ref))}")

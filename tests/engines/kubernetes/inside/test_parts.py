@@ -29,7 +29,7 @@ from fairlead.store.history import compact, read_observations, write_event
 from fairlead.store.layout import Task, attempt_key, object_key
 from fairlead.store.records import AttemptRecord, Event, Items, Outcome, RunSpec, encode
 from fairlead.targets import naming
-from fairlead.targets.cutting import INSTANCES_MAX
+from fairlead.targets.cutting import PART_MAX
 from fairlead.targets.tasks import WHOLE
 from kube.cluster import new_namespace, serving_workflows
 from servers.apiserver import ApiServer
@@ -40,6 +40,8 @@ from targets.test_workflow import chain
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120)]
 
 RUN = "20261124-080000-abcde"
+PARTS = [f"p{number}" for number in range(9)]
+"""The parts of a chain of 450."""
 Ends = Callable[[int, int], str | None]
 """Returns how an item of a node ends: a status, or None where its pod leaves no record."""
 
@@ -129,7 +131,7 @@ def test_a_long_chain_runs_part_after_part_and_every_workflow_belongs_to_the_run
     here = site(chain(450))
     with here.played(lambda number, item: "succeeded"):
         assert here.parts().run()
-    assert list(here.seen) == ["p0", "p1", "p2"]
+    assert list(here.seen) == PARTS
     assert [number for each in here.seen.values() for number, _ in each] == list(range(450))
     for each in here.workflows().values():
         assert [owner["uid"] for owner in each["metadata"]["ownerReferences"]] == [here.owner.uid]
@@ -137,14 +139,14 @@ def test_a_long_chain_runs_part_after_part_and_every_workflow_belongs_to_the_run
 
 def test_what_waits_for_a_failed_node_of_another_part_has_no_workflow(site: Callable[[Graph], Site]) -> None:
     here = site(chain(450))
-    with here.played(lambda number, item: "failed" if number == 199 else "succeeded"):
+    with here.played(lambda number, item: "failed" if number == PART_MAX - 1 else "succeeded"):
         assert here.parts().run()
     assert list(here.seen) == ["p0"]
 
 
 def test_a_node_whose_pod_left_no_record_is_not_waited_for(site: Callable[[Graph], Site]) -> None:
     here = site(chain(450))
-    with here.played(lambda number, item: None if number == 199 else "succeeded"):
+    with here.played(lambda number, item: None if number == PART_MAX - 1 else "succeeded"):
         assert here.parts().run()
     assert list(here.seen) == ["p0"]
 
@@ -159,8 +161,8 @@ def test_what_has_succeeded_before_does_not_run_again_and_what_has_failed_before
     here.submission = msgspec.structs.replace(here.submission, generation=2)
     with here.played(lambda number, item: "succeeded"):
         assert here.parts().run()
-    assert list(here.seen) == ["p1", "p2"]
-    assert here.seen["p1"][0] == (209, 0)
+    assert list(here.seen) == PARTS[4:]
+    assert here.seen["p4"][0] == (209, 0)
 
 
 def test_one_that_is_started_again_finds_the_parts_that_are_there(site: Callable[[Graph], Site]) -> None:
@@ -173,7 +175,7 @@ def test_one_that_is_started_again_finds_the_parts_that_are_there(site: Callable
     with here.played(lambda number, item: "succeeded"):
         assert here.parts().run()
     assert here.workflows()["p0"]["metadata"]["uid"] == before["metadata"]["uid"]
-    assert list(here.seen) == ["p0", "p1", "p2"]
+    assert list(here.seen) == PARTS
 
 
 def test_a_long_list_is_cut_by_its_length_at_run_time(site: Callable[[Graph], Site]) -> None:
@@ -185,9 +187,9 @@ def test_a_long_list_is_cut_by_its_length_at_run_time(site: Callable[[Graph], Si
     here.record(0, 0, "succeeded")
     with here.played(lambda number, item: "succeeded"):
         assert here.parts(1).run()
-    assert sorted(here.seen) == ["n1-0", "n1-1", "n1-2"]
+    assert sorted(here.seen) == [f"n1-{number}" for number in range(9)]
     assert sorted(each for found in here.seen.values() for each in found) == [(1, item) for item in range(450)]
-    assert max(map(len, here.seen.values())) == INSTANCES_MAX
+    assert max(map(len, here.seen.values())) == PART_MAX
 
 
 def test_a_list_of_a_node_that_left_no_record_has_no_parts(site: Callable[[Graph], Site]) -> None:

@@ -20,7 +20,9 @@ from fairlead.engines.kubernetes.remaining import counting, counts, is_outdated,
 from fairlead.errors import FairleadError
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import in_pod
+from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import WORKFLOW
+from fairlead.kube.watching import Watch
 from fairlead.specs import graphs
 from fairlead.specs.contexts import Submission
 from fairlead.specs.status import ENDED
@@ -37,6 +39,8 @@ from fairlead.worker.pods.place import identity_parser, open_store
 
 LOOK_S = 1.0
 """Seconds between two looks at the workflows."""
+_SYNC_S = 60.0
+"""Seconds until the workflows must have been listed once."""
 _READ_SHARE = 0.1
 """The most of its time that is spent on reading what ended: with 10,000 records a reading takes seconds."""
 _STOPPING_S = 20.0
@@ -65,6 +69,13 @@ class Parts:
         self._owner = owner
         compacted = read_compacted(backend, spec.run) if submission.generation > 1 else ()
         self._known = known_attempts(compacted)
+        self._workflows = Watch(
+            client,
+            WORKFLOW,
+            namespace=submission.namespace,
+            labels={naming.RUN: spec.run, naming.GENERATION: str(submission.generation)},
+            metadata_only=True,  # to list them again and again would cost the server seconds: grown, they are large
+        )
         self._progress = progress_of(backend, spec, counting(backend, spec.run, self._known))
         self._recorded = Recorded()
         self._read_s = 0.0
@@ -76,16 +87,18 @@ class Parts:
     def run(self) -> bool:
         """Create the parts as they can begin, and wait for them; False where this was asked to end."""
         signal.signal(signal.SIGTERM, self._end)
-        while True:
-            self._take_in(self._found())
-            for part in [each for each in self._waiting.values() if self._may_begin(each)]:
-                self._create(part)
-            if not self._waiting and not self._created:
-                return True
-            if self._asked_to_end:
-                self._leave()
-                return False
-            time.sleep(LOOK_S)
+        with self._workflows:
+            self._workflows.wait_synced(_SYNC_S)
+            while True:
+                self._take_in(self._found())
+                for part in [each for each in self._waiting.values() if self._may_begin(each)]:
+                    self._create(part)
+                if not self._waiting and not self._created:
+                    return True
+                if self._asked_to_end:
+                    self._leave()
+                    return False
+                time.sleep(LOOK_S)
 
     # What there is -----------------------------------------------------------------------------
 
@@ -98,21 +111,28 @@ class Parts:
         return list(cut_items(node, tuple(range(self._progress.count_of(node)))))
 
     def _found(self) -> dict[str, bool]:
-        """Return the parts that have workflows, and whether each has ended."""
-        labels = {naming.RUN: self._spec.run, naming.GENERATION: str(self._submission.generation)}
-        listed = self._client.list(
-            WORKFLOW, namespace=self._submission.namespace, labels=labels, metadata_only=True
-        ).items
+        """Return the parts that have workflows, as far as was told, and whether each has ended."""
         return {
             each["metadata"]["labels"][naming.PART]: workflow.is_completed(each)
-            for each in listed
+            for each in self._workflows.objects().values()
             if naming.PART in each["metadata"]["labels"]
         }
+
+    def _has_ended(self, part: str) -> bool:
+        """Say whether a workflow that was not told of has ended: it may be new, or gone."""
+        name, namespace = naming.run_name(self._submission, part), self._submission.namespace
+        try:
+            found = self._client.get(WORKFLOW, name, namespace=namespace, metadata_only=True)
+        except NotFound:
+            return True
+        return workflow.is_completed(found)
 
     def _take_in(self, found: dict[str, bool]) -> None:
         for name in found.keys() & self._waiting.keys():  # a pod before this one has created it
             self._created[name] = self._waiting.pop(name)
-        ended = [part for name, part in self._created.items() if found.get(name, True)]
+        ended = [
+            part for name, part in self._created.items() if (found[name] if name in found else self._has_ended(name))
+        ]
         if ended or (self._waiting and time.monotonic() - self._read_at > self._read_s / _READ_SHARE):
             self._read()
         for part in ended:
