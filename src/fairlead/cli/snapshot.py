@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Take the snapshot and write it."""
-    from fairlead.runs.explaining import taken
+    from fairlead.runs.diagnosing import taken
     from fairlead.snapshots import bundles
 
     found = taken(arguments.namespace, arguments.subject)

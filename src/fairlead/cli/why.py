@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer."""
-    from fairlead.runs.explaining import answer
+    from fairlead.runs.diagnosing import answer
 
     found = answer(arguments.subject, arguments.namespace)
     if arguments.output == "table":

@@ -29,11 +29,13 @@ class Found(NamedTuple):
     """What a rule has found in an object.
 
     Attributes:
-        evidence: What it rests on. The first of it is explained by this rule alone: later rules leave it.
+        evidence: What it rests on.
         message: What is the matter, in one sentence with the values.
         remedy: What to do about it: a command or an edit.
         since: When it began, as the cluster writes times; empty where nothing says so.
         part: What of the object it is in, such as a container.
+        explains: The path of what is explained herewith, which later rules leave: a container, for instance. The first
+            evidence where it is empty.
     """
 
     evidence: tuple[Evidence, ...]
@@ -41,6 +43,7 @@ class Found(NamedTuple):
     remedy: str
     since: str = ""
     part: str = ""
+    explains: str = ""
 
 
 Finder = Callable[[Thing, Snapshot], Iterator[Found]]

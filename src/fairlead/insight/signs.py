@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.snapshots.parts import Evidence, Part, shortened
-from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
-
-INITS, MAINS = "status.initContainerStatuses", "status.containerStatuses"
+from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, message_of, time_of
 
 
 class Seen(NamedTuple):
@@ -24,6 +22,7 @@ class Seen(NamedTuple):
     words: dict[str, str]
     since: str = ""
     part: str = ""
+    explains: str = ""
 
 
 class Sign(NamedTuple):
@@ -40,19 +39,17 @@ class Sign(NamedTuple):
 
 def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     """Return in which places of an object anything may show itself: most rules need not look at most objects."""
-    found = {f"condition {each.text('type')}" for each in thing.each("status.conditions")}
-    for container in _containers(thing, (INITS, MAINS)):
-        if container.part("state.waiting").value is not None:
-            found.add("waiting")
-        if container.number("state.terminated.exitCode") or container.number("lastState.terminated.exitCode"):
-            found.add("ended")
-        if any(snapshot.log(thing.ref.name, container.text("name"), previous=previous) for previous in (False, True)):
-            found.add("log")
+    found = {f"condition {kind}" for kind in thing.conditions}
+    if any(each.part("state.waiting").value is not None for each in thing.containers):
+        found.add("waiting")
+    if thing.ends:
+        found.add("ended")
+        found |= {"log"} if snapshot.logs else set()
     if snapshot.events_of(thing):
         found.add("event")
     if thing.text("status.message"):
         found.add("status.message")
-    if thing.text("status.phase") == "Failed":
+    if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
         found.add("failed")
     if thing.ref.kind == "Pod" and not thing.text("spec.nodeName"):
         found.add("unplaced")
@@ -77,7 +74,12 @@ def rule(
             for seen in sign.find(thing, snapshot):
                 words = _Words({"name": thing.ref.name, "namespace": thing.ref.namespace, **seen.words})
                 yield Found(
-                    seen.evidence, shortened(message.format_map(words)), remedy.format_map(words), seen.since, seen.part
+                    seen.evidence,
+                    shortened(message.format_map(words)),
+                    remedy.format_map(words),
+                    seen.since,
+                    seen.part,
+                    seen.explains,
                 )
 
     places = frozenset(sign.place for sign in signs)
@@ -88,7 +90,7 @@ def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MA
     """A container that waits, for a reason and with a message."""
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for container in _containers(pod, lists):
+        for container in _listed(pod, lists):
             state = container.part("state.waiting")
             said = [state.text("message"), *_events_of(container, pod, snapshot)] if state.value else []
             if (
@@ -97,7 +99,7 @@ def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MA
                 and (words := _words(message, " ".join(said))) is not None
             ):
                 evidence = (*state.cite("reason", "message"), *container.cite("image"))
-                yield Seen(evidence, words | _of_container(container), part=container.text("name"))
+                yield Seen(evidence, words | _of_container(container), "", container.text("name"), container.path)
 
     return Sign("waiting", find)
 
@@ -110,20 +112,17 @@ def ended(
     lists: Collection[str] = (INITS, MAINS),
 ) -> Sign:
     """A container that has ended badly, now or before its last restart."""
+    listed = tuple(lists)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for container in _containers(pod, lists):
-            for name in ("state.terminated", "lastState.terminated"):
-                state = container.part(name)
-                code = state.number("exitCode")
-                if not code or (codes and code not in codes) or not _matches(reason, state.text("reason")):
-                    continue
-                words = _words(message, state.text("message"))
-                if words is not None:
-                    more = {"code": str(code), **_of_container(container)}
-                    evidence = state.cite("exitCode", "reason", "message")
-                    yield Seen(evidence, words | more, state.text("finishedAt"), container.text("name"))
-                    break
+        for container, state, code, said in pod.ends:
+            if (codes and code not in codes) or not _matches(reason, said) or not container.path.startswith(listed):
+                continue
+            words = _words(message, state.text("message"))
+            if words is not None:
+                words |= {"code": str(code), **_of_container(container)}
+                evidence = state.cite("exitCode", "reason", "message")
+                yield Seen(evidence, words, state.text("finishedAt"), container.text("name"), container.path)
 
     return Sign("ended", find)
 
@@ -132,10 +131,9 @@ def fails(reason: str, message: str = "") -> Sign:
     """A pod that has failed as a whole, by the kubelet's word."""
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        status = pod.part("status")
-        words = _words(message, status.text("message"))
-        if status.text("phase") == "Failed" and _matches(reason, status.text("reason")) and words is not None:
-            yield Seen(status.cite("reason", "message"), words)
+        words = _words(message, pod.text("status.message")) if _matches(reason, pod.text("status.reason")) else None
+        if words is not None:
+            yield Seen(pod.cite("status.reason", "status.message"), words)
 
     return Sign("failed", find)
 
@@ -186,22 +184,16 @@ def logs(pattern: str) -> Sign:
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for container in _containers(pod, (INITS, MAINS)):
+        for container, state, _, _ in pod.ends:
             name = container.text("name")
-            for previous in (False, True):
-                lines = snapshot.log(pod.ref.name, name, previous=previous).splitlines()
-                found = next(((n, line) for n, line in reversed(list(enumerate(lines))) if compiled.search(line)), None)
-                if found is not None:
-                    path = f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log:{found[0] + 1}"
-                    words = _words(pattern, found[1]) or {}
-                    since = container.text("state.terminated.finishedAt")
-                    yield Seen(
-                        (Evidence(str(pod.ref), path, shortened(found[1])),),
-                        words | _of_container(container),
-                        since,
-                        name,
-                    )
-                    break
+            previous = state.path.endswith("lastState.terminated")
+            lines = snapshot.log(pod.ref.name, name, previous=previous).splitlines()
+            number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
+            if number is not None:
+                path = f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log:{number + 1}"
+                evidence = Evidence(str(pod.ref), path, shortened(lines[number]))
+                words = (_words(pattern, lines[number]) or {}) | _of_container(container)
+                yield Seen((evidence,), words, state.text("finishedAt"), name, container.path)
 
     return Sign("log", find)
 
@@ -213,9 +205,8 @@ class _Words(dict[str, str]):
         return ""
 
 
-def _containers(pod: Thing, lists: Collection[str]) -> Iterator[Part]:
-    for path in lists:
-        yield from pod.each(path)
+def _listed(pod: Thing, lists: Collection[str]) -> Iterator[Part]:
+    return (each for each in pod.containers if each.path.startswith(tuple(lists)))
 
 
 def _of_container(container: Part) -> dict[str, str]:

@@ -123,7 +123,7 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
 
 def state_of(thing: Thing) -> str:
     """Return how an object is, in one word."""
-    conditions = {each.text("type") for each in thing.each("status.conditions") if each.text("status") == "True"}
+    conditions = {kind for kind, each in thing.conditions.items() if each.text("status") == "True"}
     words = {thing.text(path) for path in _STATES} - {""}
     lower = {word.lower() for word in words}
     if conditions & _FAILURES or lower & {"failed", "error", "failing", "submission_failed"}:
@@ -131,7 +131,7 @@ def state_of(thing: Thing) -> str:
     if conditions & _SUCCESSES or lower & {"succeeded", "complete", "completed"}:
         return "succeeded"
     if lower & {"running", "active"} or "Running" in conditions:
-        waits = any(each.part("state.waiting").value for each in thing.each("status.containerStatuses"))
+        waits = any(each.part("state.waiting").value for each in thing.containers)
         return "pending" if waits else "running"
     return "pending" if words or thing.part("status").value or thing.ref.kind == "Pod" else "unknown"
 
@@ -155,13 +155,13 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
     """Return what rules find, each cause with all objects that show it alike."""
     groups: dict[tuple[str, str, str], _Seen] = {}
     for thing in things:
-        explained: set[tuple[str, str]] = set()
+        explained: set[str] = set()
         for rule in _rules(thing.ref.kind, places_of(thing, snapshot)):
             for found in rule.find(thing, snapshot):
-                first = found.evidence[0][:2] if found.evidence else ("", rule.id)
-                if first in explained:
+                what = found.explains or " ".join(found.evidence[0][:2])
+                if what in explained:
                     continue
-                explained.add(first)
+                explained.add(what)
                 key = rule.id, found.part, _VARIES.sub("#", found.message)
                 if key in groups:
                     groups[key].add(thing, found)

@@ -55,10 +55,7 @@ class Part:
 
     def part(self, path: str) -> Part:
         """Return what is below: the names of fields, with dots between."""
-        value = self.value
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, Mapping) else None
-        return Part(self.ref, f"{self.path}.{path}" if self.path else path, value)
+        return Part(self.ref, f"{self.path}.{path}" if self.path else path, self._at(path))
 
     def entry(self, path: str, key: str) -> str:
         """Return an entry of a mapping whose keys may have dots, such as a label; empty where there is none."""
@@ -66,28 +63,28 @@ class Part:
 
     def text(self, path: str) -> str:
         """Return a text, or a number as text; empty where there is none."""
-        return _text(self.part(path).value)
+        return _text(self._at(path))
 
     def number(self, path: str) -> int | None:
         """Return a whole number; None where there is none."""
-        value = self.part(path).value
+        value = self._at(path)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def mapping(self, path: str) -> Mapping[str, Any]:
         """Return a mapping with texts as keys; empty where there is none."""
-        value = self.part(path).value
-        return {key: each for key, each in value.items() if isinstance(key, str)} if isinstance(value, Mapping) else {}
+        value = self._at(path)
+        return {key: each for key, each in value.items() if isinstance(key, str)} if isinstance(value, dict) else {}
 
     def each(self, path: str) -> Iterator[Part]:
         """Yield the mappings of a list."""
         found = self.part(path)
         for number, value in enumerate(found.value if isinstance(found.value, list) else ()):
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 yield Part(self.ref, f"{found.path}[{number}]", value)
 
     def texts(self, path: str) -> tuple[str, ...]:
         """Return the texts of a list."""
-        value = self.part(path).value
+        value = self._at(path)
         return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
     def cite(self, *paths: str) -> tuple[Evidence, ...]:
@@ -98,6 +95,14 @@ class Part:
             for each in found
             if each.value not in (None, "", [], {})
         )
+
+    def _at(self, path: str) -> Any:
+        value = self.value
+        for name in path.split("."):
+            if not isinstance(value, dict):
+                return None
+            value = value.get(name)
+        return value
 
 
 def _text(value: Any) -> str:

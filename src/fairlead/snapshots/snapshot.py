@@ -11,6 +11,7 @@ import msgspec
 from fairlead.snapshots.parts import Part, Ref
 
 VERSION = 1
+INITS, MAINS = "status.initContainerStatuses", "status.containerStatuses"
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,10 +47,17 @@ class LogName(NamedTuple):
     previous: bool = False
 
 
+class End(NamedTuple):
+    """How a container ended badly: the container, what says so, the exit code, and the cluster's reason."""
+
+    container: Part
+    state: Part
+    code: int
+    reason: str
+
+
 class Thing(Part):
     """A whole object."""
-
-    __slots__ = ()
 
     @property
     def uid(self) -> str:
@@ -63,7 +71,28 @@ class Thing(Part):
 
     def condition(self, kind: str) -> Part | None:
         """Return the condition of a type; None where there is none."""
-        return next((each for each in self.each("status.conditions") if each.text("type") == kind), None)
+        return self.conditions.get(kind)
+
+    @cached_property
+    def conditions(self) -> Mapping[str, Part]:
+        """The conditions by their type."""
+        return {each.text("type"): each for each in self.each("status.conditions")}
+
+    @cached_property
+    def containers(self) -> tuple[Part, ...]:
+        """What is said of a pod's containers, those that come first first."""
+        return tuple(each for path in (INITS, MAINS) for each in self.each(path))
+
+    @cached_property
+    def ends(self) -> tuple[End, ...]:
+        """How containers ended badly, now or before their last restart."""
+        found = []
+        for container in self.containers:
+            for state in (container.part("state.terminated"), container.part("lastState.terminated")):
+                if code := state.number("exitCode"):
+                    found.append(End(container, state, code, state.text("reason")))
+                    break
+        return tuple(found)
 
 
 def thing_of(value: Mapping[str, Any]) -> Thing | None:

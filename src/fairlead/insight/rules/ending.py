@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import MAINS, ended, event, fails, has, logs, rule
+from fairlead.insight.signs import ended, event, fails, has, logs, rule
+from fairlead.snapshots.snapshot import MAINS
 
 _DOCS = "https://kubernetes.io/docs"
 _DISRUPTIONS = f"{_DOCS}/concepts/workloads/pods/disruptions/"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import INITS, ended, event, fails, logs, rule, waits
+from fairlead.insight.signs import ended, event, fails, logs, rule, waits
+from fairlead.snapshots.snapshot import INITS
 
 _DOCS = "https://kubernetes.io/docs"
 _IMAGES = f"{_DOCS}/concepts/containers/images/"

@@ -1,0 +1,45 @@
+"""Why a workload is as it is: of the cluster that is chosen, or of a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fairlead.errors import NotFoundError
+from fairlead.insight.why import Answer, explain
+from fairlead.runs.clusters import open_place
+from fairlead.runs.settings import chosen_context
+from fairlead.runs.snapshotting import Taken, subject_of, take
+from fairlead.snapshots import bundles
+
+_BUNDLES = (".tgz", ".tar", ".tar.gz")
+
+
+def answer(text: str, namespace: str) -> Answer:
+    """Say why a workload is pending or has failed.
+
+    Args:
+        text: ``KIND/NAME``, the name of a pod, or a bundle's file, with the name after a colon where it was taken of
+            a whole namespace.
+        namespace: Another namespace than the context's; empty for that.
+
+    Raises:
+        NotFoundError: There is no such object.
+        UsageError: The bundle can't be read.
+        ClusterError: The cluster can't be reached.
+    """
+    file, _, within = text.partition(":")
+    if file.endswith(_BUNDLES):
+        snapshot = bundles.read(Path(file))
+        if not within and not snapshot.meta.subject:
+            raise NotFoundError(
+                f"the bundle {file} does not say what it is of", next=f"write {file}:KIND/NAME, such as {file}:job/fit"
+            )
+        return explain(snapshot, subject_of(snapshot, within or snapshot.meta.subject, namespace))
+    snapshot = taken(namespace, text).snapshot
+    return explain(snapshot, subject_of(snapshot, text, namespace))
+
+
+def taken(namespace: str, subject: str) -> Taken:
+    """Take a snapshot of the cluster of the chosen context."""
+    place = open_place(chosen_context())
+    return take(place.client, namespace or place.namespace, subject=subject)
