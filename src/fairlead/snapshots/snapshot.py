@@ -152,10 +152,6 @@ class Snapshot:
         """Return the last lines of a container; empty where there are none."""
         return self.logs.get(LogName(pod, container, previous), "")
 
-    def knows(self, kind: str) -> bool:
-        """Say whether any object of a kind is here: where none is, nothing follows from one that is missing."""
-        return kind in self._kinds
-
     @cached_property
     def _kinds(self) -> dict[str, list[Thing]]:
         found: dict[str, list[Thing]] = {}

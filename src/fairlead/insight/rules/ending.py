@@ -109,7 +109,7 @@ RULES = (
     rule(
         "gpu-out-of-memory",
         Layer.CODE,
-        logs(r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED.*(GPU|allocat)"),
+        logs(r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED.*(GPU|memory)"),
         message="the GPU's memory was not enough: {said}",
         remedy="lower the batch size or the precision, accumulate gradients, or ask for a card with more memory",
         source="https://docs.pytorch.org/docs/stable/notes/cuda.html",

@@ -1,0 +1,59 @@
+"""Snapshots of a real API server: what is in them, what may not be read, and that secrets stay where they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from fairlead.errors import NotFoundError
+from fairlead.insight.why import explain
+from fairlead.kube.client import Client
+from fairlead.kube.failures import Rule
+from fairlead.kube.resources import EVENT, JOB, POD, RESOURCE_QUOTA
+from fairlead.runs.snapshotting import subject_of, take
+from kube.cluster import new_namespace, user_of
+from servers.apiserver import ApiServer
+
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120)]
+
+POD_SPEC = {"containers": [{"name": "main", "image": "i", "env": [{"name": "KEY", "value": "hunter2-hunter2"}]}]}
+
+
+@pytest.fixture
+def client(api_server: ApiServer) -> Client:
+    """Have a namespace with a pod and a job, for which a controller found no room in a quota."""
+    found = new_namespace(api_server)
+    namespace = found.connection.namespace
+    found.create(POD, {"metadata": {"name": "p"}, "spec": POD_SPEC})
+    job = {"template": {"spec": {**POD_SPEC, "restartPolicy": "Never"}}}
+    uid = found.create(JOB, {"metadata": {"name": "j"}, "spec": job})["metadata"]["uid"]
+    found.create(RESOURCE_QUOTA, {"metadata": {"name": "compute"}, "spec": {"hard": {"requests.cpu": "1"}}})
+    message = 'Error creating: pods "j-x" is forbidden: exceeded quota: compute, requested: requests.cpu=2, used:'
+    found.create(EVENT, {
+        "metadata": {"name": "j.1"}, "reason": "FailedCreate", "type": "Warning",
+        "message": f"{message} requests.cpu=0, limited: requests.cpu=1",
+        "involvedObject": {"kind": "Job", "name": "j", "namespace": namespace, "uid": uid},
+    })  # fmt: skip
+    return found
+
+
+def test_what_is_there_is_read_and_explained_without_values_of_variables(client: Client) -> None:
+    namespace = client.connection.namespace
+    snapshot, events = take(client, namespace, subject="job/j")
+    assert {"Pod", "Job", "ResourceQuota"} <= {ref.kind for ref in snapshot.things}
+    assert len(events) == 1 and not snapshot.meta.unread
+    assert "hunter2" not in repr([each.value for each in snapshot.things.values()])
+    (cause,) = explain(snapshot, subject_of(snapshot, "jobs/j", namespace)).causes
+    assert cause.id == "quota-of-namespace" and "2" in cause.message
+
+
+def test_what_may_not_be_read_is_said_to_be_missing(client: Client, api_server: ApiServer) -> None:
+    user = user_of(api_server, client, (Rule("list", "", "pods"),))
+    snapshot, events = take(user, client.connection.namespace)
+    assert {ref.kind for ref in snapshot.things} == {"Pod"} and not events
+    assert {"jobs", "nodes", "events"} <= {each.what for each in snapshot.meta.unread}
+
+
+def test_a_name_that_is_not_there_is_refused(client: Client) -> None:
+    snapshot, _ = take(client, client.connection.namespace)
+    with pytest.raises(NotFoundError, match="there is no job/x"):
+        subject_of(snapshot, "job/x", client.connection.namespace)
