@@ -31,7 +31,7 @@ from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log
 from fairlead.specs.reports import AttemptReport, RunReport, StepReport
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Torch
+from fairlead.specs.runtimes import Standing, Torch
 from fairlead.specs.steps import ContainerStep, Environment, FunctionStep, Retries
 from fairlead.store.layout import Task
 from fairlead.store.opened import Store
@@ -488,15 +488,18 @@ HELD = {
 }
 """The options of a step that the suite itself holds, and by which test."""
 
-_PARTS: dict[str, Any] = {"environment": Environment, "resources": Resources, "retries": Retries, "runtime": Torch}
-_DEFINING = ("name", "parameters", "outputs", "function")
+_PARTS: dict[str, tuple[Any, ...]] = {
+    "environment": (Environment,), "resources": (Resources,), "retries": (Retries,), "runtime": (Torch, Standing),
+}  # fmt: skip
+_DEFINING = ("name", "parameters", "outputs", "function", "framework")
 
 
 def options_of_steps() -> Iterator[str]:
     """Yield every option of a step, as a path below it."""
     for name in dict.fromkeys((*FunctionStep.__struct_fields__, *ContainerStep.__struct_fields__)):
         if name in _PARTS:
-            yield from (f"{name}.{field}" for field in _PARTS[name].__struct_fields__)
+            fields = (field for part in _PARTS[name] for field in part.__struct_fields__)
+            yield from (f"{name}.{field}" for field in fields if field not in _DEFINING)
         elif name not in _DEFINING:
             yield name
 
