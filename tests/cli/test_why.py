@@ -60,7 +60,7 @@ def test_programs_read_causes_with_their_fields(bundle: str, capsys: Any) -> Non
     [
         ("job/k", 4, "write KIND/NAME"),
         ("fit", 4, "alike: Pod team/fit-1"),
-        ("deployment/j", 4, "there is no deployment/j"),
+        ("deployment/j", 4, "there is no object 'deployment/j'"),
     ],
 )
 def test_a_name_that_is_not_there_is_refused_with_those_that_are_alike(
@@ -73,3 +73,11 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are_alike(
 def test_a_bundle_that_is_missing_is_named(tmp_path: Path, capsys: Any) -> None:
     assert call(["why", str(tmp_path / "none.tgz")]) == 2
     assert "none.tgz" in capsys.readouterr().err
+
+
+def test_without_a_cluster_it_says_how_to_name_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_HOME", str(tmp_path))
+    assert call(["why", "job/j"]) == 2
+    assert "no cluster is chosen" in capsys.readouterr().err

@@ -55,5 +55,5 @@ def test_what_may_not_be_read_is_said_to_be_missing(client: Client, api_server: 
 
 def test_a_name_that_is_not_there_is_refused(client: Client) -> None:
     snapshot, _ = take(client, client.connection.namespace)
-    with pytest.raises(NotFoundError, match="there is no job/x"):
+    with pytest.raises(NotFoundError, match="there is no object 'job/x'"):
         subject_of(snapshot, "job/x", client.connection.namespace)

@@ -92,7 +92,8 @@ def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MA
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for container in _listed(pod, lists):
             state = container.part("state.waiting")
-            said = [state.text("message"), *_events_of(container, pod, snapshot)] if state.value else []
+            own = state.text("message")
+            said = [own, *(each for each in _events_of(container, pod, snapshot) if each.partition(": ")[2] not in own)]
             if (
                 said
                 and _matches(reason, state.text("reason"))
@@ -214,11 +215,12 @@ def _of_container(container: Part) -> dict[str, str]:
 
 
 def _events_of(container: Part, pod: Thing, snapshot: Snapshot) -> Iterator[str]:
-    """Yield what events say of a container's image: more than its state does once the kubelet only backs off."""
+    """Yield what an event says last of a container's image: more than its state once the kubelet only backs off."""
     image = container.text("image")
-    for each in snapshot.events_of(pod):
+    for each in reversed(snapshot.events_of(pod)):
         if each.text("reason") in ("Failed", "InspectFailed") and image and image in message_of(each):
             yield message_of(each)
+            return
 
 
 def _matches(pattern: str, text: str) -> bool:

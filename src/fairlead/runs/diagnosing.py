@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fairlead.errors import NotFoundError
+from fairlead.errors import NotFoundError, UsageError
 from fairlead.insight.why import Answer, explain
-from fairlead.runs.clusters import open_place
+from fairlead.runs.clusters import Place, open_place
 from fairlead.runs.settings import chosen_context
 from fairlead.runs.snapshotting import Taken, subject_of, take
 from fairlead.snapshots import bundles
+from fairlead.specs.contexts import LOCAL
 
 _BUNDLES = (".tgz", ".tar", ".tar.gz")
 
@@ -24,7 +25,7 @@ def answer(text: str, namespace: str) -> Answer:
 
     Raises:
         NotFoundError: There is no such object.
-        UsageError: The bundle can't be read.
+        UsageError: The bundle can't be read, or no cluster is chosen.
         ClusterError: The cluster can't be reached.
     """
     file, _, within = text.partition(":")
@@ -35,11 +36,24 @@ def answer(text: str, namespace: str) -> Answer:
                 f"the bundle {file} does not say what it is of", next=f"write {file}:KIND/NAME, such as {file}:job/fit"
             )
         return explain(snapshot, subject_of(snapshot, within or snapshot.meta.subject, namespace))
-    snapshot = taken(namespace, text).snapshot
-    return explain(snapshot, subject_of(snapshot, text, namespace))
+    place = _chosen_place()
+    where = namespace or place.namespace
+    snapshot = take(place.client, where, subject=text).snapshot
+    return explain(snapshot, subject_of(snapshot, text, where))
 
 
 def taken(namespace: str, subject: str) -> Taken:
     """Take a snapshot of the cluster of the chosen context."""
-    place = open_place(chosen_context())
+    place = _chosen_place()
     return take(place.client, namespace or place.namespace, subject=subject)
+
+
+def _chosen_place() -> Place:
+    name = chosen_context()
+    if name == LOCAL:
+        raise UsageError(
+            "no cluster is chosen",
+            why="on this machine there are no pods and no jobs",
+            next="fairlead why KIND/NAME --on CONTEXT   or, of a bundle, fairlead why bundle.tgz:KIND/NAME",
+        )
+    return open_place(name)

@@ -182,7 +182,7 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
     alike = sorted(str(each.ref) for each in snapshot.things.values() if name in each.ref.name or each.ref.name in name)
     more = f"; alike: {', '.join(alike[:5])}" if alike else ""
     raise NotFoundError(
-        f"there is no {text}", where=where, next=f"write KIND/NAME, such as job/fit, or a pod's name{more}"
+        f"there is no object {text!r}", where=where, next=f"write KIND/NAME, such as job/fit, or a pod's name{more}"
     )
 
 

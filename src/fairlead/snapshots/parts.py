@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
+
 _VALUE_CHARACTERS_MAX = 600
 
 
@@ -91,7 +93,7 @@ class Part:
         """Return what is at each of these places, where anything is."""
         found = [self.part(path) for path in paths]
         return tuple(
-            Evidence(str(self.ref), each.path, shortened(_text(each.value) or str(each.value)))
+            Evidence(str(self.ref), each.path, shortened(_text(each.value) or msgspec.json.encode(each.value).decode()))
             for each in found
             if each.value not in (None, "", [], {})
         )
