@@ -75,7 +75,7 @@ case("image-not-found", p.waiting("ErrImagePull", 'rpc error: code = NotFound de
 case("image-not-found", p.waiting("ImagePullBackOff", _BACKOFF), events=(p.event(
     "Failed", 'Failed to pull image "registry.example/fit:1": manifest unknown: manifest unknown'),))  # fmt: skip
 case("registry-refuses", p.waiting("ErrImagePull", "pull access denied, repository does not exist or may require"
-     " authorization: server message: insufficient_scope: authorization failed".replace("does not exist or ", "")))  # fmt: skip
+     " authorization: server message: insufficient_scope: authorization failed"))  # fmt: skip
 case("registry-throttles", p.waiting("ErrImagePull", "429 Too Many Requests - Server message: toomanyrequests: You have"
      " reached your unauthenticated pull rate limit."))  # fmt: skip
 case("registry-unreachable", p.waiting("ErrImagePull", "dial tcp: lookup registry.example: no such host"))

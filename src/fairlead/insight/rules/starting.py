@@ -24,7 +24,7 @@ RULES = (
     rule(
         "image-not-found",
         Layer.IMAGE,
-        waits(_PULL, r"not found|manifest unknown|name unknown|does not exist"),
+        waits(_PULL, r"not found|manifest unknown|name unknown"),
         message="there is no image {image}: {said}",
         remedy="correct the image's name or tag, or push it: {image}",
         source=_IMAGES,
@@ -41,7 +41,7 @@ RULES = (
         "registry-refuses",
         Layer.IMAGE,
         waits(_PULL, r"unauthorized|denied|forbidden|\b40[13]\b|authentication required|basic auth"),
-        message="the registry does not give {image} to this node: {said}",
+        message="the registry does not give {image} to this node, or has no such repository: {said}",
         remedy="name a Secret with the registry's credentials in imagePullSecrets, and check the repository's name",
         source=f"{_DOCS}/tasks/configure-pod-container/pull-image-private-registry/",
     ),
