@@ -41,6 +41,7 @@ class Case(NamedTuple):
     """One test: the components that it needs, how it ended, how many seconds it took, and on which day."""
 
     components: tuple[str, ...]
+    module: str
     name: str
     fate: str
     seconds: float
@@ -51,10 +52,10 @@ def main() -> int:
     """Write the page; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, nargs="+", help="what pytest --junit-xml wrote")
-    found: dict[str, Case] = {}
+    found: dict[tuple[str, str], Case] = {}
     for file in parser.parse_args().results:
         for suite in ElementTree.parse(file).getroot().iter("testsuite"):
-            found |= {case.name: case for case in cases(suite)}
+            found |= {(case.module, case.name): case for case in cases(suite)}
     before = FILE.read_text("utf-8") if FILE.exists() else ""
     FILE.write_text(page(before, found.values()), "utf-8")
     return 0
@@ -66,7 +67,8 @@ def cases(suite: ElementTree.Element) -> Iterator[Case]:
     for each in suite.iter("testcase"):
         found = tuple(every.attrib["value"] for every in each.iter("property") if every.attrib["name"] == "component")
         faults = [fate for fate in ("failure", "error", "skipped") if each.find(fate) is not None]
-        yield Case(found, each.attrib["name"], faults[0] if faults else "passed", float(each.attrib["time"]), day)
+        fate = faults[0] if faults else "passed"
+        yield Case(found, each.get("classname", ""), each.attrib["name"], fate, float(each.attrib["time"]), day)
 
 
 def page(before: str, found: Iterable[Case]) -> str:

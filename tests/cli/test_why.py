@@ -24,7 +24,7 @@ def bundle(tmp_path: Path) -> str:
         p.ended(1, name="p", owner="j", at=p.LATER),
     ]
     meta = Meta(subject="job/j", unread=(Unread(what="nodes", why="you may not list them"),))
-    bundles.write(Snapshot(meta, objects), [], tmp_path / "bundle.tgz")
+    bundles.write(Snapshot(meta, objects), tmp_path / "bundle.tgz")
     return str(tmp_path / "bundle.tgz")
 
 

@@ -38,9 +38,9 @@ def client(api_server: ApiServer) -> Client:
 
 def test_what_is_there_is_read_and_explained_without_values_of_variables(client: Client) -> None:
     namespace = client.connection.namespace
-    snapshot, events = take(client, namespace, subject="job/j")
+    snapshot = take(client, namespace, subject="job/j")
     assert {"Pod", "Job", "ResourceQuota"} <= {ref.kind for ref in snapshot.things}
-    assert len(events) == 1 and not snapshot.meta.unread
+    assert len(snapshot.events) == 1 and not snapshot.meta.unread
     assert "hunter2" not in repr([each.value for each in snapshot.things.values()])
     (cause,) = explain(snapshot, subject_of(snapshot, "jobs/j", namespace)).causes
     assert cause.id == "quota-of-namespace" and "2" in cause.message
@@ -48,12 +48,12 @@ def test_what_is_there_is_read_and_explained_without_values_of_variables(client:
 
 def test_what_may_not_be_read_is_said_to_be_missing(client: Client, api_server: ApiServer) -> None:
     user = user_of(api_server, client, (Rule("list", "", "pods"),))
-    snapshot, events = take(user, client.connection.namespace)
-    assert {ref.kind for ref in snapshot.things} == {"Pod"} and not events
+    snapshot = take(user, client.connection.namespace)
+    assert {ref.kind for ref in snapshot.things} == {"Pod"} and not snapshot.events
     assert {"jobs", "nodes", "events"} <= {each.what for each in snapshot.meta.unread}
 
 
 def test_a_name_that_is_not_there_is_refused(client: Client) -> None:
-    snapshot, _ = take(client, client.connection.namespace)
+    snapshot = take(client, client.connection.namespace)
     with pytest.raises(NotFoundError, match="there is no object 'job/x'"):
         subject_of(snapshot, "job/x", client.connection.namespace)

@@ -36,7 +36,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     events = [p.event("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")]
     logs = {LogName("p", "main"): "last words\n", LogName("p", "main", previous=True): "earlier\n"}
     meta = Meta(subject="pod/p", taken="2026-11-20T10:00:00+00:00", unread=(Unread(what="nodes", why="no"),))
-    bundles.write(Snapshot(meta, [p.pod(), p.job()], events, logs), events, tmp_path / "b.tgz")
+    bundles.write(Snapshot(meta, [p.pod(), p.job()], events, logs), tmp_path / "b.tgz")
     found = bundles.read(tmp_path / "b.tgz")
     assert (found.meta, found.logs) == (meta, logs)
     assert {str(ref) for ref in found.things} == {"Pod team/p", "Job team/j"}

@@ -25,9 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.snapshots import bundles
 
     found = taken(arguments.namespace, arguments.subject)
-    bundles.write(found.snapshot, found.events, arguments.output)
-    for each in found.snapshot.meta.unread:
+    bundles.write(found, arguments.output)
+    for each in found.meta.unread:
         print(f"not read: {each.what}: {each.why}")
-    print(f"wrote {arguments.output}: {len(found.snapshot.things)} objects, {len(found.events)} events,"
-          f" {len(found.snapshot.logs)} logs")  # fmt: skip
+    print(f"wrote {arguments.output}: {len(found.things)} objects, {len(found.events)} events,"
+          f" {len(found.logs)} logs")  # fmt: skip
     return 0

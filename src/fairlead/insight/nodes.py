@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 from fairlead.quantities import parse_quantity
@@ -42,11 +41,5 @@ def allocatable(node: Thing, resource: str) -> Decimal:
 
 def free(node: Thing, snapshot: Snapshot, resource: str) -> Decimal:
     """Return how much of a resource a node has left; more than there is where its pods are not all in the snapshot."""
-    return allocatable(node, resource) - sum((requested(pod, resource) for pod in on(node, snapshot)), Decimal(0))
-
-
-def on(node: Thing, snapshot: Snapshot) -> Iterator[Thing]:
-    """Yield the pods that take up room on a node."""
-    for pod in snapshot.of_kind("Pod"):
-        if pod.text("spec.nodeName") == node.ref.name and pod.text("status.phase") not in _ENDED:
-            yield pod
+    taken = (requested(pod, resource) for pod in snapshot.on(node) if pod.text("status.phase") not in _ENDED)
+    return allocatable(node, resource) - sum(taken, Decimal(0))

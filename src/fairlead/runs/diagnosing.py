@@ -8,8 +8,9 @@ from fairlead.errors import NotFoundError, UsageError
 from fairlead.insight.why import Answer, explain
 from fairlead.runs.clusters import Place, open_place
 from fairlead.runs.settings import chosen_context
-from fairlead.runs.snapshotting import Taken, subject_of, take
+from fairlead.runs.snapshotting import subject_of, take
 from fairlead.snapshots import bundles
+from fairlead.snapshots.snapshot import Snapshot
 from fairlead.specs.contexts import LOCAL
 
 _BUNDLES = (".tgz", ".tar", ".tar.gz")
@@ -38,11 +39,11 @@ def answer(text: str, namespace: str) -> Answer:
         return explain(snapshot, subject_of(snapshot, within or snapshot.meta.subject, namespace))
     place = _chosen_place()
     where = namespace or place.namespace
-    snapshot = take(place.client, where, subject=text).snapshot
+    snapshot = take(place.client, where, subject=text)
     return explain(snapshot, subject_of(snapshot, text, where))
 
 
-def taken(namespace: str, subject: str) -> Taken:
+def taken(namespace: str, subject: str) -> Snapshot:
     """Take a snapshot of the cluster of the chosen context."""
     place = _chosen_place()
     return take(place.client, namespace or place.namespace, subject=subject)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from fairlead.errors import ClusterError, NotFoundError
 from fairlead.kube import resources
@@ -17,7 +19,7 @@ from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import Kind, name_kind
 from fairlead.snapshots.redacting import redacted_object, redacted_text
-from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread
+from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread, thing_of
 
 OBJECTS_MAX = 20_000
 """Of one kind."""
@@ -65,14 +67,7 @@ KINDS: tuple[Kind, ...] = (
 """What is read, where it is served."""
 
 
-class Taken(NamedTuple):
-    """A snapshot, with the events in it as they were read."""
-
-    snapshot: Snapshot
-    events: list[dict[str, Any]]
-
-
-def take(client: Client, namespace: str, *, subject: str = "", now: datetime | None = None) -> Taken:
+def take(client: Client, namespace: str, *, subject: str = "", now: datetime | None = None) -> Snapshot:
     """Take a snapshot of a namespace, and of what it shares with others: nodes, queues, classes.
 
     Args:
@@ -94,13 +89,9 @@ def take(client: Client, namespace: str, *, subject: str = "", now: datetime | N
     ]
     events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread)]
     meta = Meta(subject=subject or namespace, taken=(now or datetime.now(UTC)).isoformat(timespec="seconds"))
-    without = Snapshot(meta, objects, events)
-    logs = dict(_logs(client, without.of_kind("Pod", namespace), unread))
-    return Taken(Snapshot(_with(meta, unread), objects, events, logs), events)
-
-
-def _with(meta: Meta, unread: list[Unread]) -> Meta:
-    return Meta(subject=meta.subject, taken=meta.taken, cluster=meta.cluster, unread=tuple(unread))
+    pods = (thing for each in objects if each["kind"] == "Pod" and (thing := thing_of(each)))
+    logs = dict(_logs(client, pods, unread))
+    return Snapshot(msgspec.structs.replace(meta, unread=tuple(unread)), objects, events, logs)
 
 
 def _listed(client: Client, kind: Kind, namespace: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:

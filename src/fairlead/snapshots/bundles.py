@@ -14,7 +14,7 @@ import io
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
@@ -42,12 +42,11 @@ class _Contents(NamedTuple):
     unread: list[Unread]
 
 
-def write(snapshot: Snapshot, events: Sequence[Mapping[str, Any]], file: Path) -> None:
+def write(snapshot: Snapshot, file: Path) -> None:
     """Write a bundle; the same snapshot gives the same bytes but for the time.
 
     Args:
         snapshot: The snapshot.
-        events: The events in it.
         file: Where to.
     """
     kinds: dict[str, list[Any]] = {}
@@ -58,7 +57,7 @@ def write(snapshot: Snapshot, events: Sequence[Mapping[str, Any]], file: Path) -
         _add(archive, _META, msgspec.json.format(msgspec.json.encode(snapshot.meta)))
         for kind, items in sorted(kinds.items()):
             _add(archive, PurePosixPath("objects", f"{kind}.json"), msgspec.json.encode({"items": items}))
-        _add(archive, _EVENTS, msgspec.json.encode({"items": list(events)}))
+        _add(archive, _EVENTS, msgspec.json.encode({"items": snapshot.events}))
         for name, text in sorted(snapshot.logs.items()):
             log = f"{name.container}{_PREVIOUS if name.previous else ''}.log"
             _add(archive, PurePosixPath("logs", name.pod, log), text.encode())

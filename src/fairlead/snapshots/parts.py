@@ -59,10 +59,6 @@ class Part:
         """Return what is below: the names of fields, with dots between."""
         return Part(self.ref, f"{self.path}.{path}" if self.path else path, self._at(path))
 
-    def entry(self, path: str, key: str) -> str:
-        """Return an entry of a mapping whose keys may have dots, such as a label; empty where there is none."""
-        return _text(self.mapping(path).get(key))
-
     def text(self, path: str) -> str:
         """Return a text, or a number as text; empty where there is none."""
         return _text(self._at(path))
@@ -83,11 +79,6 @@ class Part:
         for number, value in enumerate(found.value if isinstance(found.value, list) else ()):
             if isinstance(value, dict):
                 yield Part(self.ref, f"{found.path}[{number}]", value)
-
-    def texts(self, path: str) -> tuple[str, ...]:
-        """Return the texts of a list."""
-        value = self._at(path)
-        return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
     def cite(self, *paths: str) -> tuple[Evidence, ...]:
         """Return what is at each of these places, where anything is."""

@@ -28,14 +28,12 @@ class Meta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         version: The layout's.
         subject: What it was taken of: ``Pod ns/name``, a namespace, or a run.
         taken: When, ISO 8601 in UTC.
-        cluster: The version of the API server.
         unread: What is missing.
     """
 
     version: int = VERSION
     subject: str = ""
     taken: str = ""
-    cluster: str = ""
     unread: tuple[Unread, ...] = ()
 
 
@@ -125,7 +123,7 @@ class Snapshot:
         for thing in map(thing_of, objects):
             if thing is not None:
                 self.things.setdefault(thing.ref, thing)
-        self._events = tuple(events)
+        self.events = tuple(events)
 
     def of_kind(self, kind: str, namespace: str | None = None) -> tuple[Thing, ...]:
         """Return the objects of a kind, in a namespace or in all."""
@@ -139,6 +137,10 @@ class Snapshot:
     def by_uid(self, uid: str) -> Thing | None:
         """Return the object with a uid; None where it is not in the snapshot."""
         return self._uids.get(uid)
+
+    def on(self, node: Thing) -> tuple[Thing, ...]:
+        """Return the pods that have a node."""
+        return tuple(self._placed.get(node.ref.name, ()))
 
     def below(self, thing: Thing) -> tuple[Thing, ...]:
         """Return what belongs to an object directly."""
@@ -164,6 +166,13 @@ class Snapshot:
         return {thing.uid: thing for thing in self.things.values() if thing.uid}
 
     @cached_property
+    def _placed(self) -> dict[str, list[Thing]]:
+        found: dict[str, list[Thing]] = {}
+        for pod in self.of_kind("Pod"):
+            found.setdefault(pod.text("spec.nodeName"), []).append(pod)
+        return found
+
+    @cached_property
     def _owned(self) -> dict[str, list[Thing]]:
         found: dict[str, list[Thing]] = {}
         for thing in self.things.values():
@@ -174,7 +183,7 @@ class Snapshot:
     @cached_property
     def _said(self) -> dict[Ref, list[Part]]:
         found: dict[Ref, list[Part]] = {}
-        for ref, event in map(_event, self._events):
+        for ref, event in map(_event, self.events):
             found.setdefault(ref, []).append(event)
         for events in found.values():
             events.sort(key=time_of)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
@@ -43,7 +44,8 @@ class Refusal(NamedTuple):
     nodes: int
 
 
-def refusals(message: str) -> list[Refusal]:
+@lru_cache(1000)  # every rule asks, and many pods are told the same
+def refusals(message: str) -> tuple[Refusal, ...]:
     """Return why nodes do not take a pod, the nearest to a fit first.
 
     Args:
@@ -55,7 +57,7 @@ def refusals(message: str) -> list[Refusal]:
         for count, text in _COUNTED.findall(said)
     ]
     order = list(_FILTERS)
-    return sorted((each for each in found if each.filter), key=lambda each: -order.index(each.filter))
+    return tuple(sorted((each for each in found if each.filter), key=lambda each: -order.index(each.filter)))
 
 
 class Unplaced(NamedTuple):
@@ -64,7 +66,7 @@ class Unplaced(NamedTuple):
     message: str
     evidence: tuple[Evidence, ...]
     since: str
-    refusals: list[Refusal]
+    refusals: tuple[Refusal, ...]
 
 
 def unplaced(pod: Thing, snapshot: Snapshot) -> Unplaced | None:
