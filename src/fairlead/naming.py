@@ -73,7 +73,7 @@ def format_time(moment: datetime) -> str:
 
 def iso_time(seconds: float) -> str:
     """Write seconds since 1970 as `format_time` does."""
-    return format_time(datetime.fromtimestamp(seconds, UTC))
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def utc_now() -> datetime:

@@ -1,9 +1,10 @@
-"""Keep a picture of a namespace in a file, by which `fairlead why` answers offline and after all is gone.
+"""Keep a picture of a run or a namespace in a file, by which `fairlead why` answers offline and after all is gone.
 
-    fairlead snapshot -o bundle.tgz [KIND/NAME|POD] [-n NAMESPACE]
+    fairlead snapshot -o bundle.tgz [RUN|KIND/NAME|POD] [-n NAMESPACE]
 
-The objects of the namespace, nodes and queues, events, and the last lines of containers that ended badly. Secrets and
-the values of environment variables are left out. docs/why.md has the layout, which kubectl and tar can make too.
+What the records of a run say; the objects of the namespace, nodes and queues, events, and the last lines of containers
+that ended badly. Secrets and the values of environment variables are left out. docs/why.md has the layout, which
+kubectl and tar can make too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("subject", nargs="?", default="", metavar="KIND/NAME|POD", help="what it is taken of")
+    parser.add_argument("subject", nargs="?", default="", metavar="RUN|KIND/NAME|POD", help="what it is taken of")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the file: bundle.tgz")
     parser.add_argument("-n", "--namespace", default="", help="another namespace than the context's")
 
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.diagnosing import taken
     from fairlead.snapshots import bundles
 
-    found = taken(arguments.namespace, arguments.subject)
+    found = taken(arguments.subject, arguments.namespace)
     bundles.write(found, arguments.output)
     for each in found.meta.unread:
         print(f"not read: {each.what}: {each.why}")

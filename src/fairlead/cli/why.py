@@ -1,10 +1,12 @@
 """Say why something is pending or has failed: the first cause, what it rests on, and what to do about it.
 
+    fairlead why RUN[/STEP[/INDEX]]
     fairlead why KIND/NAME|POD [-n NAMESPACE]
-    fairlead why bundle.tgz[:KIND/NAME]
+    fairlead why bundle.tgz[:RUN|:KIND/NAME]
 
-Of any workload of a cluster, whoever made it: a pod, a Job, a Workflow, a TrainJob, a RayJob, a Deployment. A bundle is
-what `fairlead snapshot` has kept.
+Of a run, on this machine or on a cluster, with what was not run because of it and what has changed since its flow last
+succeeded; and of any workload of a cluster, whoever made it: a pod, a Job, a Workflow, a TrainJob, a RayJob, a
+Deployment. A bundle is what `fairlead snapshot` has kept.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.add_argument("subject", metavar="KIND/NAME|POD|BUNDLE", help="what to explain")
+    parser.add_argument("subject", metavar="RUN|KIND/NAME|POD|BUNDLE", help="what to explain")
     parser.add_argument("-n", "--namespace", default="", help="another namespace than the context's")
     add_output_option(parser)
 
@@ -38,7 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print(found: Answer) -> None:
-    print(f"{found.subject} is {found.state}")
+    counts = ", ".join(
+        f"{count:,} {status}" for status, count in sorted(found.steps.items(), key=lambda each: -each[1])
+    )
+    print(f"{found.subject} is {found.state}{f': of its steps {counts}' if counts else ''}")
     if not found.causes and found.state != "succeeded":
         print("nothing that was read is wrong with it")
     for number, cause in enumerate(found.causes):
@@ -47,7 +52,11 @@ def _print(found: Answer) -> None:
     if found.consequences:
         print("\nwhat follows from it")
         for cause in found.consequences:
-            print(f"  {cause.subject}: {cause.message}")
+            print(f"  {cause.subject}{_more(cause)}: {cause.message}")
+    if found.changed:
+        print(f"\nsince {found.changed.run}, the last run of the flow that succeeded")
+        for what in found.changed.what or ("nothing that is recorded has changed",):
+            print(f"  {what}")
     if found.unread:
         print("\nnot read")
         for each in found.unread:
@@ -56,12 +65,15 @@ def _print(found: Answer) -> None:
 
 def _print_cause(cause: Cause, *, first: bool) -> None:
     sure = "" if cause.confidence >= 1 else f", {cause.confidence:.0%} sure"
-    more = f", and {cause.count - 1} more" if cause.count > 1 else ""
     print(f"{'first cause' if first else 'also'}: {cause.id} ({cause.layer}{sure})")
     print(f"  {cause.message}")
-    print(f"  where  {cause.subject}{f' container {cause.part}' if cause.part else ''}{more}")
+    print(f"  where  {cause.subject}{f' container {cause.part}' if cause.part else ''}{_more(cause)}")
     for each in cause.evidence:
         print(f"  saw    {each.path} = {each.value}")
     print(f"  next   {cause.remedy}")
     if cause.source:
         print(f"  read   {cause.source}")
+
+
+def _more(cause: Cause) -> str:
+    return f" and {cause.count - 1:,} more" if cause.count > 1 else ""

@@ -36,6 +36,9 @@ class Found(NamedTuple):
         part: What of the object it is in, such as a container.
         explains: The path of what is explained herewith, which later rules leave: a container, for instance. The first
             evidence where it is empty.
+        signature: What findings of one rule have in common that are one cause; the message without its numbers where
+            it is empty.
+        settles: The uids of other objects that are explained herewith: the pod of a step that has said itself why.
     """
 
     evidence: tuple[Evidence, ...]
@@ -44,6 +47,8 @@ class Found(NamedTuple):
     since: str = ""
     part: str = ""
     explains: str = ""
+    signature: str = ""
+    settles: tuple[str, ...] = ()
 
 
 Finder = Callable[[Thing, Snapshot], Iterator[Found]]

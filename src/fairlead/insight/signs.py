@@ -14,15 +14,20 @@ from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.snapshots.parts import Evidence, Part, shortened
 from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, message_of, time_of
 
+RECORDED = ("Run", "Step")
+"""The kinds of what the records of a run say, as `fairlead.runs.picturing` writes it."""
+
 
 class Seen(NamedTuple):
-    """A sign that was seen: what it rests on, what fills the sentences, since when, and in which container."""
+    """A sign that was seen: what it rests on, what fills the sentences, and what else `Found` has of it."""
 
     evidence: tuple[Evidence, ...]
     words: dict[str, str]
     since: str = ""
     part: str = ""
     explains: str = ""
+    signature: str = ""
+    settles: tuple[str, ...] = ()
 
 
 class Sign(NamedTuple):
@@ -53,6 +58,9 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("failed")
     if thing.ref.kind == "Pod" and not thing.text("spec.nodeName"):
         found.add("unplaced")
+    if thing.ref.kind in RECORDED:
+        found.add("phase")
+        found |= {"attempt", "log"} if thing.value.get("status", {}).get("attempts") else set()
     return frozenset(found)
 
 
@@ -63,11 +71,11 @@ def rule(
     message: str,
     remedy: str,
     source: str,
-    kinds: tuple[str, ...] = ("Pod",),
+    kinds: tuple[str, ...] | None = None,
     confidence: float = 1.0,
     is_consequence: bool = False,
 ) -> Rule:
-    """Make a rule of signs, any of which shows the cause."""
+    """Make a rule of signs, any of which shows the cause: of pods, and of steps where it is in what they wrote."""
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Found]:
         for sign in signs:
@@ -80,10 +88,13 @@ def rule(
                     seen.since,
                     seen.part,
                     seen.explains,
+                    seen.signature,
+                    seen.settles,
                 )
 
     places = frozenset(sign.place for sign in signs)
-    return Rule(id, layer, kinds, places, find, source, confidence, is_consequence)
+    of = ("Pod", "Step") if "log" in places else ("Pod",)
+    return Rule(id, layer, of if kinds is None else kinds, places, find, source, confidence, is_consequence)
 
 
 def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MAINS)) -> Sign:
@@ -181,10 +192,11 @@ def says(field: str, message: str) -> Sign:
 
 
 def logs(pattern: str) -> Sign:
-    """A line of a log of a container that has ended badly, or was restarted; the last such line."""
+    """A line of a log of a container that has ended badly, or was restarted, or of a step's error; the last such."""
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        yield from _in_attempts(compiled, pod)
         for container, state, _, _ in pod.ends:
             name = container.text("name")
             previous = state.path.endswith("lastState.terminated")
@@ -197,6 +209,71 @@ def logs(pattern: str) -> Sign:
                 yield Seen((evidence,), words, state.text("finishedAt"), name, container.path)
 
     return Sign("log", find)
+
+
+def phase(word: str, reason: str = "") -> Sign:
+    """What has become of a run or a step by its records, and why in their words."""
+
+    def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        said = thing.text("status.reason")
+        words = _words(reason, said) if _matches(word, thing.text("status.phase")) else None
+        if words is not None and not thing.value["status"].get("attempts"):
+            since = thing.text("status.finishedAt")
+            yield Seen(thing.cite("status.phase", "status.reason"), words | {"said": said}, since)
+
+    return Sign("phase", find)
+
+
+def attempt(kind: str, message: str = "", *, settles: bool = True) -> Sign:
+    """An attempt of a step that gave no result, by the type and the message of its error.
+
+    Args:
+        kind: A pattern for the type, as a whole.
+        message: A pattern for the message.
+        settles: Whether this is what the step has said itself, so that its pod needs no further explanation.
+    """
+
+    def find(step: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        for each in step.each("status.attempts"):
+            words = _words(message, each.text("error.message")) if _matches(kind, each.text("error.type")) else None
+            if words is not None:
+                evidence = each.cite("error.type", "error.message", "error.line", "error.frame", "exitCode", "signal")
+                yield _of_attempt(step, each, evidence, words, settles=settles)
+
+    return Sign("attempt", find)
+
+
+def _in_attempts(pattern: re.Pattern[str], step: Thing) -> Iterator[Seen]:
+    """Yield what a pattern finds in the errors of a step's attempts, and in what was written last before them."""
+    for each in step.each("status.attempts"):
+        for path in ("error.message", "error.log"):
+            line = next(filter(pattern.search, reversed(each.text(path).splitlines())), None)
+            if line is not None:
+                words = {**(_words(pattern.pattern, line) or {}), "said": shortened(line)}
+                yield _of_attempt(step, each, each.cite("error.type", path), words, settles=True)
+                break
+
+
+def _of_attempt(
+    step: Thing, part: Part, evidence: tuple[Evidence, ...], words: dict[str, str], *, settles: bool
+) -> Seen:
+    """Return what was seen in an attempt. What has one type and one place in the user's code is one cause."""
+    kind, frame = part.text("error.type"), part.text("error.frame")
+    more = {
+        "type": kind,
+        "where": f", at {frame}" if frame else "",
+        "memory": step.text("spec.memory"),
+        "code": part.text("exitCode"),
+        "step": step.ref.name,
+    }
+    return Seen(
+        evidence,
+        {**more, **words},
+        part.text("finishedAt"),
+        explains=part.path,
+        signature=f"{kind} {frame}" if frame else "",
+        settles=(part.text("podUid"),) if settles else (),
+    )
 
 
 class _Words(dict[str, str]):

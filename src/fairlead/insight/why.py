@@ -22,6 +22,7 @@ from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, walk
 _VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0-9]{5}\b")
 _SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished"})
 _FAILURES = frozenset({"Failed", "Error", "FailureTarget"})
+_OTHERWISE = frozenset({"blocked", "cancelled", "lost", "skipped"})
 _STATES = ("status.phase", "status.jobDeploymentStatus", "status.applicationState.state", "status.jobStatus")
 """Where kinds without such conditions say how they are."""
 
@@ -64,21 +65,38 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
 
 
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs from the last run of the flow that succeeded.
+
+    Attributes:
+        run: That run.
+        what: What differs, what explains most first.
+    """
+
+    run: str
+    what: tuple[str, ...]
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Why a workload is as it is.
 
     Attributes:
         subject: The workload.
-        state: ``succeeded``, ``failed``, ``running``, ``pending`` or ``unknown``.
+        state: ``succeeded``, ``failed``, ``running``, ``pending`` or ``unknown``; of a run or a step also ``blocked``,
+            ``skipped``, ``cancelled`` or ``lost``.
+        steps: For a run: how many of its steps there are of each status.
         causes: The causes, the first one first; one with the id ``unknown`` where nothing explains it.
         consequences: What follows from these.
+        changed: For a run that failed: what is not as it was when its flow last succeeded.
         unread: What could not be read.
     """
 
     subject: str
     state: str
+    steps: dict[str, int] = {}
     causes: tuple[Cause, ...] = ()
     consequences: tuple[Cause, ...] = ()
+    changed: Changed | None = None
     unread: tuple[Unread, ...] = ()
 
 
@@ -107,18 +125,17 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
         subject: The workload, a pod for instance.
     """
     state = state_of(subject)
-    unread = snapshot.meta.unread
+    steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
+    known = Answer(subject=str(subject.ref), state=state, steps=steps, unread=snapshot.meta.unread)
     if state == "succeeded":
-        return Answer(subject=str(subject.ref), state=state, unread=unread)
+        return known
     seen = sorted(_seen(snapshot, _concerned(snapshot, subject)), key=lambda each: each.order)
     causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
     others = [each for each in seen if each not in causes]
     found = tuple(map(_cause, causes))
-    if not found and state in ("failed", "pending"):
+    if not found and state not in ("running", "unknown"):
         found = (_unknown(snapshot, subject, state),)
-    return Answer(
-        subject=str(subject.ref), state=state, causes=found, consequences=tuple(map(_cause, others)), unread=unread
-    )
+    return msgspec.structs.replace(known, causes=found, consequences=tuple(map(_cause, others)))
 
 
 def state_of(thing: Thing) -> str:
@@ -130,6 +147,8 @@ def state_of(thing: Thing) -> str:
         return "failed"
     if conditions & _SUCCESSES or lower & {"succeeded", "complete", "completed"}:
         return "succeeded"
+    if ended := lower & _OTHERWISE:
+        return min(ended)
     if lower & {"running", "active"} or "Running" in conditions:
         waits = any(each.part("state.waiting").value for each in thing.containers)
         return "pending" if waits else "running"
@@ -139,7 +158,9 @@ def state_of(thing: Thing) -> str:
 def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
     """Yield what an answer may lie in: the object, all below that has not ended well, and what holds it from above."""
     below = list(walk(snapshot, subject))
-    yield from (each for each in below if state_of(each) != "succeeded")
+    yield from (each for each in below if each is subject or state_of(each) not in ("succeeded", "skipped"))
+    for step in _needed(snapshot, subject):
+        yield from walk(snapshot, step)
     known = {each.ref for each in below}
     above, open_ = list[Thing](), [subject]
     while open_:
@@ -151,10 +172,25 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
         yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
 
 
+def _needed(snapshot: Snapshot, step: Thing) -> Iterator[Thing]:
+    """Yield the steps without whose results a step does not run, as far as these are not there."""
+    known, open_ = {step.ref}, [step]
+    while open_:
+        for each in open_.pop().each("status.needs"):
+            needed = snapshot.find("Step", each.text("step"))
+            if needed is not None and needed.ref not in known:
+                known.add(needed.ref)
+                open_.append(needed)
+                yield needed
+
+
 def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
     """Return what rules find, each cause with all objects that show it alike."""
     groups: dict[tuple[str, str, str], _Seen] = {}
+    settled: set[str] = set()
     for thing in things:
+        if thing.uid and thing.uid in settled:
+            continue
         explained: set[str] = set()
         for rule in _rules(thing.ref.kind, places_of(thing, snapshot)):
             for found in rule.find(thing, snapshot):
@@ -162,7 +198,8 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
                 if what in explained:
                     continue
                 explained.add(what)
-                key = rule.id, found.part, _VARIES.sub("#", found.message)
+                settled.update(found.settles)
+                key = rule.id, found.part, found.signature or _VARIES.sub("#", found.message)
                 if key in groups:
                     groups[key].add(thing, found)
                 else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, KeysView
+from functools import cached_property
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -11,7 +13,7 @@ from fairlead.runs.keyparts import RunKeys
 from fairlead.runs.partnames import group_of, words_of
 from fairlead.runs.reporting import report
 from fairlead.runs.times import seconds_between
-from fairlead.specs.reports import StepReport
+from fairlead.specs.reports import RunReport, StepReport
 from fairlead.specs.status import RunStatus, StepStatus
 from fairlead.store.opened import Store
 from fairlead.store.progress import Instance
@@ -97,11 +99,25 @@ class RunDifference(msgspec.Struct, frozen=True, kw_only=True):
 class _Side:
     """One run with its report."""
 
-    def __init__(self, store: Store, run: str) -> None:
-        self.keys = RunKeys(store, run)
+    def __init__(self, keys: RunKeys) -> None:
+        self.keys = keys
+
+    @cached_property
+    def report(self) -> RunReport:
         status: RunStatus = self.keys.progress.run.status if self.keys.progress.run else "pending"  # type: ignore[assignment]  # a status
-        self.report = report(self.keys.spec, self.keys.progress, status=status)
-        self.steps: dict[Place, StepReport] = {(each.name, each.index): each for each in self.report.steps}
+        return report(self.keys.spec, self.keys.progress, status=status)
+
+    @cached_property
+    def steps(self) -> dict[Place, StepReport]:
+        return {(each.name, each.index): each for each in self.report.steps}
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.keys.spec.graph.parameters
+
+    @property
+    def places(self) -> KeysView[Place]:
+        return self.keys.progress.instances.keys()
 
     def outline(self) -> RunOutline:
         took = seconds_between(self.report.started, self.report.finished)
@@ -117,10 +133,10 @@ def compare_runs(store: Store, before: str, after: str) -> RunDifference:
     Raises:
         NotFoundError: There is no such run.
     """
-    first, second = _Side(store, before), _Side(store, after)
+    first, second = _Side(RunKeys(store, before)), _Side(RunKeys(store, after))
     metrics = tuple(_metric_changes(first, second))
     parameters = tuple(_parameter_changes(first, second))
-    parts = list(_part_changes(first, second))
+    parts = list(_part_changes(first, second, second.places))
     return RunDifference(
         before=first.outline(),
         after=second.outline(),
@@ -132,6 +148,17 @@ def compare_runs(store: Store, before: str, after: str) -> RunDifference:
         environment=_once(each for _, each in parts if each.kind == "environment"),
         steps=tuple(_step_changes(first, second)),
     )
+
+
+def causes_between(before: RunKeys, after: RunKeys, places: Iterable[Place]) -> tuple[Cause, ...]:
+    """Say what of some steps, and of what they depend on, differs from an earlier run, the likeliest first.
+
+    Of what they depend on, the nearest are looked at, so that a large run takes no longer than a small one.
+    """
+    first, second = _Side(before), _Side(after)
+    near = islice(_distances(second, list(places)), _LOOKED_AT_MAX)
+    parts = list(_part_changes(first, second, near))
+    return _causes(first, second, (), tuple(_parameter_changes(first, second)), parts)
 
 
 def _metric_changes(first: _Side, second: _Side) -> Iterator[MetricChange]:
@@ -146,17 +173,17 @@ def _metric_changes(first: _Side, second: _Side) -> Iterator[MetricChange]:
 
 
 def _parameter_changes(first: _Side, second: _Side) -> Iterator[Change]:
-    before, after = first.report.params, second.report.params
+    before, after = first.parameters, second.parameters
     for name in {**before, **after}:
         if before.get(name) != after.get(name) or (name in before) != (name in after):
             yield Change(kind="other-parameter", what=name, before=before.get(name), after=after.get(name))
 
 
-def _part_changes(first: _Side, second: _Side) -> Iterator[tuple[Place, Change]]:
-    """Yield each part of a cache key that differs, by the step that has it."""
-    for place, instance in second.keys.progress.instances.items():
-        other = first.instance(place)
-        if other is None:
+def _part_changes(first: _Side, second: _Side, places: Iterable[Place]) -> Iterator[tuple[Place, Change]]:
+    """Yield each part of the cache keys of some steps that differs, by the step that has it."""
+    for place in places:
+        instance, other = second.instance(place), first.instance(place)
+        if instance is None or other is None:
             continue
         before = first.keys.parts(other) or first.keys.fixed(other)
         after = second.keys.parts(instance) or second.keys.fixed(instance)
@@ -262,7 +289,7 @@ def _from_parts(
     first: _Side, side: _Side, parts: list[tuple[Place, Change]], distances: dict[Place, int]
 ) -> Iterator[Cause]:
     found: dict[tuple[Kind, str], list[tuple[Place, Change]]] = {}
-    changed = {place for place, _ in parts} | (first.steps.keys() ^ side.steps.keys())
+    changed = {place for place, _ in parts} | (first.places ^ side.places)
     for place, each in parts:
         if each.kind in ("code", "environment") or (
             each.kind == "input" and _is_source(first, side, place, each, changed)

@@ -21,7 +21,7 @@ from fairlead.specs.reports import RunReport, StepReport
 from fairlead.specs.runtimes import RankRuntime
 from fairlead.specs.status import ENDED
 from fairlead.specs.steps import Step
-from fairlead.store.history import progress_of, read_observations, read_spec
+from fairlead.store.history import read_progress, read_spec
 from fairlead.targets.podstatus import main_container, pod_status
 
 _SETTLE_S = 15.0
@@ -85,10 +85,9 @@ def locate(text: str, *, verb: str, rank: int | None = None, container: str = ""
     spec = read_spec(place.store.backend, target.run)
     if spec.context == LOCAL:  # of this machine or another one, with its records in the same store
         raise _not_of_a_cluster(target, verb)
-    records = read_observations(place.store.backend, target.run)
-    steps = _named(report_of(place.store.backend, spec, records), target)
-    instances = progress_of(place.store.backend, spec, records).instances.values()
-    definitions = {each.index: each.step for each in instances if each.name == target.step}
+    progress = read_progress(place.store.backend, spec)
+    steps = _named(report_of(place.store.backend, spec, progress), target)
+    definitions = {each.index: each.step for each in progress.instances.values() if each.name == target.step}
     pods = Pods(place.client, place.namespace, target.run, spec.graph)
     running = [each for each in steps if pods.running(_part(each, definitions, target))]
     if not running:

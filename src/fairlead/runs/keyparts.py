@@ -9,7 +9,8 @@ from fairlead.errors import DamagedError, NotFoundError
 from fairlead.specs import graphs
 from fairlead.store.history import read_progress, read_spec
 from fairlead.store.opened import Store
-from fairlead.store.progress import Instance
+from fairlead.store.progress import Instance, Progress
+from fairlead.store.records import RunSpec
 from fairlead.worker.keys import InstanceKeys, input_parts
 from fairlead.worker.occurrences import numbers_of
 from fairlead.worker.resolving import inputs_of_call, refs_in, resolver_of
@@ -27,15 +28,16 @@ class RunKeys:
     Args:
         store: The store that has the run.
         run: The run's id.
+        known: What it is and how far it is, where that was read before.
 
     Raises:
         NotFoundError: There is no such run.
     """
 
-    def __init__(self, store: Store, run: str) -> None:
+    def __init__(self, store: Store, run: str, known: tuple[RunSpec, Progress] | None = None) -> None:
         self.run = run
-        self.spec = read_spec(store.backend, run)
-        self.progress = read_progress(store.backend, self.spec)
+        self.spec = known[0] if known else read_spec(store.backend, run)
+        self.progress = known[1] if known else read_progress(store.backend, self.spec)
         self._resolver = resolver_of(store.backend, self.spec, self.progress)
         self._keys = InstanceKeys(self.spec, self.progress, self._resolver, numbers_of(store.backend, run))
         self._values = store.values

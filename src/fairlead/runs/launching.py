@@ -51,7 +51,7 @@ from fairlead.specs.steps import DriverStep, FunctionStep
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import note_transition
-from fairlead.store.history import RESUMED, cancel_requests, compact, read_progress, read_spec
+from fairlead.store.history import RESUMED, cancel_requests, compact, progress_of, read_progress, read_spec
 from fairlead.store.layout import object_key, spec_key
 from fairlead.store.opened import Store
 from fairlead.store.progress import Progress
@@ -426,7 +426,7 @@ def _drive(
     except BaseException:  # this process may live on, in a notebook for instance, and must not hold the run
         _release_if_possible(backend, run, claim)
         raise
-    return Run(store, run, report_of(backend, spec, progress.records))
+    return Run(store, run, report_of(backend, spec, progress_of(backend, spec, progress.records)))
 
 
 def _release_if_possible(backend: Backend, run: str, claim: Claim) -> None:

@@ -10,9 +10,9 @@ from fairlead.specs.reports import AttemptReport, RunReport, RunSummary, StepRep
 from fairlead.specs.status import RunStatus, StepStatus
 from fairlead.store.backends import Backend
 from fairlead.store.claims import holder_lives, newest_claim
-from fairlead.store.history import progress_of, read_events, read_observations, read_spec
+from fairlead.store.history import read_events, read_progress, read_spec
 from fairlead.store.progress import Instance, Progress
-from fairlead.store.records import AttemptRecord, Evidence, Observation, RunSpec
+from fairlead.store.records import AttemptRecord, Evidence, RunSpec
 
 
 def read_report(backend: Backend, run: str) -> RunReport:
@@ -21,13 +21,13 @@ def read_report(backend: Backend, run: str) -> RunReport:
     Raises:
         NotFoundError: There is no such run.
     """
-    return report_of(backend, read_spec(backend, run), read_observations(backend, run))
+    spec = read_spec(backend, run)
+    return report_of(backend, spec, read_progress(backend, spec))
 
 
-def report_of(backend: Backend, spec: RunSpec, records: Iterable[Observation]) -> RunReport:
-    """Return how a run is doing, by records that are at hand."""
+def report_of(backend: Backend, spec: RunSpec, progress: Progress) -> RunReport:
+    """Return how a run is doing, by how far it is."""
     run = spec.run
-    progress = progress_of(backend, spec, records)
     status = progress.run.status if progress.run else _status_by_steps(progress)
     generation = 0
     if status in ("running", "pending"):

@@ -6,13 +6,14 @@ than that, is said to be missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from fairlead.errors import ClusterError, NotFoundError
+from fairlead.insight.signs import RECORDED
 from fairlead.kube import resources
 from fairlead.kube.client import Client
 from fairlead.kube.discovery import Discovery
@@ -65,15 +66,25 @@ KINDS: tuple[Kind, ...] = (
     Kind("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims"),
 )
 """What is read, where it is served."""
+_MANY = (resources.POD, resources.WORKFLOW)
+"""What there are thousands of in a namespace."""
 
 
-def take(client: Client, namespace: str, *, subject: str = "", now: datetime | None = None) -> Snapshot:
+def take(
+    client: Client,
+    namespace: str,
+    *,
+    subject: str = "",
+    labels: Mapping[str, str] | None = None,
+    now: datetime | None = None,
+) -> Snapshot:
     """Take a snapshot of a namespace, and of what it shares with others: nodes, queues, classes.
 
     Args:
         client: The cluster.
         namespace: The namespace.
         subject: What it is taken of, in words.
+        labels: Only pods and workflows with these labels are read.
         now: The time; for tests.
 
     Raises:
@@ -85,20 +96,22 @@ def take(client: Client, namespace: str, *, subject: str = "", now: datetime | N
         redacted_object(each)
         for kind in KINDS
         if (best := served.best(kind)) is not None
-        for each in _listed(client, best, namespace, unread)
+        for each in _listed(client, best, namespace, unread, (labels or {}) if kind in _MANY else {})
     ]
-    events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread)]
+    events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread, {})]
     meta = Meta(subject=subject or namespace, taken=(now or datetime.now(UTC)).isoformat(timespec="seconds"))
     pods = (thing for each in objects if each["kind"] == "Pod" and (thing := thing_of(each)))
     logs = dict(_logs(client, pods, unread))
     return Snapshot(msgspec.structs.replace(meta, unread=tuple(unread)), objects, events, logs)
 
 
-def _listed(client: Client, kind: Kind, namespace: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:
+def _listed(
+    client: Client, kind: Kind, namespace: str, unread: list[Unread], labels: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """Yield the objects of a kind, as far as they may be read."""
     count = 0
     try:
-        for page in client.pages(kind.path(namespace if kind.namespaced else ""), shape=dict[str, Any]):
+        for page in client.pages(kind.path(namespace if kind.namespaced else ""), labels=labels, shape=dict[str, Any]):
             for each in page.items or ():
                 name_kind(each, kind)
                 yield each
@@ -147,11 +160,14 @@ def _bad(pod: Thing) -> Iterator[tuple[str, LogName, str]]:
 
 
 def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
-    """Return the object that ``KIND/NAME`` or the name of a pod names.
+    """Return the object that ``RUN``, ``RUN/STEP/INDEX``, ``KIND/NAME`` or the name of a pod names.
 
     Raises:
         NotFoundError: It is not in the snapshot, or several are named so.
     """
+    for kind in RECORDED:
+        if recorded := snapshot.find(kind, text):
+            return recorded
     kind, _, name = text.rpartition("/")
     asked = kind.lower().partition(".")[0]
     found = [
@@ -159,7 +175,7 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
         for thing in snapshot.things.values()
         if thing.ref.name == name
         and thing.ref.namespace in ("", namespace or thing.ref.namespace)
-        and (asked in _names(thing.ref.kind) if asked else thing.ref.kind == "Pod")
+        and (asked in names_of(thing.ref.kind) if asked else thing.ref.kind == "Pod")
     ]
     if len(found) == 1:
         return found[0]
@@ -177,7 +193,7 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
     )
 
 
-def _names(kind: str) -> tuple[str, ...]:
+def names_of(kind: str) -> tuple[str, ...]:
     """Return how a kind may be written: as in a manifest, in small letters, in the plural."""
     small = kind.lower()
     return small, f"{small}s", f"{small}es"

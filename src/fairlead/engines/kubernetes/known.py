@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from fairlead.errors import DamagedError, NotFoundError
 from fairlead.specs.contexts import Submission
+from fairlead.specs.graphs import Graph
 from fairlead.store import claims
 from fairlead.store.backends import Backend
 from fairlead.store.history import attempts_of, read_spec
@@ -79,7 +80,7 @@ def generation_of(pod: Mapping[str, Any]) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def attempt_of(pod: Mapping[str, Any], known: KnownRun) -> Task | None:
+def attempt_of(pod: Mapping[str, Any], graph: Graph) -> Task | None:
     """Return the instance that a pod is of, with the number of its attempt where it is one of a gang's.
 
     Returns:
@@ -89,7 +90,7 @@ def attempt_of(pod: Mapping[str, Any], known: KnownRun) -> Task | None:
     if gang is not None:
         step, index, number = gang.rsplit(".", 2)
         return Task(step, int(index), int(number))
-    found = naming.instance_of(pod, known.spec.graph)
+    found = naming.instance_of(pod, graph)
     return None if found is None else Task(*found, 0)
 
 

@@ -71,7 +71,7 @@ class Placing:
             if uid not in self._done and (transition(pod, gone=False) in ("unplaced", "image") or was_ended(pod)):
                 with suppress(ClusterError, StoreError):  # away, or refuses: it is looked at again
                     known = self._runs.of(pod)
-                    task = attempt_of(pod, known) if known is not None else None
+                    task = attempt_of(pod, known.spec.graph) if known is not None else None
                     if known is not None and task is not None:
                         self._look_at(pod, known, task)
 

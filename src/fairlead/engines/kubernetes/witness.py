@@ -111,7 +111,7 @@ class Witness:
     def _keep(self, sighting: _Sighting) -> None:
         pod = sighting.pod
         known, uid = self._runs.of(pod), pod["metadata"]["uid"]
-        task = None if known is None else attempt_of(pod, known)
+        task = None if known is None else attempt_of(pod, known.spec.graph)
         if known is None or task is None:
             return
         run, key = known.spec.run, evidence_key(known.spec.run, uid, sighting.transition)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Rule
-from fairlead.insight.rules import creating, ending, placing, queueing, starting, working
+from fairlead.insight.rules import creating, ending, placing, queueing, starting, steps, working
 
 RULES: tuple[Rule, ...] = (
-    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *ending.RULES, *working.RULES
+    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *ending.RULES, *steps.RULES,
+    *working.RULES,
 )  # fmt: skip
 """Every rule."""

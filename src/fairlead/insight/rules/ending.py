@@ -171,6 +171,7 @@ RULES = (
         message="it raised {said}",
         remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
         source="https://docs.python.org/3/library/traceback.html",
+        kinds=("Pod",),
     ),
     rule(
         "segmentation-fault",
