@@ -2,7 +2,7 @@
 
     python tools/schemas.py [--check]
 
-They follow from the types in fairlead.specs; the descriptions of fields are those of the docstrings.
+They follow from the types in fairlead.specs and of answers; the descriptions of fields are those of the docstrings.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from fairlead.insight import why
 from fairlead.specs import conditions, graphs, reports, resources, runtimes, steps, values
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
@@ -34,9 +35,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     ),
     "parity": ("What engines do not honour of a flow: what fairlead parity prints with -o json", reports.ParityReport),
     "schedules": ("Schedules: what fairlead schedule ls prints with -o json", list[reports.ScheduleReport]),
+    "why": ("Why something is as it is: what fairlead why prints with -o json", why.Answer),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
-_MODULES = (conditions, graphs, reports, resources, runtimes, steps, values)
+_MODULES = (conditions, graphs, reports, resources, runtimes, steps, values, why)
 _FIELD = re.compile(r"^(\w+): (.*(?:\n[ ]{4,}.*)*)", re.MULTILINE)
 
 

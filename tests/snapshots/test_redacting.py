@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.snapshots import redacting
 from fairlead.snapshots.redacting import GONE, redacted_object, redacted_text
 
 SECRET = "Zx9-qL3_vT7wR2mK8pN4"
@@ -50,6 +51,17 @@ def test_no_secret_is_left_however_deep_it_lies(objects: list[dict], depth: int)
 def test_lines_of_logs_lose_what_looks_like_a_secret(line: str) -> None:
     found = redacted_text(line)
     assert GONE in found and SECRET not in found and "AKIAABCDEFGHIJKLMNOP" not in found
+
+
+_PARTS = st.sampled_from(
+    ["password", "api-key", "token", "=", ": ", '"', SECRET, "://", "u:p@h", "bearer ", "hf_", "eyJ", "AKIA", " ", "AB1",
+     "\n", "-----BEGIN PRIVATE KEY-----"]
+)  # fmt: skip
+
+
+@given(st.lists(_PARTS, max_size=8).map("".join))
+def test_a_text_that_is_not_looked_at_further_has_nothing_to_be_taken_out(text: str) -> None:
+    assert redacted_text(text) == redacting._without_secrets(text)
 
 
 def test_what_answers_need_stays() -> None:

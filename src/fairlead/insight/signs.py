@@ -211,15 +211,17 @@ def logs(pattern: str) -> Sign:
     return Sign("log", find)
 
 
-def phase(word: str, reason: str = "") -> Sign:
-    """What has become of a run or a step by its records, and why in their words."""
+def phase(word: str, reason: str = "", *, needs: bool = False) -> Sign:
+    """What has become of a run or a step by its records, and why in their words; with `needs`, only where it waits."""
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        said = thing.text("status.reason")
-        words = _words(reason, said) if _matches(word, thing.text("status.phase")) else None
-        if words is not None and not thing.value["status"].get("attempts"):
-            since = thing.text("status.finishedAt")
-            yield Seen(thing.cite("status.phase", "status.reason"), words | {"said": said}, since)
+        words = _words(reason, thing.text("status.reason")) if _matches(word, thing.text("status.phase")) else None
+        needed = [f"{each.text('step')}, which is {each.text('status')}" for each in thing.each("status.needs")]
+        if words is None or thing.value["status"].get("attempts") or (needs and not needed):
+            return
+        more = f", and for {len(needed) - 1} more" if len(needed) > 1 else ""
+        words |= {"needs": f"{needed[0]}{more}" if needed else ""}
+        yield Seen(thing.cite("status.phase", "status.reason"), words, thing.text("status.finishedAt"))
 
     return Sign("phase", find)
 
@@ -264,7 +266,6 @@ def _of_attempt(
         "where": f", at {frame}" if frame else "",
         "memory": step.text("spec.memory"),
         "code": part.text("exitCode"),
-        "step": step.ref.name,
     }
     return Seen(
         evidence,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from fairlead.errors import FairleadError, NotFoundError, UsageError
+from fairlead.insight.rules.steps import GONE
 from fairlead.insight.why import Answer, Changed, explain
 from fairlead.naming import is_run_id, utc_now
 from fairlead.runs import picturing
@@ -22,6 +23,7 @@ from fairlead.runs.snapshotting import KINDS, names_of, subject_of, take
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Meta, Snapshot, Thing, Unread
 from fairlead.specs.contexts import LOCAL
+from fairlead.specs.reports import RunReport
 from fairlead.store.backends import Backend
 from fairlead.store.catalog import latest_by_run
 from fairlead.store.history import read_events, read_progress, read_spec
@@ -109,10 +111,12 @@ def _of_run(store: Store, target: Target, namespace: str) -> _Recorded:
     spec = read_spec(backend, target.run)
     progress = read_progress(backend, spec)
     document = report_of(backend, spec, progress)
+    live = _live(target.run, spec.context, namespace)
+    if _is_gone(live, document):
+        document = msgspec.structs.replace(document, reason=GONE)
     picture = picturing.pictured(spec, document, progress, list(read_events(backend, target.run)), target)
     about = picturing.subject(spec, target)
     text = "/".join(str(each) for each in target if each is not None)
-    live = _live(target.run, spec.context, namespace)
     there = {thing.uid for thing in live.things.values()}
     objects = [
         *picturing.owned((each.value for each in live.things.values()), target.run, spec.graph),
@@ -138,6 +142,17 @@ def _live(run: str, context: str, namespace: str) -> Snapshot:
         return take(place.client, namespace or place.namespace, labels={naming.RUN: run})
     except FairleadError as failure:  # its records say much without it
         return Snapshot(Meta(unread=(Unread(what="the cluster", why=failure.what),)), [])
+
+
+def _is_gone(live: Snapshot, document: RunReport) -> bool:
+    """Say whether a run goes on by its records, and its cluster, which was asked, has nothing of it."""
+    labels = (thing.mapping("metadata.labels") for thing in live.things.values())
+    asked = bool(live.things) and not live.meta.unread
+    return (
+        asked
+        and document.status in ("running", "pending")
+        and all(each.get(naming.RUN) != document.run for each in labels)
+    )
 
 
 def _changed(store: Store, keys: RunKeys) -> Changed | None:

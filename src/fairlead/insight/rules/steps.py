@@ -7,6 +7,8 @@ from fairlead.insight.signs import attempt, phase, rule
 from fairlead.specs.causes import CAUSES
 
 _STEP, _RUN = ("Step",), ("Run",)
+GONE = "nothing of it is in the cluster any more"
+"""The reason of a run whose objects were deleted."""
 _OUTSIDE = "|".join(word for word in CAUSES if word not in ("Memory", "Exit"))
 """What ends a pod from outside: the pod itself shows it better than the record of its step."""
 
@@ -45,7 +47,7 @@ RULES = (
         Layer.RUN,
         attempt("Timeout"),
         message="it took too long: {said}",
-        remedy='raise @step(timeout="…"), or look at what it does: fairlead logs {step}',
+        remedy='raise @step(timeout="…"), or look at what it does: fairlead logs {name}',
         source="docs/flows.md",
         kinds=_STEP,
     ),
@@ -82,7 +84,7 @@ RULES = (
         Layer.CODE,
         attempt("Exit", settles=False),
         message="it ended before it returned anything: {said}",
-        remedy="fairlead logs {step}",
+        remedy="fairlead logs {name}",
         source="docs/flows.md",
         kinds=_STEP,
         confidence=0.6,
@@ -114,7 +116,7 @@ RULES = (
         Layer.CODE,
         attempt(r"(?!(Cancelled|Pruned)$).+"),
         message="it raised {type}: {said}{where}",
-        remedy="fairlead debug {step} goes through it again with its inputs",
+        remedy="fairlead debug {name} goes through it again with its inputs",
         source="docs/debugging.md",
         kinds=_STEP,
     ),
@@ -126,6 +128,15 @@ RULES = (
         message="nobody drives it any more: {said}",
         remedy="fairlead resume {name} goes on where it was",
         source="docs/local-engine.md",
+        kinds=_RUN,
+    ),
+    rule(
+        "gone-from-the-cluster",
+        Layer.STRUCTURE,
+        phase("running|pending", GONE),
+        message="what went through it in the cluster was deleted: {said}",
+        remedy="fairlead resume {name} goes on where it was",
+        source="docs/clusters.md",
         kinds=_RUN,
     ),
     rule(
@@ -151,8 +162,19 @@ RULES = (
         Layer.PLACEMENT,
         phase("waiting-.*|queued"),
         message="it has not begun: {said}",
-        remedy="fairlead why {step} --on CONTEXT asks the cluster itself",
+        remedy="fairlead why {name} --on CONTEXT asks the cluster itself",
         source="docs/clusters.md",
+        kinds=_STEP,
+        confidence=0.5,
+        is_consequence=True,
+    ),
+    rule(
+        "waits-for-steps",
+        Layer.STRUCTURE,
+        phase("pending", needs=True),
+        message="it waits for {needs}",
+        remedy="fairlead why {name} says why that has not ended",
+        source="docs/flows.md",
         kinds=_STEP,
         confidence=0.5,
         is_consequence=True,
@@ -169,7 +191,7 @@ RULES = (
     rule(
         "needs-what-is-not-there",
         Layer.RUN,
-        phase("blocked|cancelled|lost|pending"),
+        phase("blocked|cancelled|lost", r"\S"),
         message="it was not run: {said}",
         remedy="mend what it needs, then fairlead resume",
         source="docs/flows.md",
