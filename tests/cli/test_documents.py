@@ -21,6 +21,7 @@ READS = {
     "config show": "settings",
     "package {file}": "package",
     "parity {file}:good": "parity",
+    "why {run}": "why",
 }
 
 

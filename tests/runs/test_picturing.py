@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 
+from fairlead.insight.rules.steps import GONE
 from fairlead.insight.why import Answer, explain
 from fairlead.runs.finding import Target
 from fairlead.runs.picturing import owned, pictured, subject
@@ -136,3 +138,13 @@ def test_objects_of_a_cluster_belong_to_the_steps_that_they_are_of() -> None:
     other = {"kind": "Pod", "metadata": {"name": "q", "uid": "q"}}
     found = [each["metadata"].get("ownerReferences", [])[-1:] for each in owned([pod, flow, other], RUN, CHAIN)]
     assert [[each["name"] for each in owners] for owners in found] == [[f"{RUN}/b/0"], [RUN], []]
+
+
+def test_a_run_whose_objects_were_deleted_says_so() -> None:
+    spec = spec_of(CHAIN)
+    progress = Progress(CHAIN, count_items)
+    document = msgspec.structs.replace(report(spec, progress, status="running"), reason=GONE)
+    snapshot = Snapshot(Meta(), pictured(spec, document, progress, (), WHOLE).objects)
+    answer = explain(snapshot, snapshot.things[subject(spec, WHOLE)])
+    assert [each.id for each in answer.causes] == ["gone-from-the-cluster"]
+    assert "it waits for" in answer.consequences[0].message

@@ -146,13 +146,10 @@ def _live(run: str, context: str, namespace: str) -> Snapshot:
 
 def _is_gone(live: Snapshot, document: RunReport) -> bool:
     """Say whether a run goes on by its records, and its cluster, which was asked, has nothing of it."""
+    if document.status not in ("running", "pending") or not live.things or live.meta.unread:
+        return False
     labels = (thing.mapping("metadata.labels") for thing in live.things.values())
-    asked = bool(live.things) and not live.meta.unread
-    return (
-        asked
-        and document.status in ("running", "pending")
-        and all(each.get(naming.RUN) != document.run for each in labels)
-    )
+    return all(each.get(naming.RUN) != document.run for each in labels)
 
 
 def _changed(store: Store, keys: RunKeys) -> Changed | None:
