@@ -64,6 +64,14 @@ FLOW = """
     def falls(how: str = "slow"):
         fall(how)
 
+    @step
+    def now() -> float:
+        return time.time()
+
+    @flow
+    def clock():
+        now()
+
     @step(cache=False)
     def sleep() -> int:
         print("here", flush=True)
@@ -166,6 +174,13 @@ def test_each_cause_by_what_the_step_does(done: Done, how: str, cause: str, said
     found = done.why(run)
     assert [each["id"] for each in found["causes"]] == [cause]
     assert said in found["causes"][0]["message"] and found["causes"][0]["confidence"] >= 0.6
+
+
+def test_a_result_that_is_another_one_each_time_is_told_of_a_run_that_succeeded(done: Done) -> None:
+    done.project.document("run", "flow.py:clock")
+    run = done.project.document("run", "flow.py:clock", "--no-cache")["run"]
+    found = done.why(run)
+    assert (found["state"], [each["id"] for each in found["causes"]]) == ("succeeded", ["result-unstable"])
 
 
 def test_a_run_whose_driver_was_killed_is_lost_and_what_it_was_at_is_a_consequence(done: Done) -> None:

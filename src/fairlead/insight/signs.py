@@ -60,6 +60,7 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("unplaced")
     if thing.ref.kind in RECORDED:
         found.add("phase")
+        found |= {"status.unstable"} if thing.text("status.unstable") else set()
         found |= {"attempt", "log"} if thing.value.get("status", {}).get("attempts") else set()
     return frozenset(found)
 

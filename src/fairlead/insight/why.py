@@ -127,13 +127,11 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
     state = state_of(subject)
     steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
     known = Answer(subject=str(subject.ref), state=state, steps=steps, unread=snapshot.meta.unread)
-    if state == "succeeded":
-        return known
     seen = sorted(_seen(snapshot, _concerned(snapshot, subject)), key=lambda each: each.order)
     causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
     others = [each for each in seen if each not in causes]
     found = tuple(map(_cause, causes))
-    if not found and state not in ("running", "unknown"):
+    if not found and state not in ("succeeded", "running", "unknown"):
         found = (_unknown(snapshot, subject, state),)
     return msgspec.structs.replace(known, causes=found, consequences=tuple(map(_cause, others)))
 
@@ -158,6 +156,9 @@ def state_of(thing: Thing) -> str:
 def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
     """Yield what an answer may lie in: the object, all below that has not ended well, and what holds it from above."""
     below = list(walk(snapshot, subject))
+    if state_of(subject) == "succeeded":  # whatever failed on the way to that
+        yield from (each for each in below if each.text("status.unstable"))
+        return
     yield from (each for each in below if each is subject or state_of(each) not in ("succeeded", "skipped"))
     for step in _needed(snapshot, subject):
         yield from walk(snapshot, step)

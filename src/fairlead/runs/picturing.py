@@ -59,7 +59,8 @@ def pictured(spec: RunSpec, document: RunReport, progress: Progress, asked: Iter
     """
     statuses = {(each.name, each.index): each for each in document.steps}
     needs = _Needs(spec.run, progress, statuses)
-    wanted = {key for key, each in statuses.items() if _is_wanted(each, target)}
+    found = progress.instances.get
+    wanted = {key for key, each in statuses.items() if _is_wanted(each, found(key), target)}
     if target.step is not None:
         wanted |= needs.upstream(wanted)
     picture = Picture([_run(spec, document, asked)], [], {})
@@ -133,11 +134,17 @@ class _Needs:
         return self._missing[number]
 
 
-def _is_wanted(step: StepReport, target: Target) -> bool:
-    if target.step is None:
-        return step.status != "succeeded"
-    is_asked = step.name == target.step and target.index in (None, step.index)
-    return is_asked and (step.status != "succeeded" or target.index is not None)
+def _is_wanted(step: StepReport, instance: Instance | None, target: Target) -> bool:
+    """Say whether a step is shown: one that is asked for, and of others those that people may wonder at."""
+    if target.step is not None and (step.name != target.step or target.index not in (None, step.index)):
+        return False
+    return step.status != "succeeded" or target.index is not None or _unstable(instance) is not None
+
+
+def _unstable(instance: Instance | None) -> str | None:
+    """Return what an earlier execution with the same cache key gave, where this one gave something else."""
+    records = instance.attempts.values() if instance is not None else ()
+    return next((each.unstable for each in records if each.unstable), None)
 
 
 def _run(spec: RunSpec, document: RunReport, asked: Iterable[Event]) -> dict[str, Any]:
@@ -177,6 +184,7 @@ def _add_step(
             "reason": step.reason or "",
             "startedAt": step.started,
             "finishedAt": step.finished,
+            "unstable": _unstable(instance),
             "needs": needs,
             "attempts": [_attempt(each) for each in records if each.status != "succeeded"],
         },

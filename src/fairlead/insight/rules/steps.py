@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import attempt, phase, rule
+from fairlead.insight.signs import attempt, phase, rule, says
 from fairlead.specs.causes import CAUSES
 
 _STEP, _RUN = ("Step",), ("Run",)
@@ -178,6 +178,16 @@ RULES = (
         kinds=_STEP,
         confidence=0.5,
         is_consequence=True,
+    ),
+    rule(
+        "result-unstable",
+        Layer.CODE,
+        says("status.unstable", "(?P<digest>.{8})"),
+        message="it gave another result than before ({digest}…), from the same code and inputs: what needs it is"
+        " executed again",
+        remedy="give it a seed as an input, or take out what changes by itself: time, order of sets, random numbers",
+        source="docs/cache.md",
+        kinds=_STEP,
     ),
     rule(
         "condition-false",
