@@ -9,6 +9,7 @@ Source: https://docs.ray.io/en/latest/tune/tutorials/tune-fault-tolerance.html
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -187,7 +188,8 @@ def _scheduler(pruner: str | None) -> TrialScheduler:
         case None:
             return FIFOScheduler()
         case "median":
-            return MedianStoppingRule(time_attr=AT, grace_period=1, min_samples_required=5)
+            # A trial that is paused begins anew: where others wait, none would ever come to its end.
+            return MedianStoppingRule(time_attr=AT, grace_period=1, min_samples_required=5, min_time_slice=math.inf)
         case "halving":
             return AsyncHyperBandScheduler(time_attr=AT, max_t=_LONGEST, reduction_factor=4, stop_last_trials=False)
         case "hyperband":
