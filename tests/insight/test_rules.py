@@ -59,10 +59,10 @@ case(
 case("spread-unmet", p.unplaced("0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules."))
 case("spread-unmet", p.unplaced("0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints."))
 case("device-claim-unmet", p.unplaced("0/2 nodes are available: 2 cannot allocate all claims."))
-case("volume-claim-unready", p.unplaced('0/1 nodes are available: persistentvolumeclaim "data" not found.'))
-case("volume-claim-unready", p.unplaced(
+case("volume-claim-missing", p.unplaced('0/1 nodes are available: persistentvolumeclaim "data" not found.'))
+case("volume-claim-unbound", p.unplaced(
     "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available."))  # fmt: skip
-case("volume-claim-unready", p.unplaced("0/3 nodes are available: 3 node(s) had volume node affinity conflict."))
+case("volume-in-other-zone", p.unplaced("0/3 nodes are available: 3 node(s) had volume node affinity conflict."))
 case("scheduling-gated", p.pod(
     spec={"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]}, phase="Pending",
     conditions=[p.condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked due to non-empty"
@@ -98,14 +98,14 @@ case("volume-in-use", p.pod(spec={"nodeName": "n1"}, phase="Pending"), events=(p
 case("mounted-config-missing", p.pod(spec={"nodeName": "n1"}, phase="Pending"), events=(p.event(
     "FailedMount", 'MountVolume.SetUp failed for volume "settings" : configmap "settings" not found'),))  # fmt: skip
 case("init-failed", p.ended(1, part="initContainerStatuses"))
-case("probe-failed", p.pod(spec={"nodeName": "n1"}, phase="Running"), events=(p.event(
+case("readiness-probe-failed", p.pod(spec={"nodeName": "n1"}, phase="Running"), events=(p.event(
     "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"),))  # fmt: skip
 # Ends ----------------------------------------------------------------------------------------------
 case("out-of-memory", p.ended(137, "OOMKilled"))
 case("node-lacks-memory", p.failed("Evicted", "The node was low on resource: memory. Threshold quantity: 100Mi, available:"
      " 60Mi. Container main was using 2Gi, request is 1Gi, has larger consumption of memory."))  # fmt: skip
 case(
-    "node-lacks-disk",
+    "disk-limit-exceeded",
     p.failed("Evicted", "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."),
 )
 case("volume-too-large", p.failed("Evicted", 'Usage of EmptyDir volume "scratch" exceeds the limit "1Gi".'))
@@ -181,6 +181,6 @@ def test_a_cause_is_known_by_its_signs_and_cites_them(name: str) -> None:
     assert first.message and first.remedy
 
 
-def test_every_rule_has_a_name_of_its_own_and_a_page_to_read() -> None:
-    assert len({rule.id for rule in RULES}) == len(RULES)
+def test_every_cause_has_one_layer_and_a_page_to_read() -> None:
+    assert len({(rule.id, rule.layer) for rule in RULES}) == len({rule.id for rule in RULES})
     assert all(rule.source.startswith("https://") for rule in RULES)

@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.snapshots.parts import Evidence, Part, shortened
-from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, message_of, time_of
+from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of, message_of
+
+QUEUED = "its admission"
+"""What is explained of a Workload: whatever its conditions say, it waits for one thing."""
+
+
+_TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
 
 
 class Seen(NamedTuple):
@@ -45,15 +51,37 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     if thing.ends:
         found.add("ended")
         found |= {"log"} if snapshot.logs else set()
-    if snapshot.events_of(thing):
+    if snapshot.events_of(thing) and not is_well(thing):
         found.add("event")
-    if thing.text("status.message"):
-        found.add("status.message")
+    found |= {field for field in _TEXTS if thing.text(field)}
     if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
         found.add("failed")
     if thing.ref.kind == "Pod" and not thing.text("spec.nodeName"):
         found.add("unplaced")
+    if thing.text("metadata.deletionTimestamp"):
+        found.add("deleting")
+    if thing.mapping("status.nodes"):
+        found.add("steps")
+    if thing.ref.kind == "Workload":
+        found |= {"queued", "checks"}
+    if thing.ref.kind != "Pod" and (thing.part("spec").value or thing.conditions):
+        found.add("paused")
     return frozenset(found)
+
+
+def is_well(thing: Thing) -> bool:
+    """Say whether an object is as it should be: what was said of it before, while it was not, is over."""
+    if thing.text("metadata.deletionTimestamp"):
+        return False
+    if thing.ref.kind == "Pod":
+        ready = thing.condition("Ready")
+        restarts = any(each.number("restartCount") for each in thing.containers)
+        return ready is not None and ready.text("status") == "True" and not restarts
+    if thing.ref.kind == "Job":
+        return bool(ready := thing.number("status.ready")) and ready >= (thing.number("status.active") or 0)
+    if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
+        return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
+    return False
 
 
 def rule(
@@ -148,25 +176,55 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
             return
         words = _words(message, condition.text("message"))
         if words is not None:
-            since = condition.text("lastTransitionTime")
-            yield Seen(
-                condition.cite("message", "reason", "status"), words | {"reason": condition.text("reason")}, since
-            )
+            words |= {"reason": condition.text("reason")}
+            evidence, since = condition.cite("message", "reason", "status"), condition.text("lastTransitionTime")
+            yield Seen(evidence, words, since, explains=QUEUED if thing.ref.kind == "Workload" else "")
 
     return Sign(f"condition {kind}", find)
 
 
 def event(reason: str, message: str = "") -> Sign:
-    """An event of an object, with a reason and a message; the last of them, if there are several."""
+    """An event of an object, or of a container of it, with a reason and a message; the last, if there are several."""
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for each in reversed(snapshot.events_of(thing)):
             words = _words(message, message_of(each))
             if _matches(reason, each.text("reason")) and words is not None:
-                yield Seen(each.cite("message", "note", "reason"), words, time_of(each))
+                container = _container_of(each, thing)
+                of_it = (
+                    (_of_container(container), container.text("name"), container.path) if container else ({}, "", "")
+                )
+                yield Seen(each.cite("message", "note", "reason"), words | of_it[0], begun_of(each), *of_it[1:])
                 return
 
     return Sign("event", find)
+
+
+def _container_of(event: Part, pod: Thing) -> Part | None:
+    """Return what is said of the container that an event is about; None where it is about the whole."""
+    path = event.text("involvedObject.fieldPath") or event.text("regarding.fieldPath")
+    name = path.partition("{")[2].rstrip("}")
+    return next((each for each in pod.containers if name and each.text("name") == name), None)
+
+
+def step(message: str) -> Sign:
+    """A step of a workflow that failed, by what is said of it: where its pod is not known, which would say more."""
+    compiled = re.compile(message, re.IGNORECASE | re.DOTALL)
+
+    def find(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        known = {
+            pod.mapping("metadata.annotations").get("workflows.argoproj.io/node-id") for pod in snapshot.below(workflow)
+        }
+        for name, each in workflow.mapping("status.nodes").items():
+            node = Part(workflow.ref, f"status.nodes.{name}", each)
+            said = node.text("message")
+            if node.text("phase") not in ("Failed", "Error", "Pending") or name in known or not said:
+                continue
+            if (found := compiled.search(said)) is not None:
+                words = {"said": shortened(said), "step": node.text("displayName"), **_named(found)}
+                yield Seen(node.cite("message", "phase", "displayName"), words, node.text("finishedAt"), "", node.path)
+
+    return Sign("steps", find)
 
 
 def says(field: str, message: str) -> Sign:
@@ -232,4 +290,8 @@ def _words(pattern: str, text: str) -> dict[str, str] | None:
     found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
     if found is None:
         return None
-    return {"said": shortened(text), **{name: value for name, value in found.groupdict().items() if value is not None}}
+    return {"said": shortened(text), **_named(found)}
+
+
+def _named(found: re.Match[str]) -> dict[str, str]:
+    return {name: value for name, value in found.groupdict().items() if value is not None}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Rule
-from fairlead.insight.rules import creating, ending, placing, queueing, starting, working
+from fairlead.insight.rules import creating, ending, killing, placing, queueing, saying, starting, working
 
 RULES: tuple[Rule, ...] = (
-    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *ending.RULES, *working.RULES
+    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *killing.RULES, *saying.RULES, *ending.RULES,
+    *working.RULES,
 )  # fmt: skip
 """Every rule."""
