@@ -93,6 +93,7 @@ RULES = (
         Layer.RUN,
         has(_TARGET, "True", "PreemptionByScheduler"),
         event("Preempted"),
+        fails("Preempting"),
         message="a pod with a higher priority took its place: {said}",
         remedy="let it be retried from its checkpoint, or give it a higher priority class",
         source=_DISRUPTIONS,
@@ -191,6 +192,7 @@ RULES = (
         message="it ran longer than activeDeadlineSeconds allows: {said}",
         remedy="raise the step's timeout, or have it do less",
         source=f"{_DOCS}/concepts/workloads/controllers/job/#job-termination-and-cleanup",
+        kinds=("Pod", "Workflow"),
     ),
     rule(
         "stuck-terminating",
@@ -220,6 +222,7 @@ RULES = (
         message="container {container} used more memory than its limit",
         remedy="raise the memory of the step, or lower what it holds at once: batch size, workers of loaders",
         source=f"{_DOCS}/tasks/configure-pod-container/assign-memory-resource/",
+        kinds=("Pod", "Workflow"),
     ),
     rule(
         "liveness-probe-failed",

@@ -263,7 +263,7 @@ def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 def _no_growth(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for which there is no room, and for which the autoscaler adds no node."""
-    seen = _nearest(pod, snapshot, "resources")
+    seen = _nearest(pod, snapshot, "resources") or _nearest(pod, snapshot, "pods")
     for each in reversed(snapshot.events_of(pod)) if seen else ():
         if (
             each.text("reason") in ("NotTriggerScaleUp", "FailedScaleUp", "FailedScheduling", "Nominated")

@@ -282,6 +282,16 @@ RULES = (
         kinds=_WORKLOAD,
     ),
     rule(
+        "waits-for-preempted",
+        Layer.QUOTA,
+        *_waits(r"Pending the preemption of (?P<count>\d+) workload", ""),
+        *_waits("", "WaitingForPreemptedWorkloads"),
+        message="it waits for those that it takes the quota from: {said}",
+        remedy="wait: they are being ended; kubectl get workloads -A shows them",
+        source=f"{_DOCS}/concepts/preemption/",
+        kinds=_WORKLOAD,
+    ),
+    rule(
         "quota-used-up",
         Layer.QUOTA,
         *_waits(
@@ -291,16 +301,6 @@ RULES = (
         message="the quota is used up: {more} more {resource} of flavor {flavor} are needed",
         remedy="wait until others end: kubectl get workloads -A shows who has it; or ask for less {resource}",
         source=_QUEUES,
-        kinds=_WORKLOAD,
-    ),
-    rule(
-        "waits-for-preempted",
-        Layer.QUOTA,
-        *_waits(r"Pending the preemption of (?P<count>\d+) workload", ""),
-        *_waits("", "WaitingForPreemptedWorkloads"),
-        message="it waits for those that it takes the quota from: {said}",
-        remedy="wait: they are being ended; kubectl get workloads -A shows them",
-        source=f"{_DOCS}/concepts/preemption/",
         kinds=_WORKLOAD,
     ),
     rule(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import Seen, Sign, ended, event, logs, rule, step, waits
+from fairlead.insight.signs import Seen, Sign, ended, event, logs, rule, step
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
 
@@ -97,26 +97,6 @@ RULES = (
         message="the GPU's memory was not enough: {said}",
         remedy="lower the batch size or the precision, accumulate gradients, or ask for a card with more memory",
         source="https://docs.pytorch.org/docs/stable/notes/cuda.html",
-    ),
-    rule(
-        "driver-too-old",
-        Layer.RUN,
-        logs(
-            r"CUDA driver version is insufficient|no kernel image is available|forward compatibility was attempted|"
-            r"NVIDIA driver on your system is too old|unsatisfied condition: cuda|"
-            r"is not compatible with the current PyTorch installation|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|"
-            r"Driver/library version mismatch|PTX was compiled with an unsupported toolchain"
-        ),
-        waits(
-            "CreateContainerError|RunContainerError|CrashLoopBackOff",
-            r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch",
-        ),
-        ended(
-            "", r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch"
-        ),
-        message="the image's CUDA does not go with the node's driver or card: {said}",
-        remedy="take an image for the driver's CUDA version, or nodes with a newer driver",
-        source="https://docs.nvidia.com/deploy/cuda-compatibility/",
     ),
     rule(
         "gpu-broken",
@@ -220,6 +200,7 @@ RULES = (
         remedy="have it write its output where the template says, or give the output a default or mark it optional",
         source="https://argo-workflows.readthedocs.io/en/latest/walk-through/output-parameters/",
         confidence=0.9,
+        kinds=("Pod", "Workflow"),
     ),
     rule(
         "rendezvous-failed",
@@ -280,8 +261,8 @@ RULES = (
         Layer.RUN,
         logs(
             r"(worker|child|subprocess|process).*(killed by signal: ?(Killed|9)|exit(ed)?( with)?( code)? -9|SIGKILL)|"
-            r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|^Killed$|: Killed$|"
-            r"oom[-_ ]?kill|Out of memory: Killed process"
+            r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|"
+            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process"
         ),
         event("SystemOOM|OOMKilling"),
         message="one of its processes was killed, as the kernel does where memory runs out: {said}",

@@ -210,6 +210,26 @@ RULES = (
         source=f"{_DOCS}/concepts/containers/container-lifecycle-hooks/",
     ),
     rule(
+        "driver-too-old",
+        Layer.RUN,
+        logs(
+            r"CUDA driver version is insufficient|no kernel image is available|forward compatibility was attempted|"
+            r"NVIDIA driver on your system is too old|unsatisfied condition: cuda|"
+            r"is not compatible with the current PyTorch installation|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|"
+            r"Driver/library version mismatch|PTX was compiled with an unsupported toolchain"
+        ),
+        waits(
+            "CreateContainerError|RunContainerError|CrashLoopBackOff",
+            r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch",
+        ),
+        ended(
+            "", r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch"
+        ),
+        message="the image's CUDA does not go with the node's driver or card: {said}",
+        remedy="take an image for the driver's CUDA version, or nodes with a newer driver",
+        source="https://docs.nvidia.com/deploy/cuda-compatibility/",
+    ),
+    rule(
         "command-not-found",
         Layer.START,
         waits(_CREATE, r"executable file not found|no such file or directory|stat .*: no such file"),

@@ -43,13 +43,10 @@ def _unqueued(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a suspended workload that names a queue, and that no queue knows of."""
     queue = str(thing.mapping("metadata.labels").get(_QUEUE) or "")
     is_below = any(snapshot.by_uid(uid) for uid in thing.owners)
-    if queue and thing.part("spec.suspend").value is True and not is_below and "workloads" not in _unread(snapshot):
-        if not any(each.ref.kind == "Workload" for each in snapshot.below(thing)):
-            yield Seen(
-                thing.cite("spec.suspend", "metadata.labels"),
-                {"queue": queue},
-                thing.text("metadata.creationTimestamp"),
-            )
+    is_known = "workloads" in _unread(snapshot) or any(each.ref.kind == "Workload" for each in snapshot.below(thing))
+    if queue and thing.part("spec.suspend").value is True and not is_below and not is_known:
+        evidence = thing.cite("spec.suspend", "metadata.labels")
+        yield Seen(evidence, {"queue": queue}, thing.text("metadata.creationTimestamp"))
 
 
 def _unread(snapshot: Snapshot) -> set[str]:
@@ -117,7 +114,8 @@ RULES = (
         says(
             "status.message",
             r"invalid spec|template (name|reference) '?\S+'? (undefined|not found)|failed to resolve \{\{|"
-            r"(workflowtemplate|clusterworkflowtemplate)\S* \"[^\"]+\" not found|templates\.\S+ .*(is required|invalid|undefined)",
+            r"(workflowtemplate|clusterworkflowtemplate)\S* \"[^\"]+\" not found|"
+            r"templates\.\S+ .*(is required|invalid|undefined)",
         ),
         has(
             "Succeeded",
@@ -200,7 +198,7 @@ RULES = (
             ".",
         ),
         message="it does not serve: {said}",
-        remedy="look at the pods of its newest revision: kubectl get pods -n {namespace}; their images, memory and probes",
+        remedy="look at the pods of its newest revision, their images, memory and probes: kubectl get pods -n {namespace}",
         source=_SERVING,
         kinds=("InferenceService", "Service", "Configuration", "Revision", "Route"),
         confidence=0.5,
