@@ -162,9 +162,16 @@ def fails(reason: str, message: str = "") -> Sign:
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         words = _words(message, pod.text("status.message")) if _matches(reason, pod.text("status.reason")) else None
         if words is not None:
-            yield Seen(pod.cite("status.reason", "status.message"), words)
+            yield Seen(pod.cite("status.reason", "status.message"), words, _end_of(pod))
 
     return Sign("failed", find)
+
+
+def _end_of(pod: Thing) -> str:
+    """Return when a pod ended, as far as anything says so."""
+    target = pod.condition("DisruptionTarget")
+    ends = [state.text("finishedAt") for _, state, _, _ in pod.ends]
+    return (target.text("lastTransitionTime") if target else "") or max(ends, default="")
 
 
 def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:

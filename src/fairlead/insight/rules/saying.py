@@ -11,6 +11,8 @@ from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
 
 _DOCS = "https://kubernetes.io/docs"
+_PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
+"""What stands before the words of a program: its rank, the time, a level."""
 _LOST = (
     r"NCCL (timeout|error|WARN.*(timeout|failed))|Watchdog caught collective|"
     r"Rendezvous(Timeout|Connection|Closed)Error|"
@@ -273,7 +275,7 @@ RULES = (
     rule(
         "exception",
         Layer.CODE,
-        logs(r"^(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"),
+        logs(_PREFIX + r"(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"),
         message="it raised {said}",
         remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
         source="https://docs.python.org/3/library/traceback.html",

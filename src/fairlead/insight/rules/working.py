@@ -198,7 +198,7 @@ RULES = (
             ".",
         ),
         message="it does not serve: {said}",
-        remedy="look at the pods of its newest revision, their images, memory and probes: kubectl get pods -n {namespace}",
+        remedy="look at the pods of its newest revision, their images and probes: kubectl get pods -n {namespace}",
         source=_SERVING,
         kinds=("InferenceService", "Service", "Configuration", "Revision", "Route"),
         confidence=0.5,
