@@ -13,15 +13,15 @@ from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Snapshot
 from fairlead.specs.contexts import LOCAL
 
-_BUNDLES = (".tgz", ".tar", ".tar.gz")
+_BUNDLES = (".tgz", ".tar", ".tar.gz", "/")
 
 
 def answer(text: str, namespace: str) -> Answer:
     """Say why a workload is pending or has failed.
 
     Args:
-        text: ``KIND/NAME``, the name of a pod, or a bundle's file, with the name after a colon where it was taken of
-            a whole namespace.
+        text: ``KIND/NAME``, the name of a pod, or a bundle's file or folder, with the name after a colon where it was
+            taken of a whole namespace.
         namespace: Another namespace than the context's; empty for that.
 
     Raises:
