@@ -50,14 +50,14 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("waiting")
     if thing.ends:
         found.add("ended")
-        found |= {"log"} if snapshot.logs else set()
+        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in thing.ends) else set()
     if snapshot.events_of(thing) and not is_well(thing):
         found.add("event")
     found |= {field for field in _TEXTS if thing.text(field)}
     if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
         found.add("failed")
-    if thing.ref.kind == "Pod" and not thing.text("spec.nodeName"):
-        found.add("unplaced")
+    if thing.ref.kind == "Pod":
+        found.add("placed" if thing.text("spec.nodeName") else "unplaced")
     if thing.text("metadata.deletionTimestamp"):
         found.add("deleting")
     if thing.mapping("status.nodes"):
@@ -150,6 +150,7 @@ def ended(
             words = _words(message, state.text("message"))
             if words is not None:
                 words |= {"code": str(code), **_of_container(container)}
+                words["said"] = words["said"] or _last_words(container, state, pod, snapshot)
                 evidence = state.cite("exitCode", "reason", "message")
                 yield Seen(evidence, words, state.text("finishedAt"), container.text("name"), container.path)
 
@@ -246,22 +247,39 @@ def says(field: str, message: str) -> Sign:
 
 
 def logs(pattern: str) -> Sign:
-    """A line of a log of a container that has ended badly, or was restarted; the last such line."""
+    """A line of what a container has written that ended badly, or was restarted; the last such line."""
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for container, state, _, _ in pod.ends:
-            name = container.text("name")
-            previous = state.path.endswith("lastState.terminated")
-            lines = snapshot.log(pod.ref.name, name, previous=previous).splitlines()
-            number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
-            if number is not None:
-                path = f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log:{number + 1}"
-                evidence = Evidence(str(pod.ref), path, shortened(lines[number]))
-                words = (_words(pattern, lines[number]) or {}) | _of_container(container)
-                yield Seen((evidence,), words, state.text("finishedAt"), name, container.path)
+            for path, lines in _written(container, state, pod, snapshot):
+                number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
+                if number is not None:
+                    evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
+                    words = (_words(pattern, lines[number]) or {}) | _of_container(container)
+                    yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
+                    break
 
     return Sign("log", find)
+
+
+def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a container has written: its log, and the message that it left, or that the kubelet took from that."""
+    name = container.text("name")
+    previous = state.path.endswith("lastState.terminated")
+    yield (
+        f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log",
+        snapshot.log(pod.ref.name, name, previous=previous).splitlines(),
+    )
+    yield f"{state.path}.message", state.text("message").splitlines()
+
+
+def _last_words(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> str:
+    """Return the last line that a container wrote; empty where it wrote none."""
+    for _, lines in _written(container, state, pod, snapshot):
+        if said := next((line for line in reversed(lines) if line.strip()), ""):
+            return shortened(said)
+    return ""
 
 
 class _Words(dict[str, str]):

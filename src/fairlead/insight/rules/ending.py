@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import ended, event, rule
-from fairlead.snapshots.snapshot import MAINS
+from fairlead.insight.signs import Seen, Sign, ended, event, rule
+from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
 
 _DOCS = "https://kubernetes.io/docs"
 _PROBES = f"{_DOCS}/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
+
+
+def _done_again(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a container that waits to be started again although it ended well."""
+    for each in pod.containers:
+        last = each.part("lastState.terminated")
+        if each.text("state.waiting.reason") == "CrashLoopBackOff" and last.number("exitCode") == 0:
+            evidence = (*each.cite("state.waiting.reason", "restartCount"), *last.cite("reason", "finishedAt"))
+            yield Seen(
+                evidence, {"container": each.text("name")}, last.text("finishedAt"), each.text("name"), each.path
+            )
+
+
+def _held_by_sidecar(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod of a job some of whose containers have ended well while others go on."""
+    mains = list(pod.each(MAINS))
+    done = [each for each in mains if each.number("state.terminated.exitCode") == 0]
+    on = [each for each in mains if each.part("state.running").value is not None]
+    of_job = any(each.text("kind") in ("Job", "Workflow", "TaskRun") for each in pod.each("metadata.ownerReferences"))
+    if done and on and of_job and len(done) + len(on) == len(mains):
+        names = {"done": done[0].text("name"), "said": on[0].text("name")}
+        evidence = (
+            *done[0].cite("name", "state.terminated.finishedAt"),
+            *on[0].cite("name", "state.running.startedAt"),
+        )
+        yield Seen(evidence, names, done[0].text("state.terminated.finishedAt"), on[0].text("name"))
+
 
 RULES = (
     rule(
@@ -36,6 +65,23 @@ RULES = (
         remedy="kubectl logs {name} -c {container} -n {namespace}",
         source=f"{_DOCS}/tasks/debug/debug-application/debug-running-pod/",
         confidence=0.6,
+    ),
+    rule(
+        "restarted-though-done",
+        Layer.CODE,
+        Sign("waiting", _done_again),
+        message="container {container} ends well and is started again and again: its pod is one that always restarts",
+        remedy="let it run as a Job, whose pods end, or have its command go on",
+        source=f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/#restart-policy",
+    ),
+    rule(
+        "sidecar-goes-on",
+        Layer.RUN,
+        Sign("placed", _held_by_sidecar),
+        message="container {done} has done its work, and {said} goes on: so the pod does not end",
+        remedy="make {said} an init container with restartPolicy: Always, or have it end with the others",
+        source=f"{_DOCS}/concepts/workloads/pods/sidecar-containers/",
+        confidence=0.7,
     ),
     rule(
         "readiness-probe-failed",

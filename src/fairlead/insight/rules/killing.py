@@ -65,7 +65,8 @@ def _reclaimed(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for each in (snapshot.events_of(node) if node else ())
         if _RECLAIM.search(f"{each.text('reason')} {message_of(each)}")
     ]
-    labels = node.mapping("metadata.labels") if node else {}
+    asked = {each.text("key"): each.text("value") or "true" for each in pod.each("spec.tolerations")}
+    labels = node.mapping("metadata.labels") if node else {**asked, **pod.mapping("spec.nodeSelector")}
     spot = [
         f"{key}={labels[key]}"
         for key in _SPOT
@@ -74,13 +75,23 @@ def _reclaimed(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     is_gone = reason != "EvictionByEvictionAPI" and spot
     if told or is_gone:
         shown = condition.cite("reason", "message") if condition else pod.cite("status.reason", "status.message")
-        of_node = node.cite("metadata.labels") if node else ()
+        of_node = node.cite("metadata.labels") if node else pod.cite("spec.nodeSelector", "spec.tolerations")
         evidence = (*shown, *(told[-1].cite("message", "note", "reason") if told else of_node))
         said = message_of(told[-1]) if told else ", ".join(spot)
         since = condition.text("lastTransitionTime") if condition else ""
         yield Seen(evidence, {"node": pod.text("spec.nodeName"), "said": said}, since)
 
 
+def _node_down(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod that has not ended, and whose node says nothing any more, or that it is not well."""
+    node = snapshot.find("Node", pod.text("spec.nodeName"))
+    ready = node.condition("Ready") if node else None
+    if ready is not None and ready.text("status") in ("False", "Unknown") and pod.text("status.phase") not in _DONE:
+        words = {"said": f"node {pod.text('spec.nodeName')} is not ready: {ready.text('message')}"}
+        yield Seen(ready.cite("status", "reason", "message"), words, ready.text("lastTransitionTime"))
+
+
+_DONE = ("Succeeded", "Failed")
 _RECLAIM = re.compile(
     r"spot ?interrupt|rebalance ?recommend|preempt.*(instance|node|vm)|(instance|node|vm).*preempt|"
     r"imminent node shutdown|spot ?(instance|node)?.*(terminat|reclaim|evict)|ScheduledEvent.*Preempt",
@@ -152,6 +163,7 @@ RULES = (
         Layer.RUN,
         has(_TARGET, "True", "DeletionByTaintManager"),
         has("Ready", "False", "NodeNotReady|NodeLost"),
+        Sign("placed", _node_down),
         fails("NodeLost|NodeShutdown|Terminated|Shutdown"),
         has(_TARGET, "True", "TerminationByKubelet", "shutdown"),
         event("TaintManagerEviction"),

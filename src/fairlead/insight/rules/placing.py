@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
-from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, free, reach, requested
+from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, reach, requested
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
 
@@ -247,6 +247,23 @@ def _unoffered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
             "see that the device plugin of it runs on the nodes, and that the name is right: kubectl describe nodes",
             found[0].since,
         )
+
+
+def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod for whose devices there would be room if all of a node's were well."""
+    found = _lacking(pod, snapshot)
+    if not found or "/" not in found[1]:
+        return
+    for node in reach(pod, snapshot).selected:
+        whole = amount(node.mapping("status.capacity").get(found[1], 0))
+        if whole >= found[2] and whole > allocatable(node, found[1]):
+            yield Found(
+                (*found[0].evidence, *node.cite("status.capacity", "status.allocatable")),
+                f"node {node.ref.name} has {whole:f} {found[1]}, and {allocatable(node, found[1]):f} of them are well",
+                f"kubectl describe node {node.ref.name}; its device plugin's log says what is wrong with the others",
+                found[0].since,
+            )
+            return
 
 
 def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -487,6 +504,7 @@ RULES = (
     _rule("autoscaler-at-limit", Layer.PLACEMENT, _no_growth, "cluster-administration/node-autoscaling/"),
     _rule("mig-profile-absent", Layer.PLACEMENT, _other_profile, "configuration/manage-resources-containers/"),
     _rule("resource-not-offered", Layer.PLACEMENT, _unoffered, "extend-kubernetes/compute-storage-net/device-plugins/"),
+    _rule("devices-unwell", Layer.PLACEMENT, _unwell, "extend-kubernetes/compute-storage-net/device-plugins/"),
     _rule("more-than-any-node", Layer.PLACEMENT, _never, "configuration/manage-resources-containers/"),
     _rule("gpus-scattered", Layer.PLACEMENT, _scattered, "scheduling-eviction/resource-bin-packing/"),
     _rule("insufficient-resources", Layer.PLACEMENT, _now, "configuration/manage-resources-containers/", 0.9),

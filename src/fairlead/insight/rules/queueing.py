@@ -276,6 +276,7 @@ RULES = (
         "topology-unfit",
         Layer.PLACEMENT,
         *_waits(r"topology .*(allows to fit only|doesn't allow to fit|cannot fit)|TopologyPlacement", ""),
+        *_waits("", "TopologyPlacementFailed"),
         message="no place of the topology takes it whole: {said}",
         remedy="ask for preferred instead of required topology, a higher level, or fewer pods",
         source=f"{_DOCS}/concepts/topology_aware_scheduling/",
@@ -298,6 +299,7 @@ RULES = (
             r"insufficient (unused )?quota (in cohort )?for (?P<resource>\S+) in flavor (?P<flavor>\S+?), "
             r"(?P<more>\S+) more needed"
         ),
+        *_waits("", "WaitingForQuota"),
         message="the quota is used up: {more} more {resource} of flavor {flavor} are needed",
         remedy="wait until others end: kubectl get workloads -A shows who has it; or ask for less {resource}",
         source=_QUEUES,
@@ -307,6 +309,7 @@ RULES = (
         "waits-for-pods-ready",
         Layer.QUOTA,
         *_waits(r"waiting for all admitted workloads to be in (the )?PodsReady", ""),
+        *_waits("", "WaitingForPodsReady"),
         message="the queue admits nobody before the pods of another workload are ready: {said}",
         remedy="look at why those are not: kubectl get workloads -A; fairlead why workload/NAME",
         source=f"{_DOCS}/tasks/manage/setup_wait_for_pods_ready/",

@@ -8,9 +8,21 @@ from collections.abc import Iterator
 from fairlead.insight.findings import Layer
 from fairlead.insight.signs import Seen, Sign, ended, event, logs, rule, step
 from fairlead.snapshots.parts import Part
-from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
+from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
 
 _DOCS = "https://kubernetes.io/docs"
+_XID = r"\bXid ?(?:errors?)?(?: ?\([^)]*\))?[:=# ]*"
+_BROKEN = (
+    _XID + r"(48|62|63|64|74|79|92|94|95|119|120|140)\b|"
+    r"fallen off the bus|uncorrectable (ECC|NVLink)|CUDA_ERROR_(ECC_UNCORRECTABLE|NVLINK_UNCORRECTABLE)|GPU is lost|"
+    r"Unable to determine the device handle|CUDA_ERROR_HARDWARE_STACK"
+)
+"""What NVIDIA's driver and libraries say of a card that needs a reset or a replacement."""
+_NAMELESS = (
+    r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed|"
+    r"lookup \S+.*: (no such host|server misbehaving|i/o timeout)|getaddrinfo (ENOTFOUND|EAI_AGAIN)|"
+    r"nodename nor servname|NameResolutionError|UnknownHostException|No address associated with hostname"
+)
 _PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
 """What stands before the words of a program: its rank, the time, a level."""
 _LOST = (
@@ -32,6 +44,25 @@ def _blocked(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable").find(pod, snapshot):
             evidence = (*seen.evidence, *shut[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": shut[0].ref.name}, seen.since, seen.part, seen.explains)
+
+
+def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod that can't ask for names, where NetworkPolicies let it out to nothing that may be the DNS."""
+    of_pod = [each for each in snapshot.of_kind("NetworkPolicy", pod.ref.namespace) if _is_of(each, pod)]
+    held = [each for each in of_pod if "Egress" in _types(each)]
+    if held and not any(_may_ask(rule) for each in held for rule in each.each("spec.egress")):
+        for seen in logs(_NAMELESS).find(pod, snapshot):
+            evidence = (*seen.evidence, *held[0].cite("spec"))
+            yield Seen(evidence, seen.words | {"policy": held[0].ref.name}, seen.since, seen.part, seen.explains)
+
+
+def _may_ask(rule: Part) -> bool:
+    ports = [each.number("port") for each in rule.each("ports")]
+    peers = list(rule.each("to"))
+    outside = not peers or any(
+        each.part("podSelector").value is None or each.part("namespaceSelector").value is not None for each in peers
+    )
+    return outside and (not ports or 53 in ports)
 
 
 def _types(policy: Thing) -> list[str]:
@@ -76,13 +107,18 @@ def _on_broken(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     node = snapshot.find("Node", pod.text("spec.nodeName"))
     if node is None or not pod.ends:
         return
+    container, state, _, _ = pod.ends[0]
+    for told in snapshot.events_of(node):
+        if re.search(_BROKEN, message_of(told), re.IGNORECASE):
+            evidence = (*told.cite("message", "note", "reason"), *state.cite("exitCode"))
+            words = {"said": message_of(told)}
+            yield Seen(evidence, words, state.text("finishedAt"), container.text("name"), container.path)
     for kind, condition in node.conditions.items():
         if (
             condition.text("status") == "True"
             and re.search(r"gpu|xid|nvlink|nvidia", kind, re.IGNORECASE)
             and not re.search(r"ready|healthy$", kind, re.IGNORECASE)
         ):
-            container, state, _, _ = pod.ends[0]
             evidence = (*condition.cite("type", "reason", "message"), *state.cite("exitCode"))
             said = {"said": condition.text("message") or kind}
             yield Seen(evidence, said, state.text("finishedAt"), container.text("name"), container.path)
@@ -103,12 +139,8 @@ RULES = (
     rule(
         "gpu-broken",
         Layer.RUN,
-        logs(
-            r"(NVRM: )?Xid \(?.*\)?: ?(48|62|63|64|74|79|92|94|95|119|120|140)\b|fallen off the bus|"
-            r"uncorrectable (ECC|NVLink)|CUDA_ERROR_(ECC_UNCORRECTABLE|NVLINK_UNCORRECTABLE)|GPU is lost|"
-            r"Unable to determine the device handle|CUDA_ERROR_HARDWARE_STACK|device-side .* hardware error"
-        ),
-        event(".*", r"Xid[^0-9]*(48|62|63|64|74|79|92|94|95|119|120|140)\b|fallen off the bus|uncorrectable ECC"),
+        logs(_BROKEN),
+        event(".*", _BROKEN),
         Sign("ended", _on_broken),
         message="a GPU of its node is broken: {said}",
         remedy="cordon the node and have the card reset or replaced; let the step be retried elsewhere",
@@ -118,7 +150,7 @@ RULES = (
         "gpu-program-fault",
         Layer.CODE,
         logs(
-            r"Xid \(?.*\)?: ?(13|31|43|45)\b|an illegal memory access was encountered|device-side assert triggered|"
+            _XID + r"(13|31|43|45)\b|an illegal memory access was encountered|device-side assert triggered|"
             r"misaligned address|CUDA_ERROR_ILLEGAL_ADDRESS|unspecified launch failure"
         ),
         message="its program did something wrong on the GPU: {said}",
@@ -149,13 +181,19 @@ RULES = (
         source=f"{_DOCS}/concepts/storage/volumes/#emptydir",
     ),
     rule(
+        "network-policy-blocks",
+        Layer.RUN,
+        Sign("log", _blocked),
+        Sign("log", _deaf),
+        message="it does not reach what it wants to, and the NetworkPolicy {policy} lets nothing through: {said}",
+        remedy="let pods of the workload reach each other: ingress and egress among the same labels, and DNS (port 53)",
+        source=f"{_DOCS}/concepts/services-networking/network-policies/",
+        confidence=0.8,
+    ),
+    rule(
         "name-not-resolved",
         Layer.RUN,
-        logs(
-            r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed|"
-            r"lookup \S+.*: (no such host|server misbehaving|i/o timeout)|getaddrinfo (ENOTFOUND|EAI_AGAIN)|"
-            r"nodename nor servname|NameResolutionError|UnknownHostException|No address associated with hostname"
-        ),
+        logs(_NAMELESS),
         message="a name could not be resolved: {said}",
         remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
         source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",
@@ -175,15 +213,6 @@ RULES = (
         message="what it wanted to read or write was refused or is not there: {said}",
         remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
         source="https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
-        confidence=0.8,
-    ),
-    rule(
-        "network-policy-blocks",
-        Layer.RUN,
-        Sign("log", _blocked),
-        message="it does not reach the other ranks, and the NetworkPolicy {policy} lets nothing through: {said}",
-        remedy="let pods of the workload reach each other: ingress and egress among the same labels, and DNS (port 53)",
-        source=f"{_DOCS}/concepts/services-networking/network-policies/",
         confidence=0.8,
     ),
     rule(

@@ -18,6 +18,13 @@ _ABSENT = (
 _CREATE = "CreateContainerError|RunContainerError|ContainerCannotRun|StartError"
 
 
+def _unloaded(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a server of a model whose init container, which is to fetch that, has failed."""
+    for seen in ended(lists=(INITS,)).find(pod, snapshot):
+        if seen.part in ("storage-initializer", "model-initializer"):
+            yield seen
+
+
 def _pulling(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod of which the last that was said is that an image is being pulled."""
     events = snapshot.events_of(pod)
@@ -347,6 +354,14 @@ RULES = (
         message="init container {container} used more memory than its limit",
         remedy="raise resources.limits.memory of the init container {container}",
         source=f"{_DOCS}/concepts/workloads/pods/init-containers/",
+    ),
+    rule(
+        "model-not-loaded",
+        Layer.INIT,
+        Sign("ended", _unloaded),
+        message="the model could not be fetched: {said}",
+        remedy="check storageUri and the credentials of its ServiceAccount: kubectl logs {name} -c {container}",
+        source="https://kserve.github.io/website/docs/intro",
     ),
     rule(
         "init-failed",
