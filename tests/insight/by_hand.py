@@ -435,3 +435,28 @@ case("stuck-terminating", {**p.pod(spec={"nodeName": "n1"}, phase="Running"), "m
 case("preempted-by-priority", p.pod(spec={"nodeName": "n1"}, phase="Failed", reason="Preempting", message="Preempted in order to"
      " admit critical pod"), variant="by-kubelet",
      source="https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/kubelet/preemption/preemption.go")  # fmt: skip
+# What is worked out --------------------------------------------------------------------------------
+_HALF = p.node("n1", **{"nvidia.com/gpu": "6"})
+_HALF["status"]["capacity"] = {"nvidia.com/gpu": "8"}
+case("devices-unwell", p.unplaced("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", **GPU), _HALF)
+case("restarted-though-done", p.pod(spec={"nodeName": "n1"}, phase="Running", containerStatuses=[{
+    "name": "main", "image": "i", "restartCount": 4, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+    "lastState": {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": p.BEGUN}}}]))  # fmt: skip
+case("sidecar-goes-on", p.pod(owner="j", spec={"nodeName": "n1"}, phase="Running", containerStatuses=[
+    {"name": "main", "state": {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": p.BEGUN}}},
+    {"name": "istio-proxy", "state": {"running": {"startedAt": p.BEGUN}}}]))  # fmt: skip
+_MUTE = p.thing("NetworkPolicy", "inside-only", spec={
+    "podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"podSelector": {}}]}]})  # fmt: skip
+case("network-policy-blocks", p.ended(1), _MUTE, variant="dns",
+     log="socket.gaierror: [Errno -3] Temporary failure in name resolution\n")  # fmt: skip
+_DOWN = p.node("n1", conditions=[p.condition("Ready", "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")])
+case("node-lost", p.pod(spec={"nodeName": "n1"}, phase="Running", conditions=[p.condition("Ready", "False")]), _DOWN, variant="down")
+case("gpu-broken", p.ended(1), p.node("n1"), events=(p.event("XIDError", "NVRM: Xid (PCI:0000:b1:00): 94, Contained ECC error",
+     kind="Node", name="n1", space=""),), log="RuntimeError: CUDA error: unspecified\n", variant="event")  # fmt: skip
+case("model-not-loaded", p.pod(spec={"nodeName": "n1"}, phase="Pending", initContainerStatuses=[{
+    "name": "storage-initializer", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+    "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": p.BEGUN, "message": "403 Forbidden"}}}]),
+    variant="initializer",
+    source="https://github.com/kserve/kserve/blob/master/pkg/webhook/admission/pod/storage_initializer_injector.go")  # fmt: skip
+case("exception", p.ended(1, message=TRACEBACK), variant="message-alone")
+case("exit-code", p.ended(42), variant="42")
