@@ -350,7 +350,7 @@ case(
     p.ended(1),
     log="numpy.core._exceptions._ArrayMemoryError: Unable to allocate 74.5 GiB for an array\n",
 )
-case("library-missing", p.ended(1), log="ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n",
+case("import-failed", p.ended(1), log="ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n",
      variant="shared")  # fmt: skip
 case("data-refused", p.ended(1), log="FileNotFoundError: 404 Not Found: s3://bucket/data.csv\nNoSuchKey: The specified key does"
      " not exist.\n", variant="absent")  # fmt: skip
@@ -449,8 +449,15 @@ _MUTE = p.thing("NetworkPolicy", "inside-only", spec={
     "podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"podSelector": {}}]}]})  # fmt: skip
 case("network-policy-blocks", p.ended(1), _MUTE, variant="dns",
      log="socket.gaierror: [Errno -3] Temporary failure in name resolution\n")  # fmt: skip
-_DOWN = p.node("n1", conditions=[p.condition("Ready", "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")])
-case("node-lost", p.pod(spec={"nodeName": "n1"}, phase="Running", conditions=[p.condition("Ready", "False")]), _DOWN, variant="down")
+_DOWN = p.node(
+    "n1", conditions=[p.condition("Ready", "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.")]
+)
+case(
+    "node-lost",
+    p.pod(spec={"nodeName": "n1"}, phase="Running", conditions=[p.condition("Ready", "False")]),
+    _DOWN,
+    variant="down",
+)
 case("gpu-broken", p.ended(1), p.node("n1"), events=(p.event("XIDError", "NVRM: Xid (PCI:0000:b1:00): 94, Contained ECC error",
      kind="Node", name="n1", space=""),), log="RuntimeError: CUDA error: unspecified\n", variant="event")  # fmt: skip
 case("model-not-loaded", p.pod(spec={"nodeName": "n1"}, phase="Pending", initContainerStatuses=[{

@@ -299,7 +299,7 @@ def _several(found: Sequence[Base], count: int) -> Iterator[Case]:
         each for each in found
         if each.subject[0] == "Pod" and each.cause not in ("killed", "rendezvous-failed", "deleted", "stuck-terminating", "gpu-broken")
         and "/" in each.name and each.name.startswith("by-hand")
-        and any("terminated" in json.dumps(thing.get("status", {})) for thing in each.objects[:1])
+        and any('"finishedAt"' in json.dumps(thing.get("status", {})) for thing in each.objects[:1])
     ]  # fmt: skip
     for number in range(count):
         first, second = seed.sample(ended, 2)

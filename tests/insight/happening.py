@@ -81,7 +81,9 @@ class _Place:
         return text
 
     def do(self, step: Step) -> None:
-        """Do a step; again for a while where the cluster is not ready for it."""
+        """Do a step."""
+        if any("$WORKLOAD" in each for each in step.arguments):
+            self.names["$WORKLOAD"] = self.cluster.get("workloads")["items"][0]["metadata"]["name"]
         given = ""
         if step.objects:
             listed = {"apiVersion": "v1", "kind": "List", "items": list(step.objects)}

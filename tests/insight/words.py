@@ -81,5 +81,7 @@ UNREADABLE_NODES: dict[str, tuple[str, ...]] = {
     "node-cordoned": ("node-labels-unmatched", "untolerated-taint"),
     "spot-reclaimed": ("node-lost", "evicted-by-request"),
     "gpu-broken": ("exception",),
+    "devices-unwell": ("insufficient-resources",),
+    "node-lost": ("unknown",),
 }
 """What else is right where nodes can't be read."""

@@ -128,7 +128,8 @@ def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MA
                 and (words := _words(message, " ".join(said))) is not None
             ):
                 evidence = (*state.cite("reason", "message"), *container.cite("image"))
-                yield Seen(evidence, words | _of_container(container), "", container.text("name"), container.path)
+                since = pod.text("status.startTime")
+                yield Seen(evidence, words | _of_container(container), since, container.text("name"), container.path)
 
     return Sign("waiting", find)
 
@@ -191,10 +192,18 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
     return Sign(f"condition {kind}", find)
 
 
-def event(reason: str, message: str = "") -> Sign:
-    """An event of an object, or of a container of it, with a reason and a message; the last, if there are several."""
+def event(reason: str, message: str = "", *, before_start: bool = False) -> Sign:
+    """An event of an object, or of a container of it, with a reason and a message; the last, if there are several.
+
+    Args:
+        reason: A pattern for the reason, as a whole.
+        message: A pattern for the message.
+        before_start: Whether it explains nothing any more once a container of the pod has begun.
+    """
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        if before_start and _has_begun(thing):
+            return
         for each in reversed(snapshot.events_of(thing)):
             words = _words(message, message_of(each))
             if _matches(reason, each.text("reason")) and words is not None:
@@ -206,6 +215,11 @@ def event(reason: str, message: str = "") -> Sign:
                 return
 
     return Sign("event", find)
+
+
+def _has_begun(pod: Thing) -> bool:
+    states = ("state.running", "state.terminated", "lastState.terminated")
+    return any(each.part(path).value for each in pod.containers for path in states)
 
 
 def _container_of(event: Part, pod: Thing) -> Part | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from insight.troubles.manifests import (
     Object,
+    Step,
     Trouble,
     apply,
     container,
@@ -65,10 +66,9 @@ def _policy() -> tuple[Object, Object]:
     )
 
 
-_HALF_A_GROUP = job()
-_HALF_A_GROUP["spec"]["template"]["metadata"] = {
-    "labels": {"kueue.x-k8s.io/queue-name": "q", "kueue.x-k8s.io/pod-group-name": "g"}
-}
+_UNQUEUEABLE = thing("CronJob", "c", "batch/v1", spec={"schedule": "* * * * *", "jobTemplate": {
+    "metadata": {"labels": {"kueue.x-k8s.io/queue-name": "q"}, "annotations": {"kueue.x-k8s.io/job-min-parallelism": "x"}},
+    "spec": job()["spec"]}})  # fmt: skip
 _HELD = pod()
 _HELD["metadata"]["finalizers"] = ["example.com/keeps"]
 
@@ -86,8 +86,10 @@ TROUBLES = (
     Trouble("pod-security", "job/j", (_namespace("restricted"), job()), remedy=(replace(job(**_RESTRICTED)),)),
     Trouble("webhook-unreachable", "job/j", (_webhook(), job()),
             remedy=(delete("validatingwebhookconfiguration/$NS"),)),
-    Trouble("webhook-denied", "job/j", (_HALF_A_GROUP,), remedy=(replace(job()),)),
-    Trouble("policy-denied", "job/j", (*_policy(), job()), remedy=(
+    Trouble("webhook-denied", "cronjob/c", (_UNQUEUEABLE,), state="unknown"),
+    Trouble("policy-denied", "job/j", _policy(), then=(Step((
+        "wait", "--for=jsonpath={.status.observedGeneration}=1", "validatingadmissionpolicy/$NS", "--timeout=60s")),
+        apply(job())), remedy=(
         delete("validatingadmissionpolicybinding/$NS"),)),
     Trouble("service-account-missing", "job/j", (job(serviceAccountName="fit"),),
             remedy=(apply(thing("ServiceAccount", "fit")),)),
@@ -97,5 +99,5 @@ TROUBLES = (
             remedy=(apply({**shared("RuntimeClass", "$NS", "node.k8s.io/v1"), "handler": "runc"}),)),
     Trouble("suspended", "job/j", (job(job={"suspend": True}),),
             remedy=(patch("job/j", '{"spec":{"suspend":false}}'),)),
-    Trouble("stuck-terminating", "pod/p", (_HELD,), then=(delete("pod/p"),), state="running"),
+    Trouble("stuck-terminating", "pod/p", (_HELD,), then=(delete("pod/p"),), state="failed"),
 )  # fmt: skip

@@ -36,7 +36,7 @@ TROUBLES = (
     Trouble("exception", "job/j", (job(_RAISING),), state="failed", remedy=(replace(job("true")),)),
     Trouble("exception", "pod/p", (pod(_RAISING),), variant="crashing"),
     Trouble("exception", "job/j", (job(_RAISING, retries=1),), variant="retried", state="failed"),
-    Trouble("library-missing", "pod/p", (once("#python\nimport torchvision"),), state="failed"),
+    Trouble("module-missing", "pod/p", (once("#python\nimport torchvision"),), state="failed"),
     Trouble("exit-code", "pod/p", (once("exit 3"),), state="failed"),
     Trouble("segmentation-fault", "pod/p", (once("#python\nimport ctypes\nctypes.string_at(0)"),), state="failed"),
     Trouble("segmentation-fault", "pod/p", (once("python3 -c 'import os; os.abort()'"),), variant="abort", state="failed"),
@@ -50,8 +50,9 @@ TROUBLES = (
         Step(("create", "--raw", "/api/v1/namespaces/$NS/pods/p/eviction", "--filename=-"), (
             {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p", "namespace": "$NS"}},)),),
         state="failed"),
-    Trouble("deleted", "pod/p", (kept(once("exec sleep 600")),), then=(
-        Step(("wait", "--for=condition=Ready", "pod/p", "--timeout=120s")), delete("pod/p"),), state="failed"),
+    Trouble("deleted", "pod/p", (once("trap '' TERM; while :; do sleep 1; done", terminationGracePeriodSeconds=300),), then=(
+        Step(("wait", "--for=condition=Ready", "pod/p", "--timeout=120s")), delete("pod/p", options=())),
+        state="running"),
     Trouble("deadline-of-pod", "pod/p", (once("exec sleep 600", activeDeadlineSeconds=2),), state="failed",
             remedy=(replace(once("exec sleep 600", activeDeadlineSeconds=600)),)),
     Trouble("job-deadline", "job/j", (job(job={"activeDeadlineSeconds": 2}),), state="failed",

@@ -99,7 +99,7 @@ TROUBLES = (
         patch("admissioncheck/$NS", _ACTIVE, "--subresource=status"), apply(_queued()))),
     Trouble("workload-deactivated", "job/j", _queue("50m"), then=(apply(_queued()), Step(
         ("wait", "--for=create", "workload", "--all", "--timeout=10s")), Step(
-            ("patch", "workload", "--all", "--type=merge", '--patch={"spec":{"active":false}}')))),
+            ("patch", "workload/$WORKLOAD", "--type=merge", '--patch={"spec":{"active":false}}')))),
     Trouble("workload-preempted", "job/j", (
         *_queue(preemption={"withinClusterQueue": "LowerPriority"}), _priority("$NS-low", 1), _priority("$NS-high", 9)),
         then=(apply(_queued(labels={"kueue.x-k8s.io/priority-class": "$NS-low"})), Step(

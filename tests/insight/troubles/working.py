@@ -58,8 +58,7 @@ def _jobset(*scripts: str, **fields: object) -> Object:
 _OUT = {"outputs": {"parameters": [{"name": "x", "valueFrom": {"path": "/tmp/absent"}}]}}
 
 TROUBLES = (
-    Trouble("exception", "job/j", (job(_FIRST_DIES, job=_RANKS, retries=9),), variant="first-rank",
-            state="running"),
+    Trouble("exception", "job/j", (job(_FIRST_DIES, job=_RANKS),), variant="first-rank", state="failed"),
     Trouble("config-missing", "job/j", (job(main=container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {
         "name": "settings", "key": "a"}}}]), job=_RANKS),), variant="all-ranks",
         remedy=(apply({**thing("ConfigMap", "settings"), "data": {"a": "1"}}),)),
@@ -78,15 +77,19 @@ TROUBLES = (
     Trouble("output-missing", "workflow/w", (*_RIGHTS, _workflow(_template("main", "true", **_OUT))), state="failed"),
     Trouble("workflow-invalid", "workflow/w", (*_RIGHTS, _workflow(_steps("absent"))), state="failed",
             remedy=(replace(_workflow(_steps("load"), _template("load", "true"))),)),
-    Trouble("suspended", "workflow/w", (*_RIGHTS, _workflow(_template("main", "true"), suspend=True)),
+    Trouble("suspended", "workflow/w", (*_RIGHTS, _workflow(_template("main", "true"), suspend=True)), state="running",
             variant="workflow", remedy=(patch("workflow/w", '{"spec":{"suspend":null}}'),)),
+    Trouble("deadline-of-pod", "workflow/w", (*_RIGHTS, _workflow(
+        _template("main", "exec sleep 600", activeDeadlineSeconds=3))), variant="workflow", state="failed"),
     Trouble("step-deadline", "workflow/w", (*_RIGHTS, _workflow(
-        _template("main", "exec sleep 600", activeDeadlineSeconds=3))), state="failed"),
+        _template("main", "exec sleep 600"), activeDeadlineSeconds=15)), state="failed"),
     Trouble("more-than-any-node", "workflow/w", (*_RIGHTS, _workflow(
         _steps("load", "fit"), _template("load", "true"), {**_template("fit", "true"), "container": {
-            **container("true"), "resources": {"requests": {"cpu": "640"}}}})), variant="workflow"),
+            **container("true"), "resources": {"requests": {"cpu": "640"}}}})), variant="workflow",
+        state="running"),
     Trouble("suspended", "cronjob/c", (thing("CronJob", "c", "batch/v1", spec={
-        "schedule": "* * * * *", "suspend": True, "jobTemplate": {"spec": job("true")["spec"]}}),), variant="cronjob"),
+        "schedule": "* * * * *", "suspend": True, "jobTemplate": {"spec": job("true")["spec"]}}),), variant="cronjob",
+        state="unknown"),
     Trouble("suspended", "deployment/d", (deployment(replicas=0),), variant="scaled-to-none",
             remedy=(patch("deployment/d", '{"spec":{"replicas":1}}'),)),
 )  # fmt: skip

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from fairlead.insight.findings import Finder, Found, Layer, Rule
 from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, reach, requested
 from fairlead.snapshots.parts import Evidence
-from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
+from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
 
 _PLACES = frozenset({"unplaced"})
 _DOCS = "https://kubernetes.io/docs/concepts/scheduling-eviction"
@@ -205,10 +205,16 @@ def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
+def _nodes_for(pod: Thing, snapshot: Snapshot) -> tuple[Thing, ...]:
+    """Return the nodes that a pod may go to; those with the labels that it asks for where it may go to none."""
+    found = reach(pod, snapshot)
+    return found.open or found.selected
+
+
 def _lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, Decimal] | None:
     """Return a pod's resource of which no node that it could go to has as much, how much it asks for, and the most."""
     seen = _nearest(pod, snapshot, "resources")
-    nodes = reach(pod, snapshot).selected
+    nodes = _nodes_for(pod, snapshot)
     if not seen or not nodes:
         return None
     named = (each.text.removeprefix("Insufficient ") for each in seen[0].refusals if each.filter == "resources")
@@ -224,7 +230,7 @@ def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     found = _lacking(pod, snapshot)
     if not found or not found[1].startswith(_MIG) or found[3]:
         return
-    nodes = reach(pod, snapshot).selected
+    nodes = _nodes_for(pod, snapshot)
     cards = {name for node in nodes for name in node.mapping("status.allocatable") if name.startswith((_MIG, _CARD))}
     left = {name: sum((free(node, snapshot, name) for node in nodes), Decimal(0)) for name in cards}
     there = ", ".join(f"{count:f} {name}" for name, count in sorted(left.items()) if count > 0)
@@ -254,7 +260,7 @@ def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     found = _lacking(pod, snapshot)
     if not found or "/" not in found[1]:
         return
-    for node in reach(pod, snapshot).selected:
+    for node in _nodes_for(pod, snapshot):
         whole = amount(node.mapping("status.capacity").get(found[1], 0))
         if whole >= found[2] and whole > allocatable(node, found[1]):
             yield Found(
@@ -291,6 +297,7 @@ def _no_growth(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
                 f"there is no room for it, and no node is added: {said.group()}",
                 "raise the most nodes of the group or the pool, ask the cloud for more quota, or choose other machines",
                 seen[0].since,  # type: ignore[index]
+                explains=" ".join(seen[0].evidence[0][:2]),  # type: ignore[index]
             )
             return
 
@@ -372,7 +379,10 @@ def _claimed(words: str, message: str, remedy: str, *of_claim: str) -> Finder:
         name = claims[0].ref.name if claims else next(filter(None, names), "")
         values = {"claim": name, "said": told, "namespace": pod.ref.namespace}
         more = claims[0].cite("status.phase", "spec.storageClassName") if claims else ()
-        yield Found((*evidence, *more), message.format(**values), remedy.format(**values), found.since)
+        told_by = " ".join(found.evidence[0][:2])
+        yield Found(
+            (*evidence, *more), message.format(**values), remedy.format(**values), found.since, explains=told_by
+        )
 
     return find
 
@@ -383,6 +393,21 @@ _MISSING_CLASS = r'storageclass(es)?\S* "[^"]*" not found'
 
 def _claim_missing(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod whose claim of devices, or its class, is not there."""
+    for each in snapshot.events_of(pod):
+        if each.text("reason") == "FailedResourceClaimCreation":
+            remedy = "create the template that it names: kubectl get resourceclaimtemplates"
+            yield Found(each.cite("message", "note", "reason"), message_of(each), remedy, begun_of(each))
+            return
+    claims = [each.text("resourceClaimName") for each in pod.each("spec.resourceClaims")]
+    absent = [each for each in claims if each and not snapshot.find("ResourceClaim", each, pod.ref.namespace)]
+    if absent and not pod.conditions and "resourceclaims" not in {each.what for each in snapshot.meta.unread}:
+        yield Found(
+            pod.cite("spec.resourceClaims"),
+            f"it names the ResourceClaim {absent[0]}, which is not there",
+            f"create it, or name another: kubectl get resourceclaims -n {pod.ref.namespace}",
+            pod.text("metadata.creationTimestamp"),
+        )
+        return
     found = unplaced(pod, snapshot)
     said = found and re.search(
         r'resourceclaim "(?P<a>[^"]+)" not found|(waiting for|pod has) .*resource ?claim.*(created|not found|missing)|'

@@ -15,6 +15,7 @@ from fairlead.snapshots.snapshot import Snapshot, Thing
 _DOCS = "https://kueue.sigs.k8s.io/docs"
 _QUEUES = f"{_DOCS}/concepts/cluster_queue/"
 _WORKLOAD = ("Workload",)
+_TOO_MUCH_AS_IT_IS = r"insufficient quota for (?P<resource>\S+) in flavor (?P<flavor>[^\s,]+)"
 _TOO_MUCH = (
     r"insufficient quota for (?P<resource>\S+) in flavor (?P<flavor>\S+?),"
     r".*request .*>\s*maximum capacity \((?P<most>[^)]+)\)"
@@ -92,7 +93,7 @@ def _behind(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 def _capped(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a workload that would fit if its queue might borrow more."""
     condition, queue = workload.condition("QuotaReserved"), _queue_of(workload, snapshot)
-    said = re.search(_TOO_MUCH, condition.text("message")) if condition else None
+    said = re.search(_TOO_MUCH_AS_IT_IS, condition.text("message")) if condition else None
     if (
         condition is None
         or queue is None

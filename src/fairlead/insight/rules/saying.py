@@ -18,6 +18,11 @@ _BROKEN = (
     r"Unable to determine the device handle|CUDA_ERROR_HARDWARE_STACK"
 )
 """What NVIDIA's driver and libraries say of a card that needs a reset or a replacement."""
+_UNSAVED = (
+    r"(failed to save outputs|error saving|could not save|cannot (stat|save)|could not find the file|output).*"
+    r"(no such file or directory|does not exist|not found|cannot be (empty|found)|in container)|"
+    r"(?P<what>\S+): no file or directory|failed to save outputs"
+)
 _NAMELESS = (
     r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed|"
     r"lookup \S+.*: (no such host|server misbehaving|i/o timeout)|getaddrinfo (ENOTFOUND|EAI_AGAIN)|"
@@ -218,11 +223,8 @@ RULES = (
     rule(
         "output-missing",
         Layer.CODE,
-        step(
-            r"(failed to save outputs|error saving|could not save|output|cannot (stat|save)).*"
-            r"(no such file or directory|does not exist|not found|cannot be (empty|found))|"
-            r"(?P<what>\S+): no such file or directory|failed to save outputs|no file or directory"
-        ),
+        step(_UNSAVED),
+        logs(_UNSAVED),
         logs(
             r"(output|result|artifact)\S* .*(was|were|is) not (written|produced|found|there)|"
             r"did not (write|produce|return)"
@@ -231,7 +233,7 @@ RULES = (
         remedy="have it write its output where the template says, or give the output a default or mark it optional",
         source="https://argo-workflows.readthedocs.io/en/latest/walk-through/output-parameters/",
         confidence=0.9,
-        kinds=("Pod", "Workflow"),
+        kinds=("Pod", "Workflow", "Step"),
     ),
     rule(
         "rendezvous-failed",
@@ -256,17 +258,26 @@ RULES = (
         confidence=0.8,
     ),
     rule(
-        "library-missing",
+        "module-missing",
         Layer.CODE,
         logs(
-            r"ModuleNotFoundError: No module named '(?P<what>[^']+)'|"
-            r"(?P<lib>\S+\.so\S*): cannot open shared object file|"
-            r"ImportError: (?P<import>.+)|error while loading shared libraries|version `\S+' not found|"
-            r"PackageNotFoundError: (?P<package>.+)|Cannot find module '(?P<module>[^']+)'|ClassNotFoundException"
+            r"ModuleNotFoundError: No module named '(?P<what>[^']+)'|Cannot find module '(?P<module>[^']+)'|"
+            r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException"
         ),
-        message="a library is not in its image, or does not go with it: {said}",
-        remedy="add it to the image or to the step's packages: {what}{lib}{package}{module}",
+        message="a library is not in its image: {said}",
+        remedy="add it to the image, or to the step's packages: {what}{package}{module}",
         source="https://docs.python.org/3/library/exceptions.html#ModuleNotFoundError",
+    ),
+    rule(
+        "import-failed",
+        Layer.CODE,
+        logs(
+            r"ImportError: (?P<import>.+)|(?P<lib>\S+\.so\S*): cannot open shared object file|"
+            r"error while loading shared libraries|version `\S+' not found"
+        ),
+        message="a library can't be loaded: {said}",
+        remedy="add what it needs to the image, or take a version of it that goes with the others: {lib}",
+        source="https://docs.python.org/3/library/exceptions.html#ImportError",
     ),
     rule(
         "disk-full",
@@ -308,5 +319,6 @@ RULES = (
         message="it raised {said}",
         remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
         source="https://docs.python.org/3/library/traceback.html",
+        kinds=("Pod",),
     ),
 )

@@ -28,7 +28,10 @@ def _unloaded(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 def _pulling(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod of which the last that was said is that an image is being pulled."""
     events = snapshot.events_of(pod)
-    if events and events[-1].text("reason") == "Pulling":
+    waits_for_it = any(
+        each.text("state.waiting.reason") in ("ContainerCreating", "PodInitializing") for each in pod.containers
+    )
+    if events and waits_for_it and events[-1].text("reason") == "Pulling":
         yield Seen(events[-1].cite("message", "note", "reason"), {}, begun_of(events[-1]))
 
 
@@ -58,7 +61,7 @@ RULES = (
         "node-disk-full",
         Layer.IMAGE,
         waits(f"{_PULL}|{_CREATE}|CreateContainerConfigError", r"no space left on device|disk quota exceeded"),
-        event("FailedCreatePodSandBox|Failed.*", r"no space left on device"),
+        event("FailedCreatePodSandBox|Failed.*", r"no space left on device", before_start=True),
         message="the disk of its node is full: {said}",
         remedy="free the node of images and logs, or have it replaced; kubectl describe node shows DiskPressure",
         source=f"{_DOCS}/concepts/scheduling-eviction/node-pressure-eviction/",
@@ -281,7 +284,7 @@ RULES = (
     rule(
         "device-claim-unprepared",
         Layer.START,
-        event("FailedPrepareDynamicResources"),
+        event("FailedPrepareDynamicResources", before_start=True),
         message="the node can't prepare its devices: {said}",
         remedy="look at the pods of the resource driver on this node: kubectl get pods -A -o wide",
         source=f"{_DOCS}/concepts/scheduling-eviction/dynamic-resource-allocation/",
@@ -289,7 +292,7 @@ RULES = (
     rule(
         "sandbox-not-created",
         Layer.START,
-        event("FailedCreatePodSandBox|NetworkNotReady"),
+        event("FailedCreatePodSandBox|NetworkNotReady", before_start=True),
         message="the node can't make the pod's network: {said}",
         remedy="look at the network plugin on this node: free addresses, and its pods in kube-system",
         source=f"{_DOCS}/concepts/extend-kubernetes/compute-storage-net/network-plugins/",
@@ -309,7 +312,7 @@ RULES = (
     rule(
         "volume-in-use",
         Layer.VOLUME,
-        event("FailedAttachVolume", r"Multi-Attach|already (used|exclusively attached)"),
+        event("FailedAttachVolume", r"Multi-Attach|already (used|exclusively attached)", before_start=True),
         message="its volume is attached to another node: {said}",
         remedy="take a claim with ReadWriteMany, keep the pods on one node, or wait until the other pod is gone",
         source=f"{_DOCS}/concepts/storage/persistent-volumes/#access-modes",
@@ -317,10 +320,14 @@ RULES = (
     rule(
         "mounted-config-missing",
         Layer.VOLUME,
-        event("FailedMount", r"(?P<kind>secret|configmap) \"(?P<what>[^\"]+)\" not found"),
-        event("FailedMount", r"(?P<kind>object) \"[^\"]+\"/\"(?P<what>[^\"]+)\" not registered"),
-        event("FailedMount", r"(?P<kind>(secret|config)) references non-existent (secret|config) key: (?P<what>\S+)"),
-        event("FailedMount", r"references non-existent (?P<kind>secret|config) key: (?P<what>\S+)"),
+        event("FailedMount", r"(?P<kind>secret|configmap) \"(?P<what>[^\"]+)\" not found", before_start=True),
+        event("FailedMount", r"(?P<kind>object) \"[^\"]+\"/\"(?P<what>[^\"]+)\" not registered", before_start=True),
+        event(
+            "FailedMount",
+            r"(?P<kind>(secret|config)) references non-existent (secret|config) key: (?P<what>\S+)",
+            before_start=True,
+        ),
+        event("FailedMount", r"references non-existent (?P<kind>secret|config) key: (?P<what>\S+)", before_start=True),
         message="it mounts what is not there, {kind} {what}: {said}",
         remedy="create {kind} {what} in the namespace {namespace}, or mark the volume optional",
         source=f"{_DOCS}/concepts/storage/volumes/",
@@ -340,7 +347,10 @@ RULES = (
     rule(
         "volume-not-mounted",
         Layer.VOLUME,
-        event("FailedMount|FailedAttachVolume|FailedMapVolume|FailedMountOnFilesystemMismatch|VolumeResizeFailed"),
+        event(
+            "FailedMount|FailedAttachVolume|FailedMapVolume|FailedMountOnFilesystemMismatch|VolumeResizeFailed",
+            before_start=True,
+        ),
         message="a volume can't be mounted: {said}",
         remedy="mend what it says, or look at the CSI driver's pods on the node: kubectl get volumeattachments",
         source=f"{_DOCS}/concepts/storage/volumes/",
