@@ -8,6 +8,7 @@ from fairlead.snapshots.snapshot import LogName, Meta, Snapshot
 
 NAMESPACE = "team"
 LATER = "2026-11-20T10:05:00Z"
+TAKEN = "2026-11-20T10:30:00Z"
 BEGUN = "2026-11-20T10:00:00Z"
 
 
@@ -71,16 +72,18 @@ def workload(message: str, reason: str = "Pending") -> dict[str, Any]:
     return thing("Workload", "w", status={"conditions": [condition("QuotaReserved", "False", reason, message)]})
 
 
-def node(name: str, labels: dict[str, str] | None = None, **allocatable: str) -> dict[str, Any]:
+def node(name: str, labels: dict[str, str] | None = None, conditions: list[dict[str, Any]] | None = None,
+         **allocatable: str) -> dict[str, Any]:  # fmt: skip
     """Return a node."""
-    found = thing("Node", name, status={"allocatable": allocatable})
+    found = thing("Node", name, status={"allocatable": allocatable, "conditions": conditions or []})
     found["metadata"].update(namespace="", labels=labels or {})
     return found
 
 
-def event(reason: str, message: str, *, kind: str = "Pod", name: str = "p", at: str = BEGUN) -> dict[str, Any]:
+def event(reason: str, message: str, *, kind: str = "Pod", name: str = "p", at: str = BEGUN, space: str = NAMESPACE
+          ) -> dict[str, Any]:  # fmt: skip
     """Return an event of an object."""
-    about = {"kind": kind, "namespace": NAMESPACE, "name": name}
+    about = {"kind": kind, "namespace": space, "name": name}
     return {
         "kind": "Event", "metadata": {"name": f"{name}.1", "namespace": NAMESPACE}, "involvedObject": about,
         "reason": reason, "message": message, "lastTimestamp": at, "type": "Warning",
@@ -89,4 +92,4 @@ def event(reason: str, message: str, *, kind: str = "Pod", name: str = "p", at: 
 
 def picture(*objects: dict[str, Any], events: tuple[dict[str, Any], ...] = (), log: str = "") -> Snapshot:
     """Return a snapshot; `log` is what the container of the pod ``p`` wrote last."""
-    return Snapshot(Meta(), objects, events, {LogName("p", "main"): log} if log else {})
+    return Snapshot(Meta(taken=TAKEN), objects, events, {LogName("p", "main"): log} if log else {})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,62 @@ def test_what_unpacks_to_more_than_the_limit_is_not_read_to_its_end(
     found = bundles.read(packed(tmp_path / "b.tgz", members))
     assert len(found.logs) == 2 and "too large" in found.meta.unread[-1].why
     assert max(map(len, found.logs.values())) == bundles.LOG_BYTES_MAX
+
+
+def test_a_folder_is_read_as_an_archive_is_and_links_in_it_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "b/objects").mkdir(parents=True)
+    (tmp_path / "b/logs/a").mkdir(parents=True)
+    (tmp_path / "b/objects/pods.json").write_bytes(listed("Pod", p.pod("a")))
+    (tmp_path / "b/logs/a/main.log").write_text("last words\n")
+    (tmp_path / "secret.json").write_bytes(listed("Pod", p.pod("other")))
+    (tmp_path / "b/objects/more.json").symlink_to(tmp_path / "secret.json")
+    found = bundles.read(tmp_path / "b")
+    assert {str(ref) for ref in found.things} == {"Pod team/a"} and found.log("a", "main") == "last words\n"
+    assert [each.what for each in found.meta.unread] == ["objects/more.json"]
+
+
+def stretched(file: Path, *members: tuple[str, bytes, int, bytes]) -> Path:
+    """Make an archive of members of any size, each of a type, and of one piece that is repeated: small as a file."""
+    with file.open("wb") as archive:
+        for name, kind, size, piece in members:
+            member = tarfile.TarInfo(name)
+            member.size, member.type = size, kind
+            whole, rest = divmod(size, len(piece))
+            archive.write(gzip.compress(member.tobuf(tarfile.GNU_FORMAT)))
+            archive.write(gzip.compress(piece) * whole)
+            archive.write(gzip.compress(piece[:rest].ljust(rest + -size % tarfile.BLOCKSIZE, b"\0")))
+        archive.write(gzip.compress(bytes(2 * tarfile.BLOCKSIZE)))
+    return file
+
+
+GOOD = json.dumps({"items": [{"kind": "Pod", "metadata": {"name": "p"}}]}).encode()
+_FIRST = ("objects/first.json", tarfile.REGTYPE, len(GOOD), GOOD)
+HOSTILE = {
+    "500 MB of a document": ("objects/big.json", tarfile.REGTYPE, 500 << 20, b" " * (1 << 20)),
+    "500 MB of a log": ("logs/p/main.log", tarfile.REGTYPE, 500 << 20, b"line\n" * (1 << 18)),
+    "a document of empty lists": ("objects/lists.json", tarfile.REGTYPE, 60 << 20, b"[]," * (1 << 18)),
+    "a document of small texts": ("objects/texts.json", tarfile.REGTYPE, 60 << 20, b'"a",' * (1 << 18)),
+    "a name of 2 GB": ("x", tarfile.GNUTYPE_LONGNAME, 2 << 30, b"a" * (1 << 20)),
+    "headers of 2 GB": ("x", tarfile.XHDTYPE, 2 << 30, b"a" * (1 << 20)),
+}
+MEMORY_MAX_MIB = 800
+_READING = """
+import resource, sys
+from pathlib import Path
+from fairlead.snapshots import bundles
+found = bundles.read(Path(sys.argv[1]))
+print(len(found.things), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, *(each.why for each in found.meta.unread))
+"""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_made_to_take_memory_is_left_out_and_named_and_takes_little(name: str, tmp_path: Path) -> None:
+    file = stretched(tmp_path / "b.tgz", _FIRST, HOSTILE[name])
+    assert file.stat().st_size < 20 << 20
+    done = subprocess.run([sys.executable, "-c", _READING, str(file)], capture_output=True, text=True, check=True)
+    things, memory, *why = done.stdout.split()
+    assert things == "1" and int(memory) < MEMORY_MAX_MIB
+    assert why or "log" in name
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"\x1f\x8b\x08\x00 broken"])

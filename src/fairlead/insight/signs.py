@@ -7,39 +7,19 @@ that stands there, ``{name}`` and ``{namespace}`` of the object, and ``{containe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator
 
 from fairlead.insight.findings import Found, Layer, Rule
+from fairlead.insight.recorded import in_attempts, places_of_records
+from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
 from fairlead.snapshots.parts import Evidence, Part, shortened
-from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, message_of, time_of
+from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of, message_of
 
-RECORDED = ("Run", "Step")
-"""The kinds of what the records of a run say, as `fairlead.runs.picturing` writes it."""
-
-
-class Seen(NamedTuple):
-    """A sign that was seen: what it rests on, what fills the sentences, and what else `Found` has of it."""
-
-    evidence: tuple[Evidence, ...]
-    words: dict[str, str]
-    since: str = ""
-    part: str = ""
-    explains: str = ""
-    signature: str = ""
-    settles: tuple[str, ...] = ()
+QUEUED = "its admission"
+"""What is explained of a Workload: whatever its conditions say, it waits for one thing."""
 
 
-class Sign(NamedTuple):
-    """Where a cause may show itself, and what finds it there.
-
-    Attributes:
-        place: The sort of place, one of those of `places_of`: without it nothing is looked for.
-        find: Yields what is seen in an object.
-    """
-
-    place: str
-    find: Callable[[Thing, Snapshot], Iterator[Seen]]
+_TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
 
 
 def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
@@ -49,20 +29,39 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("waiting")
     if thing.ends:
         found.add("ended")
-        found |= {"log"} if snapshot.logs else set()
-    if snapshot.events_of(thing):
+        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in thing.ends) else set()
+    if snapshot.events_of(thing) and not is_well(thing):
         found.add("event")
-    if thing.text("status.message"):
-        found.add("status.message")
+    found |= {field for field in _TEXTS if thing.text(field)}
     if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
         found.add("failed")
-    if thing.ref.kind == "Pod" and not thing.text("spec.nodeName"):
-        found.add("unplaced")
-    if thing.ref.kind in RECORDED:
-        found.add("phase")
-        found |= {"status.unstable"} if thing.text("status.unstable") else set()
-        found |= {"attempt", "log"} if thing.value.get("status", {}).get("attempts") else set()
+    if thing.ref.kind == "Pod":
+        found.add("placed" if thing.text("spec.nodeName") else "unplaced")
+    if thing.text("metadata.deletionTimestamp"):
+        found.add("deleting")
+    if thing.mapping("status.nodes"):
+        found.add("steps")
+    if thing.ref.kind == "Workload":
+        found |= {"queued", "checks"}
+    if thing.ref.kind != "Pod" and (thing.part("spec").value or thing.conditions):
+        found.add("paused")
+    found |= places_of_records(thing)
     return frozenset(found)
+
+
+def is_well(thing: Thing) -> bool:
+    """Say whether an object is as it should be: what was said of it before, while it was not, is over."""
+    if thing.text("metadata.deletionTimestamp"):
+        return False
+    if thing.ref.kind == "Pod":
+        ready = thing.condition("Ready")
+        restarts = any(each.number("restartCount") for each in thing.containers)
+        return ready is not None and ready.text("status") == "True" and not restarts
+    if thing.ref.kind == "Job":
+        return bool(count := thing.number("status.ready")) and count >= (thing.number("status.active") or 0)
+    if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
+        return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
+    return False
 
 
 def rule(
@@ -108,11 +107,12 @@ def waits(reason: str, message: str = "", *, lists: Collection[str] = (INITS, MA
             said = [own, *(each for each in _events_of(container, pod, snapshot) if each.partition(": ")[2] not in own)]
             if (
                 said
-                and _matches(reason, state.text("reason"))
-                and (words := _words(message, " ".join(said))) is not None
+                and matches(reason, state.text("reason"))
+                and (words := words_in(message, " ".join(said))) is not None
             ):
                 evidence = (*state.cite("reason", "message"), *container.cite("image"))
-                yield Seen(evidence, words | _of_container(container), "", container.text("name"), container.path)
+                since = pod.text("status.startTime")
+                yield Seen(evidence, words | _of_container(container), since, container.text("name"), container.path)
 
     return Sign("waiting", find)
 
@@ -129,11 +129,12 @@ def ended(
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for container, state, code, said in pod.ends:
-            if (codes and code not in codes) or not _matches(reason, said) or not container.path.startswith(listed):
+            if (codes and code not in codes) or not matches(reason, said) or not container.path.startswith(listed):
                 continue
-            words = _words(message, state.text("message"))
+            words = words_in(message, state.text("message"))
             if words is not None:
                 words |= {"code": str(code), **_of_container(container)}
+                words["said"] = words["said"] or _lastwords_in(container, state, pod, snapshot)
                 evidence = state.cite("exitCode", "reason", "message")
                 yield Seen(evidence, words, state.text("finishedAt"), container.text("name"), container.path)
 
@@ -144,11 +145,18 @@ def fails(reason: str, message: str = "") -> Sign:
     """A pod that has failed as a whole, by the kubelet's word."""
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        words = _words(message, pod.text("status.message")) if _matches(reason, pod.text("status.reason")) else None
+        words = words_in(message, pod.text("status.message")) if matches(reason, pod.text("status.reason")) else None
         if words is not None:
-            yield Seen(pod.cite("status.reason", "status.message"), words)
+            yield Seen(pod.cite("status.reason", "status.message"), words, _end_of(pod))
 
     return Sign("failed", find)
+
+
+def _end_of(pod: Thing) -> str:
+    """Return when a pod ended, as far as anything says so."""
+    target = pod.condition("DisruptionTarget")
+    ends = [state.text("finishedAt") for _, state, _, _ in pod.ends]
+    return (target.text("lastTransitionTime") if target else "") or max(ends, default="")
 
 
 def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
@@ -156,36 +164,79 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         condition = thing.condition(kind)
-        if condition is None or condition.text("status") != status or not _matches(reason, condition.text("reason")):
+        if condition is None or condition.text("status") != status or not matches(reason, condition.text("reason")):
             return
-        words = _words(message, condition.text("message"))
+        words = words_in(message, condition.text("message"))
         if words is not None:
-            since = condition.text("lastTransitionTime")
-            yield Seen(
-                condition.cite("message", "reason", "status"), words | {"reason": condition.text("reason")}, since
-            )
+            words |= {"reason": condition.text("reason")}
+            evidence, since = condition.cite("message", "reason", "status"), condition.text("lastTransitionTime")
+            yield Seen(evidence, words, since, explains=QUEUED if thing.ref.kind == "Workload" else "")
 
     return Sign(f"condition {kind}", find)
 
 
-def event(reason: str, message: str = "") -> Sign:
-    """An event of an object, with a reason and a message; the last of them, if there are several."""
+def event(reason: str, message: str = "", *, before_start: bool = False) -> Sign:
+    """An event of an object, or of a container of it, with a reason and a message; the last, if there are several.
+
+    Args:
+        reason: A pattern for the reason, as a whole.
+        message: A pattern for the message.
+        before_start: Whether it explains nothing any more once a container of the pod has begun.
+    """
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        if before_start and _has_begun(thing):
+            return
         for each in reversed(snapshot.events_of(thing)):
-            words = _words(message, message_of(each))
-            if _matches(reason, each.text("reason")) and words is not None:
-                yield Seen(each.cite("message", "note", "reason"), words, time_of(each))
+            words = words_in(message, message_of(each))
+            if matches(reason, each.text("reason")) and words is not None:
+                container = _container_of(each, thing)
+                of_it = (
+                    (_of_container(container), container.text("name"), container.path) if container else ({}, "", "")
+                )
+                yield Seen(each.cite("message", "note", "reason"), words | of_it[0], begun_of(each), *of_it[1:])
                 return
 
     return Sign("event", find)
+
+
+def _has_begun(pod: Thing) -> bool:
+    states = ("state.running", "state.terminated", "lastState.terminated")
+    return any(each.part(path).value for each in pod.containers for path in states)
+
+
+def _container_of(event: Part, pod: Thing) -> Part | None:
+    """Return what is said of the container that an event is about; None where it is about the whole."""
+    path = event.text("involvedObject.fieldPath") or event.text("regarding.fieldPath")
+    name = path.partition("{")[2].rstrip("}")
+    return next((each for each in pod.containers if name and each.text("name") == name), None)
+
+
+def step(message: str) -> Sign:
+    """A step of a workflow that failed, by what is said of it: where its pod is not known, which would say more."""
+    compiled = re.compile(message, re.IGNORECASE | re.DOTALL)
+
+    def find(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+        known = {
+            pod.mapping("metadata.annotations").get("workflows.argoproj.io/node-id") for pod in snapshot.below(workflow)
+        }
+        for name, each in workflow.mapping("status.nodes").items():
+            node = Part(workflow.ref, f"status.nodes.{name}", each)
+            said = node.text("message")
+            if node.text("phase") not in ("Failed", "Error", "Pending") or name in known or not said:
+                continue
+            if (found := compiled.search(said)) is not None:
+                words = {"said": shortened(said), "step": node.text("displayName"), **named(found)}
+                yield Seen(node.cite("message", "phase", "displayName"), words, node.text("finishedAt"), "", node.path)
+
+    return Sign("steps", find)
 
 
 def says(field: str, message: str) -> Sign:
     """A field with a text."""
 
     def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        words = _words(message, thing.text(field))
+        words = words_in(message, thing.text(field))
         if thing.text(field) and words is not None:
             yield Seen(thing.cite(field), words)
 
@@ -193,89 +244,40 @@ def says(field: str, message: str) -> Sign:
 
 
 def logs(pattern: str) -> Sign:
-    """A line of a log of a container that has ended badly, or was restarted, or of a step's error; the last such."""
+    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error."""
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        yield from _in_attempts(compiled, pod)
+        yield from in_attempts(compiled, pod)
         for container, state, _, _ in pod.ends:
-            name = container.text("name")
-            previous = state.path.endswith("lastState.terminated")
-            lines = snapshot.log(pod.ref.name, name, previous=previous).splitlines()
-            number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
-            if number is not None:
-                path = f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log:{number + 1}"
-                evidence = Evidence(str(pod.ref), path, shortened(lines[number]))
-                words = (_words(pattern, lines[number]) or {}) | _of_container(container)
-                yield Seen((evidence,), words, state.text("finishedAt"), name, container.path)
+            for path, lines in _written(container, state, pod, snapshot):
+                number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
+                if number is not None:
+                    evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
+                    words = (words_in(pattern, lines[number]) or {}) | _of_container(container)
+                    yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
+                    break
 
     return Sign("log", find)
 
 
-def phase(word: str, reason: str = "", *, needs: bool = False) -> Sign:
-    """What has become of a run or a step by its records, and why in their words; with `needs`, only where it waits."""
-
-    def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        words = _words(reason, thing.text("status.reason")) if _matches(word, thing.text("status.phase")) else None
-        needed = [f"{each.text('step')}, which is {each.text('status')}" for each in thing.each("status.needs")]
-        if words is None or thing.value["status"].get("attempts") or (needs and not needed):
-            return
-        more = f", and for {len(needed) - 1} more" if len(needed) > 1 else ""
-        words |= {"needs": f"{needed[0]}{more}" if needed else ""}
-        yield Seen(thing.cite("status.phase", "status.reason"), words, thing.text("status.finishedAt"))
-
-    return Sign("phase", find)
-
-
-def attempt(kind: str, message: str = "", *, settles: bool = True) -> Sign:
-    """An attempt of a step that gave no result, by the type and the message of its error.
-
-    Args:
-        kind: A pattern for the type, as a whole.
-        message: A pattern for the message.
-        settles: Whether this is what the step has said itself, so that its pod needs no further explanation.
-    """
-
-    def find(step: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for each in step.each("status.attempts"):
-            words = _words(message, each.text("error.message")) if _matches(kind, each.text("error.type")) else None
-            if words is not None:
-                evidence = each.cite("error.type", "error.message", "error.line", "error.frame", "exitCode", "signal")
-                yield _of_attempt(step, each, evidence, words, settles=settles)
-
-    return Sign("attempt", find)
-
-
-def _in_attempts(pattern: re.Pattern[str], step: Thing) -> Iterator[Seen]:
-    """Yield what a pattern finds in the errors of a step's attempts, and in what was written last before them."""
-    for each in step.each("status.attempts"):
-        for path in ("error.message", "error.log"):
-            line = next(filter(pattern.search, reversed(each.text(path).splitlines())), None)
-            if line is not None:
-                words = {**(_words(pattern.pattern, line) or {}), "said": shortened(line)}
-                yield _of_attempt(step, each, each.cite("error.type", path), words, settles=True)
-                break
-
-
-def _of_attempt(
-    step: Thing, part: Part, evidence: tuple[Evidence, ...], words: dict[str, str], *, settles: bool
-) -> Seen:
-    """Return what was seen in an attempt. What has one type and one place in the user's code is one cause."""
-    kind, frame = part.text("error.type"), part.text("error.frame")
-    more = {
-        "type": kind,
-        "where": f", at {frame}" if frame else "",
-        "memory": step.text("spec.memory"),
-        "code": part.text("exitCode"),
-    }
-    return Seen(
-        evidence,
-        {**more, **words},
-        part.text("finishedAt"),
-        explains=part.path,
-        signature=f"{kind} {frame}" if frame else "",
-        settles=(part.text("podUid"),) if settles else (),
+def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a container has written: its log, and the message that it left, or that the kubelet took from that."""
+    name = container.text("name")
+    previous = state.path.endswith("lastState.terminated")
+    yield (
+        f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log",
+        snapshot.log(pod.ref.name, name, previous=previous).splitlines(),
     )
+    yield f"{state.path}.message", state.text("message").splitlines()
+
+
+def _lastwords_in(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> str:
+    """Return the last line that a container wrote; empty where it wrote none."""
+    for _, lines in _written(container, state, pod, snapshot):
+        if said := next((line for line in reversed(lines) if line.strip()), ""):
+            return shortened(said)
+    return ""
 
 
 class _Words(dict[str, str]):
@@ -300,15 +302,3 @@ def _events_of(container: Part, pod: Thing, snapshot: Snapshot) -> Iterator[str]
         if each.text("reason") in ("Failed", "InspectFailed") and image and image in message_of(each):
             yield message_of(each)
             return
-
-
-def _matches(pattern: str, text: str) -> bool:
-    return not pattern or re.fullmatch(pattern, text) is not None
-
-
-def _words(pattern: str, text: str) -> dict[str, str] | None:
-    """Return what a pattern finds in a text, by the names of its groups; None where it finds nothing."""
-    found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
-    if found is None:
-        return None
-    return {"said": shortened(text), **{name: value for name, value in found.groupdict().items() if value is not None}}

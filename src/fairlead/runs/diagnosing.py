@@ -30,7 +30,7 @@ from fairlead.store.history import read_events, read_progress, read_spec
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 
-_BUNDLES = (".tgz", ".tar", ".tar.gz")
+_BUNDLES = (".tgz", ".tar", ".tar.gz", "/")
 _CHANGES_MAX = 8
 _EACH_MAX = 5
 """Failed instances of a step that are compared with a run that succeeded."""
@@ -48,8 +48,8 @@ def answer(text: str, namespace: str) -> Answer:
     """Say why a run, a step or a workload is pending or has failed.
 
     Args:
-        text: ``RUN``, ``RUN/STEP``, ``RUN/STEP/INDEX``, ``KIND/NAME``, the name of a pod, or a bundle's file, with any
-            of these after a colon where it was taken of a whole namespace.
+        text: ``RUN``, ``RUN/STEP``, ``RUN/STEP/INDEX``, ``KIND/NAME``, the name of a pod, or a bundle's file or folder,
+            with any of these after a colon where it was taken of a whole namespace.
         namespace: Another namespace than the context's; empty for that.
 
     Raises:

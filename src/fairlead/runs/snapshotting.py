@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from fairlead.errors import ClusterError, NotFoundError
-from fairlead.insight.signs import RECORDED
+from fairlead.insight import recorded
 from fairlead.kube import resources
 from fairlead.kube.client import Client
 from fairlead.kube.discovery import Discovery
@@ -165,9 +165,9 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
     Raises:
         NotFoundError: It is not in the snapshot, or several are named so.
     """
-    for kind in RECORDED:
-        if recorded := snapshot.find(kind, text):
-            return recorded
+    for kind in recorded.KINDS:
+        if found_record := snapshot.find(kind, text):
+            return found_record
     kind, _, name = text.rpartition("/")
     asked = kind.lower().partition(".")[0]
     found = [

@@ -1,22 +1,24 @@
-"""A snapshot as a file: a compressed archive of JSON and logs, which kubectl and tar make too.
+"""A snapshot as a file: an archive of JSON and logs, plain or compressed by gzip, which kubectl and tar make too.
 
     meta.json                               version, subject, when, what is missing
     objects/<kind>.json                     a list as the API gives it; the name is free
     events.json                             a list of events
     logs/<pod>/<container>[.previous].log   the last lines of a container
 
-A bundle may come from anybody: it is read within limits, and nothing of it is ever unpacked to disk.
+A folder with these files is read as well. A bundle may come from anybody: it is read within limits, and nothing of it
+is ever unpacked to disk.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -29,10 +31,13 @@ LOG_BYTES_MAX = 256 << 10
 """Of each log, only so much of its end is read."""
 BYTES_MAX = 256 << 20
 """Of all that is unpacked; what comes after that is left out, and said to be."""
+VALUES_MAX = 5_000_000
+"""Of all documents together: a value takes up to 30 times as much memory as it has characters."""
 
 _META, _EVENTS = PurePosixPath("meta.json"), PurePosixPath("events.json")
 _PREVIOUS = ".previous"
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, OSError)
+_GZIP = b"\x1f\x8b"
 
 
 class _Contents(NamedTuple):
@@ -40,6 +45,34 @@ class _Contents(NamedTuple):
     events: list[Mapping[str, Any]]
     logs: dict[LogName, str]
     unread: list[Unread]
+    metas: list[Meta]
+
+
+class _Member(NamedTuple):
+    """A file of a bundle: where it is, how large, and how it is read; None where it is no plain file of it."""
+
+    path: PurePosixPath
+    size: int
+    open: Callable[[], IO[bytes] | None]
+
+
+class _Capped(io.RawIOBase):
+    """A stream that ends with an error after so many bytes: whatever an archive's headers make of it."""
+
+    def __init__(self, source: IO[bytes], left: int) -> None:
+        self._source, self._left = source, left
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes."""
+        if self._left <= 0:
+            raise tarfile.ReadError(_too_large())
+        found = self._source.read(size)
+        self._left -= len(found)
+        return found
+
+
+def _too_large() -> str:
+    return f"it is too large: {BYTES_MAX >> 20} MiB are read"
 
 
 def write(snapshot: Snapshot, file: Path) -> None:
@@ -75,33 +108,42 @@ def read(file: Path) -> Snapshot:
     Raises:
         UsageError: The file can't be read, or is no bundle.
     """
+    contents = _Contents([], [], {}, [], [])
     try:
-        with file.open("rb") as stream:
-            return _read(stream, str(file))
+        if file.is_dir():
+            _read(_of_folder(file), contents)
+        else:
+            with file.open("rb") as stream:
+                _read_archive(stream, str(file), contents)
     except OSError as failure:
         raise UsageError(f"can't read the bundle {file}", why=str(failure), next="fairlead snapshot -o FILE") from None
+    return _snapshot(contents, str(file))
 
 
-def _read(stream: BinaryIO, name: str) -> Snapshot:
-    metas: list[Meta] = []
-    contents = _Contents([], [], {}, [])
+def _read_archive(stream: io.BufferedReader, name: str, contents: _Contents) -> None:
+    plain: Any = gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == _GZIP else stream
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
-            for path, content in _members(archive, contents.unread):
-                _take(path, content, metas, contents)
+        with tarfile.open(fileobj=_Capped(plain, BYTES_MAX + tarfile.RECORDSIZE), mode="r|") as archive:
+            _read(_of_archive(archive), contents)
     except _DAMAGE as failure:
-        if not contents.objects and not contents.events and not metas:
+        if not contents.objects and not contents.events and not contents.metas:
             raise UsageError(
-                f"{name} is no bundle", why=f"it is no compressed archive: {failure}", next="fairlead snapshot -o FILE"
+                f"{name} is no bundle",
+                why=f"it is no archive of gzip or tar: {failure}",
+                next="fairlead snapshot -o FILE",
             ) from None
-        contents.unread.append(Unread(what="the rest of the bundle", why=f"it is damaged: {failure}"))
+        why = str(failure) if str(failure) == _too_large() else f"it is damaged: {failure}"
+        contents.unread.append(Unread(what="the rest of the bundle", why=why))
+
+
+def _snapshot(contents: _Contents, name: str) -> Snapshot:
     if not contents.objects and not contents.events:
         raise UsageError(
             f"there is nothing in the bundle {name}",
             why="it has neither objects/KIND.json with a list of objects nor events.json",
-            next="fairlead snapshot -o FILE; docs/snapshots.md has the layout",
+            next="fairlead snapshot -o FILE; docs/why.md has the layout",
         )
-    meta = metas[0] if metas else Meta()
+    meta = contents.metas[0] if contents.metas else Meta()
     if meta.version > VERSION:
         contents.unread.append(
             Unread(what="what is new in its layout", why=f"it has version {meta.version}, and {VERSION} is known here")
@@ -110,27 +152,44 @@ def _read(stream: BinaryIO, name: str) -> Snapshot:
     return Snapshot(meta, contents.objects, contents.events, contents.logs)
 
 
-def _members(archive: tarfile.TarFile, unread: list[Unread]) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Yield the files that are read, within the limits."""
-    left = BYTES_MAX
-    for count, member in enumerate(archive):
+def _of_archive(archive: tarfile.TarFile) -> Iterator[_Member]:
+    for member in archive:
         path = PurePosixPath(*(each for each in PurePosixPath(member.name).parts if each != "."))
+        is_plain = member.isreg() and not path.is_absolute() and ".." not in path.parts
+        yield _Member(path, member.size, lambda of=member, ok=is_plain: archive.extractfile(of) if ok else None)  # type: ignore[misc]
+
+
+def _of_folder(folder: Path) -> Iterator[_Member]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_symlink() or file.is_file():
+            path, is_plain = PurePosixPath(file.relative_to(folder).as_posix()), not file.is_symlink()
+            yield _Member(path, file.lstat().st_size, lambda of=file, ok=is_plain: of.open("rb") if ok else None)  # type: ignore[misc]
+
+
+def _read(members: Iterator[_Member], contents: _Contents) -> None:
+    """Read what is read of these, within the limits."""
+    left, values_left, unread = BYTES_MAX, VALUES_MAX, contents.unread
+    for count, member in enumerate(members):
         if count >= MEMBERS_MAX or left <= 0:
-            unread.append(Unread(what="the rest of the bundle", why=f"it is too large: {BYTES_MAX >> 20} MiB are read"))
+            unread.append(Unread(what="the rest of the bundle", why=_too_large()))
             return
-        if not member.isreg() or path.is_absolute() or ".." in path.parts:
-            unread.append(Unread(what=str(path)[:200], why="it is no plain file of a bundle"))
-            continue
-        is_log = path.parts[:1] == ("logs",)
-        if member.size > MEMBER_BYTES_MAX and not is_log:
-            unread.append(Unread(what=str(path)[:200], why=f"it has {member.size >> 20} MiB"))
-            left -= member.size
-            continue
-        source = archive.extractfile(member)
-        assert source is not None
-        content = _end_of(source) if is_log else source.read()
         left -= member.size
-        yield path, content
+        what, is_log = str(member.path)[:200], member.path.parts[:1] == ("logs",)
+        source = member.open()
+        if source is None:
+            unread.append(Unread(what=what, why="it is no plain file of a bundle"))
+            continue
+        with source:
+            if not is_log and member.size > MEMBER_BYTES_MAX:
+                unread.append(Unread(what=what, why=f"it has {member.size >> 20} MiB"))
+                continue
+            content = _end_of(source) if is_log else source.read()
+        if not is_log:
+            values_left -= sum(map(content.count, (b",", b"{", b"[")))
+            if values_left < 0:
+                unread.append(Unread(what=what, why=f"with it there are more than {VALUES_MAX} values"))
+                continue
+        _take(member.path, content, contents)
 
 
 def _end_of(source: Any) -> bytes:
@@ -141,15 +200,15 @@ def _end_of(source: Any) -> bytes:
     return end
 
 
-def _take(path: PurePosixPath, content: bytes, metas: list[Meta], contents: _Contents) -> None:
+def _take(path: PurePosixPath, content: bytes, contents: _Contents) -> None:
     try:
         if path == _META:
-            metas.append(msgspec.json.decode(content, type=Meta))
+            contents.metas.append(msgspec.json.decode(content, type=Meta))
         elif path == _EVENTS:
             contents.events.extend(_items(content))
-        elif path.parts[0] == "objects" and path.suffix == ".json":
+        elif path.parts[:1] == ("objects",) and path.suffix == ".json":
             contents.objects.extend(_items(content))
-        elif path.parts[0] == "logs" and path.suffix == ".log" and len(path.parts) == 3:
+        elif path.parts[:1] == ("logs",) and path.suffix == ".log" and len(path.parts) == 3:
             container = path.stem.removesuffix(_PREVIOUS)
             name = LogName(path.parts[1], container, path.stem.endswith(_PREVIOUS))
             contents.logs[name] = content.decode("utf-8", "replace")

@@ -124,6 +124,8 @@ class Snapshot:
             if thing is not None:
                 self.things.setdefault(thing.ref, thing)
         self.events = tuple(events)
+        self.worked_out: dict[object, object] = {}
+        """What whoever reads it has found out, and would have to again for each of many objects."""
 
     def of_kind(self, kind: str, namespace: str | None = None) -> tuple[Thing, ...]:
         """Return the objects of a kind, in a namespace or in all."""
@@ -208,6 +210,12 @@ def time_of(event: Part) -> str:
     """Return when an event was last seen, as the cluster writes it."""
     paths = ("lastTimestamp", "series.lastObservedTime", "eventTime", "deprecatedLastTimestamp", "firstTimestamp")
     return next(filter(None, map(event.text, paths)), event.text("metadata.creationTimestamp"))
+
+
+def begun_of(event: Part) -> str:
+    """Return when an event was first seen, as the cluster writes it."""
+    paths = ("firstTimestamp", "deprecatedFirstTimestamp", "eventTime", "metadata.creationTimestamp")
+    return next(filter(None, map(event.text, paths)), time_of(event))
 
 
 def walk(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Rule
-from fairlead.insight.rules import creating, ending, placing, queueing, starting, steps, working
+from fairlead.insight.rules import creating, ending, killing, placing, queueing, saying, starting, steps, working
 
 RULES: tuple[Rule, ...] = (
-    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *ending.RULES, *steps.RULES,
+    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *killing.RULES, *saying.RULES, *ending.RULES,
+    *steps.RULES,
     *working.RULES,
 )  # fmt: skip
 """Every rule."""

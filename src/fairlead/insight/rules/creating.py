@@ -6,7 +6,8 @@ Controllers say it in events of what they work on; a ReplicaSet and a few others
 from __future__ import annotations
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import Sign, event, has, rule, says
+from fairlead.insight.seeing import Sign
+from fairlead.insight.signs import event, has, logs, rule, says, step
 
 _DOCS = "https://kubernetes.io/docs"
 
@@ -14,10 +15,14 @@ _DOCS = "https://kubernetes.io/docs"
 def _refused(message: str) -> tuple[Sign, ...]:
     """What an API server's refusal shows itself in: whoever wanted to create something repeats its words."""
     return (
-        event("FailedCreate.*|FailedValidation|.*Failed.*|Error.*|Warning", message),
+        event(".*(Fail|Error|Denied|Invalid|Reject|Warning|Create).*", message),
         has("ReplicaFailure", "True", "", message),
         has("Failed", "True", "", message),
+        has("Ready", "False", "", message),
+        has("Succeeded", "False", "", message),
         says("status.message", message),
+        step(message),
+        logs(message),
     )
 
 
@@ -62,9 +67,45 @@ RULES = (
         kinds=(),
     ),
     rule(
+        "policy-denied",
+        Layer.POLICY,
+        *_refused(r"ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']+' denied request: (?P<why>.*)"),
+        message="the policy {policy} refuses it: {why}",
+        remedy="change what it names, or ask who made it: kubectl get validatingadmissionpolicy {policy} -o yaml",
+        source=f"{_DOCS}/reference/access-authn-authz/validating-admission-policy/",
+        kinds=(),
+    ),
+    rule(
+        "priority-class-missing",
+        Layer.STRUCTURE,
+        *_refused(r"no PriorityClass with name (?P<what>\S+) was found"),
+        message="the PriorityClass {what} is not there",
+        remedy="name one of these: kubectl get priorityclasses; or have {what} created",
+        source=f"{_DOCS}/concepts/scheduling-eviction/pod-priority-preemption/",
+        kinds=(),
+    ),
+    rule(
+        "runtime-class-missing",
+        Layer.STRUCTURE,
+        *_refused(r"RuntimeClass \"?(?P<what>[^\" ]+)\"? not found"),
+        message="the RuntimeClass {what} is not there",
+        remedy="name one of these: kubectl get runtimeclasses; or have {what} created",
+        source=f"{_DOCS}/concepts/containers/runtime-class/",
+        kinds=(),
+    ),
+    rule(
+        "namespace-terminating",
+        Layer.STRUCTURE,
+        *_refused(r"in namespace (?P<what>\S+) because it is being terminated"),
+        message="the namespace {what} is being deleted, and takes nothing new",
+        remedy="use another namespace, or wait until it is gone and create it anew",
+        source=f"{_DOCS}/tasks/administer-cluster/namespaces/",
+        kinds=(),
+    ),
+    rule(
         "webhook-unreachable",
         Layer.POLICY,
-        *_refused(r"failed calling webhook \"(?P<webhook>[^\"]+)\": (?P<why>.*)"),
+        *_refused(r"fail(ed|ing) calling webhook \"(?P<webhook>[^\"]+)\": (?P<why>.*)"),
         message="the webhook {webhook} does not answer: {why}",
         remedy="look at the pods of the webhook's component: kubectl get validatingwebhookconfigurations,"
         "mutatingwebhookconfigurations names its Service",
@@ -111,9 +152,27 @@ RULES = (
         kinds=(),
     ),
     rule(
+        "object-invalid",
+        Layer.STRUCTURE,
+        *_refused(
+            r"(?P<what>[\w.]+ \"[^\"]+\") is invalid: (?P<why>.*)|"
+            r"(?P<field>\S+): (Invalid value|Required value|Forbidden|Unsupported value): .*"
+        ),
+        message="the API server does not take it: {said}",
+        remedy="correct the field that it names; a LimitRange or a webhook may have set it",
+        source=f"{_DOCS}/reference/using-api/api-concepts/",
+        kinds=(),
+        confidence=0.9,
+    ),
+    rule(
         "object-too-large",
         Layer.STRUCTURE,
-        *_refused(r"request is too large|Request entity too large|etcdserver: request is too large"),
+        *_refused(
+            r"request is too large|Request entity too large|etcdserver: request is too large|"
+            r"trying to send message larger than max|"
+            r"Too long: (must have|may not be) (at most|more than) \d+ (bytes|characters)|"
+            r"workflow is longer than maximum allowed size|offload.*node status"
+        ),
         message="an object became too large for the API server: {said}",
         remedy="split it: fewer nodes of one workflow, smaller parameters, values in the store",
         source="https://etcd.io/docs/latest/dev-guide/limit/",

@@ -1,178 +1,45 @@
-"""Pods that ran: what ended them from outside, how their containers ended, and what they said last."""
+"""Containers that ended badly, and said nothing that is known, or are not ready: by their exit codes and probes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import ended, event, fails, has, logs, rule
-from fairlead.snapshots.snapshot import MAINS
+from fairlead.insight.seeing import Seen, Sign
+from fairlead.insight.signs import ended, event, rule
+from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
 
 _DOCS = "https://kubernetes.io/docs"
-_DISRUPTIONS = f"{_DOCS}/concepts/workloads/pods/disruptions/"
-_TARGET = "DisruptionTarget"
+_PROBES = f"{_DOCS}/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
+
+
+def _done_again(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a container that waits to be started again although it ended well."""
+    for each in pod.containers:
+        last = each.part("lastState.terminated")
+        if each.text("state.waiting.reason") == "CrashLoopBackOff" and last.number("exitCode") == 0:
+            evidence = (*each.cite("state.waiting.reason", "restartCount"), *last.cite("reason", "finishedAt"))
+            yield Seen(
+                evidence, {"container": each.text("name")}, last.text("finishedAt"), each.text("name"), each.path
+            )
+
+
+def _held_by_sidecar(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod of a job some of whose containers have ended well while others go on."""
+    mains = list(pod.each(MAINS))
+    done = [each for each in mains if each.number("state.terminated.exitCode") == 0]
+    on = [each for each in mains if each.part("state.running").value is not None]
+    of_job = any(each.text("kind") in ("Job", "Workflow", "TaskRun") for each in pod.each("metadata.ownerReferences"))
+    if done and on and of_job and len(done) + len(on) == len(mains):
+        names = {"done": done[0].text("name"), "said": on[0].text("name")}
+        evidence = (
+            *done[0].cite("name", "state.terminated.finishedAt"),
+            *on[0].cite("name", "state.running.startedAt"),
+        )
+        yield Seen(evidence, names, done[0].text("state.terminated.finishedAt"), on[0].text("name"))
+
 
 RULES = (
-    # Ended from outside --------------------------------------------------------------------------
-    rule(
-        "preempted-by-priority",
-        Layer.RUN,
-        has(_TARGET, "True", "PreemptionByScheduler"),
-        event("Preempted"),
-        message="a pod with a higher priority took its place: {said}",
-        remedy="let it be retried from its checkpoint, or give it a higher priority class",
-        source=_DISRUPTIONS,
-    ),
-    rule(
-        "quota-taken-back",
-        Layer.QUOTA,
-        has("TerminationTarget", "True", "WorkloadEvicted.*"),
-        message="its queue took the quota back: {said}",
-        remedy="let it be retried from its checkpoint; the queue's reclaim and priority rules say who may",
-        source="https://kueue.sigs.k8s.io/docs/concepts/preemption/",
-    ),
-    rule(
-        "node-lacks-disk",
-        Layer.RUN,
-        fails("Evicted", r"ephemeral[- ](local )?storage|disk|imagefs|nodefs|inodes"),
-        message="it was evicted for what it wrote to the node's disk: {said}",
-        remedy="raise resources.limits.ephemeral-storage, or write to a volume",
-        source=f"{_DOCS}/concepts/storage/ephemeral-storage/",
-    ),
-    rule(
-        "volume-too-large",
-        Layer.RUN,
-        fails("Evicted", r"emptyDir volume .* exceeds"),
-        message="it was evicted: {said}",
-        remedy="raise the sizeLimit of the emptyDir, or write less to it",
-        source=f"{_DOCS}/concepts/storage/volumes/#emptydir",
-    ),
-    rule(
-        "node-lacks-memory",
-        Layer.RUN,
-        fails("Evicted", r"low on resource: memory|memory"),
-        message="the node had too little memory, and it was among those that used more than they had asked for: {said}",
-        remedy="ask for the memory that it uses: requests equal to limits",
-        source=f"{_DOCS}/concepts/scheduling-eviction/node-pressure-eviction/",
-    ),
-    rule(
-        "node-lost",
-        Layer.RUN,
-        has(_TARGET, "True", "DeletionByTaintManager"),
-        fails("NodeLost|NodeShutdown|Terminated"),
-        event("TaintManagerEviction"),
-        message="its node went away or was tainted: {said}",
-        remedy="let it be retried elsewhere: kubectl get nodes shows what became of the node",
-        source=_DISRUPTIONS,
-    ),
-    rule(
-        "evicted-by-request",
-        Layer.RUN,
-        has(_TARGET, "True", "EvictionByEvictionAPI"),
-        message="somebody had it evicted, as a drain of its node does: {said}",
-        remedy="let it be retried from its checkpoint; a PodDisruptionBudget holds drains back",
-        source=_DISRUPTIONS,
-    ),
-    rule(
-        "evicted-by-node",
-        Layer.RUN,
-        has(_TARGET, "True", "TerminationByKubelet"),
-        fails("Evicted"),
-        message="the node evicted it: {said}",
-        remedy="let it be retried elsewhere; kubectl describe node shows the pressure",
-        source=f"{_DOCS}/concepts/scheduling-eviction/node-pressure-eviction/",
-    ),
-    rule(
-        "removed-with-its-node",
-        Layer.RUN,
-        has(_TARGET, "True", "DeletionByPodGC"),
-        message="it was removed since its node is no more: {said}",
-        remedy="let it be retried elsewhere",
-        source=_DISRUPTIONS,
-    ),
-    rule(
-        "deadline-of-pod",
-        Layer.RUN,
-        fails("DeadlineExceeded"),
-        message="it ran longer than activeDeadlineSeconds allows: {said}",
-        remedy="raise the step's timeout, or have it do less",
-        source=f"{_DOCS}/concepts/workloads/controllers/job/#job-termination-and-cleanup",
-    ),
-    # How containers ended ------------------------------------------------------------------------
-    rule(
-        "out-of-memory",
-        Layer.RUN,
-        ended("OOMKilled", lists=(MAINS,)),
-        message="container {container} used more memory than its limit",
-        remedy="raise the memory of the step, or lower what it holds at once: batch size, workers of loaders",
-        source=f"{_DOCS}/tasks/configure-pod-container/assign-memory-resource/",
-    ),
-    # What it said last ---------------------------------------------------------------------------
-    rule(
-        "gpu-out-of-memory",
-        Layer.CODE,
-        logs(r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED.*(GPU|memory)"),
-        message="the GPU's memory was not enough: {said}",
-        remedy="lower the batch size or the precision, accumulate gradients, or ask for a card with more memory",
-        source="https://docs.pytorch.org/docs/stable/notes/cuda.html",
-    ),
-    rule(
-        "driver-too-old",
-        Layer.RUN,
-        logs(r"CUDA driver version is insufficient|no kernel image is available|forward compatibility was attempted"),
-        message="the image's CUDA does not go with the node's driver or card: {said}",
-        remedy="take an image for the driver's CUDA version, or nodes with a newer driver",
-        source="https://docs.nvidia.com/deploy/cuda-compatibility/",
-    ),
-    rule(
-        "shared-memory-too-small",
-        Layer.RUN,
-        logs(r"bus error.*shared memory|insufficient shared memory|No space left on device.*(/dev/shm|torch_)"),
-        ended("", codes=(135,), lists=(MAINS,)),
-        message="/dev/shm is too small for what its processes share: {said}",
-        remedy="give the step shared memory: @step(shm=...), an emptyDir of medium Memory at /dev/shm",
-        source=f"{_DOCS}/concepts/storage/volumes/#emptydir",
-    ),
-    rule(
-        "name-not-resolved",
-        Layer.RUN,
-        logs(
-            r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed"
-        ),
-        message="a name could not be resolved: {said}",
-        remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
-        source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",
-        confidence=0.8,
-    ),
-    rule(
-        "data-refused",
-        Layer.CODE,
-        logs(r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|403 Forbidden|NoSuchBucket|NoSuchKey"),
-        message="what it wanted to read or write was refused or is not there: {said}",
-        remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
-        source="https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
-        confidence=0.8,
-    ),
-    rule(
-        "rendezvous-failed",
-        Layer.RUN,
-        logs(
-            r"NCCL (timeout|error)|Watchdog caught collective|RendezvousTimeoutError|rendezvous.*time[d ]?-?out|"
-            r"Connection reset by peer|Socket Timeout|Gloo.*(timed? ?out|closed)"
-        ),
-        message="it lost the other ranks, or did not find them: {said}",
-        remedy="look at the rank that ended first; else at NetworkPolicies between the ranks and the ports of NCCL",
-        source="https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html",
-        confidence=0.7,
-        is_consequence=True,
-    ),
-    rule(
-        "exception",
-        Layer.CODE,
-        logs(r"^(?P<type>[\w.]*(Error|Exception|Interrupt|Exit))(: (?P<text>.*))?$"),
-        message="it raised {said}",
-        remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
-        source="https://docs.python.org/3/library/traceback.html",
-        kinds=("Pod",),
-    ),
     rule(
         "segmentation-fault",
         Layer.CODE,
@@ -201,12 +68,29 @@ RULES = (
         confidence=0.6,
     ),
     rule(
-        "probe-failed",
-        Layer.START,
-        event("Unhealthy", r"(?P<probe>Startup|Liveness|Readiness) probe"),
-        message="its {probe} probe fails: {said}",
-        remedy="give it more time (initialDelaySeconds, failureThreshold), or correct the probe",
-        source=f"{_DOCS}/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/",
+        "restarted-though-done",
+        Layer.CODE,
+        Sign("waiting", _done_again),
+        message="container {container} ends well and is started again and again: its pod is one that always restarts",
+        remedy="let it run as a Job, whose pods end, or have its command go on",
+        source=f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/#restart-policy",
+    ),
+    rule(
+        "sidecar-goes-on",
+        Layer.RUN,
+        Sign("placed", _held_by_sidecar),
+        message="container {done} has done its work, and {said} goes on: so the pod does not end",
+        remedy="make {said} an init container with restartPolicy: Always, or have it end with the others",
+        source=f"{_DOCS}/concepts/workloads/pods/sidecar-containers/",
         confidence=0.7,
+    ),
+    rule(
+        "readiness-probe-failed",
+        Layer.START,
+        event("Unhealthy", r"Readiness probe"),
+        message="container {container} does not become ready: {said}",
+        remedy="see why it does not answer, or correct the probe: its port, path, timeoutSeconds",
+        source=_PROBES,
+        confidence=0.8,
     ),
 )

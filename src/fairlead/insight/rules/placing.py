@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
-from fairlead.insight.nodes import allocatable, free, requested
+from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, reach, requested
 from fairlead.snapshots.parts import Evidence
-from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
+from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
 
 _PLACES = frozenset({"unplaced"})
 _DOCS = "https://kubernetes.io/docs/concepts/scheduling-eviction"
@@ -29,8 +29,9 @@ _FILTERS = {
     "ports": re.compile(r"free ports"),
     "pods": re.compile(r"Too many pods"),
     "resources": re.compile(r"^Insufficient (?P<what>\S+)"),
-    "volume": re.compile(r"volume|persistentvolumeclaim"),
-    "claims": re.compile(r"resourceclaim|allocate all claims", re.IGNORECASE),
+    "volume limit": re.compile(r"exceed max volume count"),
+    "volume": re.compile(r"volume|persistentvolumeclaim|free storage|available disk"),
+    "claims": re.compile(r"resource ?claim|allocate all claims|allocate devices", re.IGNORECASE),
     "spread": re.compile(r"topology spread|anti-affinity|pod affinity"),
 }
 """What the filters say, in the order in which the scheduler asks them."""
@@ -88,9 +89,90 @@ def unplaced(pod: Thing, snapshot: Snapshot) -> Unplaced | None:
 def _nearest(pod: Thing, snapshot: Snapshot, filter: str) -> tuple[Unplaced, Refusal] | None:
     """Return what turns a pod away, where the nodes that are nearest to a fit fail at this filter."""
     found = unplaced(pod, snapshot)
-    if found is None or not found.refusals or found.refusals[0].filter != filter:
+    if found is None or not found.refusals:
         return None
-    return found, found.refusals[0]
+    refusal = _decisive(pod, snapshot, found.refusals)
+    return (found, refusal) if refusal.filter == filter else None
+
+
+def _decisive(pod: Thing, snapshot: Snapshot, refused: tuple[Refusal, ...]) -> Refusal:
+    """Return the refusal that is to be mended: that of the nodes that the pod is meant for.
+
+    A node's taints are asked about before its labels. So of nodes that differ in these the order says nothing: it
+    depends on whether any node has the labels that the pod asks for, and, where nodes can't be read, on whether it asks
+    for any and what the taints are.
+    """
+    first = refused[0]
+    others = {each.filter: each for each in refused}
+    if first.filter != "affinity" or not others.keys() & {"taint", "cordon"}:
+        return first
+    other = others.get("taint") or others["cordon"]
+    if snapshot.of_kind("Node"):
+        return other if reach(pod, snapshot).selected else first
+    of_control_plane = re.search(r"node-role\.kubernetes\.io/(control-plane|master)", other.text)
+    return first if of_control_plane or not re.search(r"\{", other.text) else other
+
+
+def _tainted(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, Refusal, list[str]] | None:
+    """Return what turns a pod away, where it is taints; and these, those of most nodes first."""
+    seen = _nearest(pod, snapshot, "taint") or _nearest(pod, snapshot, "cordon")
+    if seen is None:
+        return None
+    named = re.findall(r"taint \{([^}]*)\}", seen[1].text)
+    counted = reach(pod, snapshot).taints if snapshot.of_kind("Node") else {}
+    taints = list(dict(counted.most_common())) if counted else [each.replace(": ", "=", 1) for each in named]  # type: ignore[attr-defined]
+    if not taints and seen[1].filter == "cordon":
+        taints = [UNSCHEDULABLE]
+    return *seen, taints
+
+
+_OF_NODE = re.compile(
+    r"node\.kubernetes\.io/(not-ready|unreachable|network-unavailable|(memory|disk|pid)-pressure)|"
+    r"node\.cloudprovider\.kubernetes\.io/(uninitialized|shutdown)|cilium\.io/agent-not-ready"
+)
+
+
+def _unready(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod whose nodes are not well, as their taints say."""
+    seen = _tainted(pod, snapshot)
+    if seen and (taints := [each for each in seen[2] if _OF_NODE.match(each)]) and _OF_NODE.match(seen[2][0]):
+        yield Found(
+            (*seen[0].evidence, *_of_taints(pod, snapshot)),
+            f"the nodes that it could go to are not well: {', '.join(taints)}",
+            "kubectl describe node shows why: its kubelet, network, memory or disk; or choose other nodes",
+            seen[0].since,
+        )
+
+
+def _cordoned(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod whose nodes are cordoned."""
+    seen = _tainted(pod, snapshot)
+    if seen and seen[2] and seen[2][0].startswith(UNSCHEDULABLE):
+        yield Found(
+            (*seen[0].evidence, *_of_taints(pod, snapshot)),
+            f"the nodes that it could go to are cordoned; {seen[1].nodes} say: {seen[1].text}",
+            "kubectl uncordon NODE once it is well: kubectl get nodes shows which have SchedulingDisabled",
+            seen[0].since,
+        )
+
+
+def _untolerated(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod whose nodes have a taint that it does not tolerate."""
+    if seen := _tainted(pod, snapshot):
+        taints = f": {', '.join(seen[2])}" if seen[2] else ""
+        yield Found(
+            (*seen[0].evidence, *_of_taints(pod, snapshot)),
+            f"{seen[1].nodes} nodes have a taint that it does not tolerate{taints}",
+            "add a toleration for this taint, or choose nodes without it",
+            seen[0].since,
+        )
+
+
+def _of_taints(pod: Thing, snapshot: Snapshot) -> Iterator[Evidence]:
+    """Yield the taints of the first node that a pod is kept from by them."""
+    open_ = reach(pod, snapshot).open
+    tainted = (node for node in reach(pod, snapshot).selected if node not in open_)
+    yield from next(tainted, pod).cite("spec.taints", "spec.unschedulable")
 
 
 def _turned_away(id: str, filter: str, source: str, remedy: str) -> Rule:
@@ -111,7 +193,7 @@ def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     resource = seen[1].text.removeprefix("Insufficient ") if seen else ""
     if not seen or "/" not in resource:  # devices have a domain
         return
-    nodes, asked = snapshot.of_kind("Node"), requested(pod, resource)
+    nodes, asked = reach(pod, snapshot).open, requested(pod, resource)
     left = {node.ref.name: free(node, snapshot, resource) for node in nodes}
     if left and max(left.values()) < asked <= sum(left.values()) and _largest(nodes, resource) >= asked:
         there = ", ".join(f"{name} has {number:f}" for name, number in sorted(left.items()) if number)
@@ -123,18 +205,111 @@ def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
+def _nodes_for(pod: Thing, snapshot: Snapshot) -> tuple[Thing, ...]:
+    """Return the nodes that a pod may go to; those with the labels that it asks for where it may go to none."""
+    found = reach(pod, snapshot)
+    return found.open or found.selected
+
+
+def _lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, Decimal] | None:
+    """Return a pod's resource of which no node that it could go to has as much, how much it asks for, and the most."""
+    seen = _nearest(pod, snapshot, "resources")
+    nodes = _nodes_for(pod, snapshot)
+    if not seen or not nodes:
+        return None
+    named = (each.text.removeprefix("Insufficient ") for each in seen[0].refusals if each.filter == "resources")
+    for resource in named:
+        asked, most = requested(pod, resource), _largest(nodes, resource)
+        if asked > most:
+            return seen[0], resource, asked, most
+    return None
+
+
+def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod that asks for slices of cards as no card is cut, while others are free."""
+    found = _lacking(pod, snapshot)
+    if not found or not found[1].startswith(_MIG) or found[3]:
+        return
+    nodes = _nodes_for(pod, snapshot)
+    cards = {name for node in nodes for name in node.mapping("status.allocatable") if name.startswith((_MIG, _CARD))}
+    left = {name: sum((free(node, snapshot, name) for node in nodes), Decimal(0)) for name in cards}
+    there = ", ".join(f"{count:f} {name}" for name, count in sorted(left.items()) if count > 0)
+    if there:
+        yield Found(
+            (*found[0].evidence, *nodes[0].cite("status.allocatable")),
+            f"it asks for {found[2]:f} {found[1]}, and no card is cut so; free are {there}",
+            f"ask for one of these, or have cards cut anew for {found[1]}: the label nvidia.com/mig.config of a node",
+            found[0].since,
+        )
+
+
+def _unoffered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod that asks for devices that no node has."""
+    found = _lacking(pod, snapshot)
+    if found and not found[3] and "/" in found[1]:
+        yield Found(
+            found[0].evidence,
+            f"it asks for {found[2]:f} {found[1]}, and no node that it could go to offers any",
+            "see that the device plugin of it runs on the nodes, and that the name is right: kubectl describe nodes",
+            found[0].since,
+        )
+
+
+def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod for whose devices there would be room if all of a node's were well."""
+    found = _lacking(pod, snapshot)
+    if not found or "/" not in found[1]:
+        return
+    for node in _nodes_for(pod, snapshot):
+        whole = amount(node.mapping("status.capacity").get(found[1], 0))
+        if whole >= found[2] and whole > allocatable(node, found[1]):
+            yield Found(
+                (*found[0].evidence, *node.cite("status.capacity", "status.allocatable")),
+                f"node {node.ref.name} has {whole:f} {found[1]}, and {allocatable(node, found[1]):f} of them are well",
+                f"kubectl describe node {node.ref.name}; its device plugin's log says what is wrong with the others",
+                found[0].since,
+            )
+            return
+
+
 def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for more than any node has."""
-    seen, nodes = _nearest(pod, snapshot, "resources"), snapshot.of_kind("Node")
-    resource = seen[1].text.removeprefix("Insufficient ") if seen else ""
-    asked, most = requested(pod, resource), _largest(nodes, resource)
-    if seen and nodes and asked > most:
+    if found := _lacking(pod, snapshot):
+        _, resource, asked, most = found
         yield Found(
-            seen[0].evidence,
+            found[0].evidence,
             f"it asks for {asked:f} {resource}, and no node has more than {most:f}: it will never fit",
             f"ask for at most {most:f} {resource}, or add a node that has {asked:f}",
-            seen[0].since,
+            found[0].since,
         )
+
+
+def _no_growth(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod for which there is no room, and for which the autoscaler adds no node."""
+    seen = _nearest(pod, snapshot, "resources") or _nearest(pod, snapshot, "pods")
+    for each in reversed(snapshot.events_of(pod)) if seen else ():
+        if (
+            each.text("reason") in ("NotTriggerScaleUp", "FailedScaleUp", "FailedScheduling", "Nominated")
+            and (said := _AT_LIMIT.search(message_of(each)))
+        ):  # fmt: skip
+            yield Found(
+                (*each.cite("message", "note", "reason"), *seen[0].evidence),  # type: ignore[index]
+                f"there is no room for it, and no node is added: {said.group()}",
+                "raise the most nodes of the group or the pool, ask the cloud for more quota, or choose other machines",
+                seen[0].since,  # type: ignore[index]
+                explains=" ".join(seen[0].evidence[0][:2]),  # type: ignore[index]
+            )
+            return
+
+
+_MIG, _CARD = "nvidia.com/mig-", "nvidia.com/gpu"
+_AT_LIMIT = re.compile(
+    r"max node group size reached|max cluster (cpu|memory|\S+) limit reached|max (total )?nodes.*reached|"
+    r"in backoff after failed scale-up|exceeds? limits? for (node)?pool|limits exceeded|"
+    r"all available instance types exceed|"
+    r"out of (resources|capacity|stock)|insufficient ?capacity|quota.?exceeded|stockout",
+    re.IGNORECASE,
+)
 
 
 def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -170,42 +345,85 @@ def _unmatched(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     yield Found(evidence, f"no node has the labels that it asks for{told}", remedy, seen[0].since)
 
 
-def _claimless(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-    """Yield a pod whose claim of a volume is not there, not bound, or bound elsewhere."""
-    found = unplaced(pod, snapshot)
-    if found is None:
-        return
-    for words, message, remedy in _VOLUMES:
-        if said := re.search(words, found.message):
-            claim = next((each.text("persistentVolumeClaim.claimName") for each in pod.each("spec.volumes")
-                          if each.text("persistentVolumeClaim.claimName")), "")  # fmt: skip
-            name = said.groupdict().get("claim") or claim
-            yield Found(found.evidence, message.format(claim=name), remedy.format(claim=name), found.since)
+def _claimed(words: str, message: str, remedy: str, *of_claim: str) -> Finder:
+    """Make the finder of a pod whose claim of a volume is not there, not bound, or bound elsewhere.
+
+    Args:
+        words: What the scheduler says.
+        message: What is the matter, with ``{claim}`` and ``{said}``.
+        remedy: What to do about it.
+        of_claim: The reason and the words of an event of the claim, without which the rule does not hold.
+    """
+
+    def find(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+        found = unplaced(pod, snapshot)
+        said = re.search(words, found.message) if found else None
+        if found is None or said is None:
             return
+        names = [said.groupdict().get("claim") or ""]
+        names += [each.text("persistentVolumeClaim.claimName") for each in pod.each("spec.volumes")]
+        claims = [each for name in names if (each := snapshot.find("PersistentVolumeClaim", name, pod.ref.namespace))]
+        claims = [each for each in claims if each.text("status.phase") != "Bound"] or claims
+        evidence, told = found.evidence, ""
+        if of_claim:
+            heard = [
+                (claim, each)
+                for claim in claims
+                for each in snapshot.events_of(claim)
+                if re.fullmatch(of_claim[0], each.text("reason")) and re.search(of_claim[1], message_of(each))
+            ]
+            if not heard:
+                return
+            claims, told = [heard[-1][0]], message_of(heard[-1][1])
+            evidence = (*heard[-1][1].cite("message", "note", "reason"), *evidence)
+        name = claims[0].ref.name if claims else next(filter(None, names), "")
+        values = {"claim": name, "said": told, "namespace": pod.ref.namespace}
+        more = claims[0].cite("status.phase", "spec.storageClassName") if claims else ()
+        told_by = " ".join(found.evidence[0][:2])
+        yield Found(
+            (*evidence, *more), message.format(**values), remedy.format(**values), found.since, explains=told_by
+        )
+
+    return find
 
 
-_VOLUMES = (
-    (
-        r'persistentvolumeclaim "(?P<claim>[^"]+)" not found',
-        "it mounts the claim {claim}, which is not there",
-        "create the claim {claim}, or name another: kubectl get pvc",
-    ),
-    (
-        r"unbound immediate PersistentVolumeClaims|unbound .*claims",
-        "its claim {claim} has no volume yet",
-        "kubectl describe pvc {claim}: its storage class must be there, and its provisioner must run",
-    ),
-    (
-        r"volume node affinity conflict",
-        "the volume of its claim {claim} is in another zone than the nodes that would take it",
-        "choose nodes of the volume's zone, or a storage class that waits for the first consumer",
-    ),
-    (
-        r"didn't find available persistent volumes",
-        "there is no volume for its claim {claim}",
-        "create a volume that fits the claim {claim}, or a storage class with a provisioner",
-    ),
-)
+_UNBOUND = r"unbound immediate PersistentVolumeClaims|unbound .*[Cc]laims|didn't find available persistent volumes"
+_MISSING_CLASS = r'storageclass(es)?\S* "[^"]*" not found'
+
+
+def _claim_missing(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod whose claim of devices, or its class, is not there."""
+    for each in snapshot.events_of(pod):
+        if each.text("reason") == "FailedResourceClaimCreation":
+            remedy = "create the template that it names: kubectl get resourceclaimtemplates"
+            yield Found(each.cite("message", "note", "reason"), message_of(each), remedy, begun_of(each))
+            return
+    claims = [each.text("resourceClaimName") for each in pod.each("spec.resourceClaims")]
+    absent = [each for each in claims if each and not snapshot.find("ResourceClaim", each, pod.ref.namespace)]
+    if absent and not pod.conditions and "resourceclaims" not in {each.what for each in snapshot.meta.unread}:
+        yield Found(
+            pod.cite("spec.resourceClaims"),
+            f"it names the ResourceClaim {absent[0]}, which is not there",
+            f"create it, or name another: kubectl get resourceclaims -n {pod.ref.namespace}",
+            pod.text("metadata.creationTimestamp"),
+        )
+        return
+    found = unplaced(pod, snapshot)
+    said = found and re.search(
+        r'resourceclaim "(?P<a>[^"]+)" not found|(waiting for|pod has) .*resource ?claim.*(created|not found|missing)|'
+        r"device ?class \"?(?P<b>[^\" ]+)\"? (does not exist|not found)|"
+        r'resourceclaimtemplate\S* "(?P<c>[^"]+)" not found|deleted resource ?claim|'
+        r"resourceclaim .* not (found|created)",
+        found.message,
+        re.IGNORECASE,
+    )
+    if found and said:
+        yield Found(
+            found.evidence,
+            f"what it needs to be given devices is not there: {said.group()}",
+            "create it: kubectl get resourceclaims,resourceclaimtemplates,deviceclasses shows what there is",
+            found.since,
+        )
 
 
 def _gated(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -246,20 +464,79 @@ def _rule(id: str, layer: Layer, find: Finder, source: str, sure: float = 1.0) -
     return Rule(id, layer, ("Pod",), _PLACES, find, f"https://kubernetes.io/docs/concepts/{source}", sure)
 
 
+_TOGETHER = re.compile(
+    r"(gang|pod ?group|PodGroup|coscheduling|enough sibling pods|minAvailable|minMember|Pending, \d+ minAvailable)",
+    re.IGNORECASE,
+)
+
+
+def _ungrouped(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod that is held back since not all of its gang can be placed."""
+    found = unplaced(pod, snapshot)
+    if found is not None and not found.refusals and _TOGETHER.search(found.message):
+        yield Found(
+            found.evidence,
+            f"it waits until all of its gang can be placed: {found.message}",
+            "look at those of its gang that have no node, and at the least number that the PodGroup asks for",
+            found.since,
+        )
+
+
+def _nodeless(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod of a cluster without any node."""
+    found = unplaced(pod, snapshot)
+    if found is not None and re.search(r"no nodes available|^0/0 nodes", found.message):
+        yield Found(found.evidence, "the cluster has no nodes", "add nodes, or see why none has joined", found.since)
+
+
 RULES = (
-    _rule("volume-claim-unready", Layer.VOLUME, _claimless, "storage/persistent-volumes/"),
-    _rule("gpus-scattered", Layer.PLACEMENT, _scattered, "scheduling-eviction/resource-bin-packing/"),
+    _rule("no-nodes", Layer.PLACEMENT, _nodeless, "architecture/nodes/"),
+    _rule("volume-claim-missing", Layer.VOLUME, _claimed(
+        r'persistentvolumeclaim "(?P<claim>[^"]+)" not found', "it mounts the claim {claim}, which is not there",
+        "create the claim {claim}, or name another: kubectl get pvc -n {namespace}"), "storage/persistent-volumes/"),
+    _rule("storage-class-missing", Layer.VOLUME, _claimed(
+        ".", "the storage class of its claim {claim} is not there: {said}",
+        "kubectl get storageclass; a claim of one of these, since the class of {claim} can't be changed",
+        "ProvisioningFailed", _MISSING_CLASS), "storage/storage-classes/"),
+    _rule("provisioning-failed", Layer.VOLUME, _claimed(
+        ".", "no volume could be made for its claim {claim}: {said}",
+        "mend what the provisioner says: kubectl describe pvc {claim} -n {namespace}", "ProvisioningFailed", "."),
+        "storage/dynamic-provisioning/"),
+    _rule("volume-in-use", Layer.VOLUME, _claimed(
+        r"ReadWriteOncePod access mode already in-use", "another pod has its claim {claim}, which one pod can have",
+        "wait until the other pod is gone, or take a claim with another access mode"), "storage/persistent-volumes/"),
+    _rule("provisioner-missing", Layer.VOLUME, _claimed(
+        _UNBOUND, "nobody makes the volume of its claim {claim}: {said}",
+        "see that the provisioner that it names runs, or take another class: kubectl get storageclass,csidrivers",
+        "ExternalProvisioning", "."), "storage/dynamic-provisioning/", 0.8),
+    _rule("volume-none-fits", Layer.VOLUME, _claimed(
+        r"didn't find available persistent volumes", "there is no volume for its claim {claim}",
+        "create a volume that fits the claim {claim}, or a storage class with a provisioner"),
+        "storage/persistent-volumes/"),
+    _rule("volume-claim-unbound", Layer.VOLUME, _claimed(
+        _UNBOUND, "its claim {claim} has no volume yet",
+        "kubectl describe pvc {claim} -n {namespace}: its storage class must be there, and its provisioner must run"),
+        "storage/persistent-volumes/"),
+    _rule("volume-in-other-zone", Layer.VOLUME, _claimed(
+        r"volume node affinity conflict|no available volume zone|didn't match PersistentVolume's node affinity",
+        "the volume of its claim {claim} is in another zone, or on another node, than the nodes that would take it",
+        "choose nodes of the volume's zone, or a storage class that waits for the first consumer"),
+        "storage/storage-classes/"),
+    _rule("volume-lost", Layer.VOLUME, _claimed(
+        r"bound to non-existent (pv|persistentvolume)", "the volume of its claim {claim} is no more",
+        "restore the volume, or make the claim {claim} anew"), "storage/persistent-volumes/"),
+    _rule("device-claim-missing", Layer.PLACEMENT, _claim_missing, "scheduling-eviction/dynamic-resource-allocation/"),
+    _rule("autoscaler-at-limit", Layer.PLACEMENT, _no_growth, "cluster-administration/node-autoscaling/"),
+    _rule("mig-profile-absent", Layer.PLACEMENT, _other_profile, "configuration/manage-resources-containers/"),
+    _rule("resource-not-offered", Layer.PLACEMENT, _unoffered, "extend-kubernetes/compute-storage-net/device-plugins/"),
+    _rule("devices-unwell", Layer.PLACEMENT, _unwell, "extend-kubernetes/compute-storage-net/device-plugins/"),
     _rule("more-than-any-node", Layer.PLACEMENT, _never, "configuration/manage-resources-containers/"),
-    _rule("insufficient-resources", Layer.PLACEMENT, _now, "configuration/manage-resources-containers/"),
+    _rule("gpus-scattered", Layer.PLACEMENT, _scattered, "scheduling-eviction/resource-bin-packing/"),
+    _rule("insufficient-resources", Layer.PLACEMENT, _now, "configuration/manage-resources-containers/", 0.9),
     _rule("node-labels-unmatched", Layer.PLACEMENT, _unmatched, "scheduling-eviction/assign-pod-node/"),
-    _turned_away(
-        "untolerated-taint", "taint", "taint-and-toleration/",
-        "add a toleration for this taint, or choose nodes without it",
-    ),
-    _turned_away(
-        "node-cordoned", "cordon", "taint-and-toleration/",
-        "kubectl uncordon NODE once it is well: kubectl get nodes shows which have SchedulingDisabled",
-    ),
+    _rule("node-not-ready", Layer.PLACEMENT, _unready, "scheduling-eviction/taint-and-toleration/"),
+    _rule("node-cordoned", Layer.PLACEMENT, _cordoned, "scheduling-eviction/taint-and-toleration/"),
+    _rule("untolerated-taint", Layer.PLACEMENT, _untolerated, "scheduling-eviction/taint-and-toleration/"),
     _turned_away(
         "host-port-taken", "ports", "kube-scheduler/",
         "drop hostPort, or choose another: one pod of a node can have it",
@@ -269,6 +546,10 @@ RULES = (
         "wait until other pods have ended, or raise maxPods of the nodes' kubelets",
     ),
     _turned_away(
+        "too-many-volumes", "volume limit", "kube-scheduler/",
+        "use fewer volumes on a node, or more nodes: kubectl get csinodes -o yaml has the limits",
+    ),
+    _turned_away(
         "spread-unmet", "spread", "topology-spread-constraints/",
         "relax it: whenUnsatisfiable: ScheduleAnyway, or preferredDuringSchedulingIgnoredDuringExecution",
     ),
@@ -276,7 +557,8 @@ RULES = (
         "device-claim-unmet", "claims", "dynamic-resource-allocation/",
         "compare the claim with what there is: kubectl get resourceclaims,deviceclasses,resourceslices",
     ),
+    _rule("gang-incomplete", Layer.PLACEMENT, _ungrouped, "scheduling-eviction/gang-scheduling/", 0.9),
     _rule("scheduling-gated", Layer.QUOTA, _gated, "scheduling-eviction/pod-scheduling-readiness/"),
     _rule("scheduler-missing", Layer.STRUCTURE, _ignored, "scheduling-eviction/kube-scheduler/"),
-    _rule("no-node", Layer.PLACEMENT, _elsewhere, "scheduling-eviction/kube-scheduler/", 0.6),
+    _rule("no-node", Layer.PLACEMENT, _elsewhere, "scheduling-eviction/kube-scheduler/", 0.5),
 )  # fmt: skip

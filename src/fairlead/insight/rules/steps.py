@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import attempt, phase, rule, says
+from fairlead.insight.recorded import attempt, phase
+from fairlead.insight.signs import rule, says
 from fairlead.specs.causes import CAUSES
 
 _STEP, _RUN = ("Step",), ("Run",)

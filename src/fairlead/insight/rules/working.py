@@ -1,13 +1,221 @@
-"""Workloads that failed since something of theirs did: what they say is the answer only where nothing else is."""
+"""Workloads by what they say themselves: that they are suspended, invalid, late, or failed since a part of them did.
+
+What is only a summary of what their pods show is a consequence: the answer where nothing else is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import has, rule, says
+from fairlead.insight.seeing import Seen, Sign
+from fairlead.insight.signs import event, has, rule, says, step
+from fairlead.snapshots.snapshot import Snapshot, Thing
 
 _JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/"
 
+_ARGO = "https://argo-workflows.readthedocs.io/en/latest"
+_SERVING = "https://knative.dev/docs/serving/"
+_QUEUE = "kueue.x-k8s.io/queue-name"
+
+
+def _paused(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a workload that somebody has suspended, and no queue."""
+    fields = (("spec.suspend", True), ("spec.runPolicy.suspend", True), ("spec.paused", True), ("spec.replicas", 0))
+    suspended, paused = thing.condition("Suspended"), next((path for path, on in fields if thing.part(path).value is on
+                                                            or (on == 0 and thing.number(path) == 0)), "")  # fmt: skip
+    is_said = suspended is not None and suspended.text("status") == "True"
+    above = [owner for uid in thing.owners if (owner := snapshot.by_uid(uid))]
+    queued = [each for each in (thing, *above) if each.mapping("metadata.labels").get(_QUEUE)]
+    if not (paused or is_said) or queued or any(each.ref.kind == "Workload" for each in snapshot.below(thing)):
+        return
+    if above and thing.ref.kind == "ReplicaSet":  # of an earlier version
+        return
+    evidence = (*thing.cite(paused or "spec.suspend"), *(suspended.cite("reason", "message") if suspended else ()))
+    said = (
+        f"{paused} is {'0' if paused == 'spec.replicas' else 'true'}" if paused else "its condition Suspended is True"
+    )
+    field, value = (paused or "spec.suspend").removeprefix("spec."), "1" if paused == "spec.replicas" else "false"
+    words = {"kind": thing.ref.kind.lower(), "said": said, "field": field, "value": value}
+    yield Seen(evidence or thing.cite("metadata.name"), words, thing.text("metadata.creationTimestamp"))
+
+
+def _unqueued(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a suspended workload that names a queue, and that no queue knows of."""
+    queue = str(thing.mapping("metadata.labels").get(_QUEUE) or "")
+    is_below = any(snapshot.by_uid(uid) for uid in thing.owners)
+    is_known = "workloads" in _unread(snapshot) or any(each.ref.kind == "Workload" for each in snapshot.below(thing))
+    if queue and thing.part("spec.suspend").value is True and not is_below and not is_known:
+        evidence = thing.cite("spec.suspend", "metadata.labels")
+        yield Seen(evidence, {"queue": queue}, thing.text("metadata.creationTimestamp"))
+
+
+def _unread(snapshot: Snapshot) -> set[str]:
+    return {each.what for each in snapshot.meta.unread}
+
+
+def _waiting_step(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a workflow that waits for somebody to let it go on."""
+    for name, each in workflow.mapping("status.nodes").items():
+        if isinstance(each, dict) and (each.get("type"), each.get("phase")) == ("Suspend", "Running"):
+            part = workflow.part("status.nodes").value[name]
+            words = {"step": str(part.get("displayName") or name)}
+            yield Seen(workflow.cite("status.phase"), words, str(part.get("startedAt") or ""), explains=name)
+
+
 RULES = (
+    rule(
+        "suspended",
+        Layer.POLICY,
+        Sign("paused", _paused),
+        message="it is suspended: {said}",
+        remedy='kubectl patch {kind} {name} -n {namespace} --type merge -p \'{{"spec":{{"{field}":{value}}}}}\'',
+        source=f"{_JOBS}#suspending-a-job",
+        kinds=(
+            "Job",
+            "CronJob",
+            "Workflow",
+            "CronWorkflow",
+            "JobSet",
+            "TrainJob",
+            "RayJob",
+            "Deployment",
+            "StatefulSet",
+            "PyTorchJob",
+            "TFJob",
+            "JAXJob",
+            "MPIJob",
+            "XGBoostJob",
+            "SparkApplication",
+            "ReplicaSet",
+        ),
+    ),
+    rule(
+        "waits-for-approval",
+        Layer.POLICY,
+        Sign("steps", _waiting_step),
+        message="its step {step} waits for somebody to let it go on",
+        remedy="argo resume {name} -n {namespace}",
+        source=f"{_ARGO}/walk-through/suspending/",
+        kinds=("Workflow",),
+    ),
+    rule(
+        "queue-does-not-answer",
+        Layer.STRUCTURE,
+        Sign("paused", _unqueued),
+        message="it waits for the queue {queue}, and no queue has taken notice of it",
+        remedy="see that Kueue runs, and that its configuration names this kind in integrations.frameworks",
+        source="https://kueue.sigs.k8s.io/docs/tasks/troubleshooting/troubleshooting_jobs/",
+        kinds=(),
+        confidence=0.7,
+    ),
+    rule(
+        "workflow-invalid",
+        Layer.STRUCTURE,
+        says(
+            "status.message",
+            r"invalid spec|template (name|reference) '?\S+'? (undefined|not found)|failed to resolve \{\{|"
+            r"(workflowtemplate|clusterworkflowtemplate)\S* \"[^\"]+\" not found|"
+            r"templates\.\S+ .*(is required|invalid|undefined)",
+        ),
+        has(
+            "Succeeded",
+            "False",
+            "(CouldntGet|Invalid|Failed)\\w*(Pipeline|Task|Validation|Parameter|Graph|Reference)\\w*",
+        ),
+        message="its definition can't be run: {said}",
+        remedy="correct what it names: argo lint, or the template that it refers to",
+        source=f"{_ARGO}/cli/argo_lint/",
+        kinds=("Workflow", "CronWorkflow", "PipelineRun", "TaskRun"),
+    ),
+    rule(
+        "step-deadline",
+        Layer.RUN,
+        step(r"exceeded its deadline|Max duration limit exceeded|Deadline exceeded"),
+        says("status.message", r"exceeded its deadline|Max duration limit exceeded|Deadline exceeded"),
+        has("Succeeded", "False", "(PipelineRun|TaskRun)Timeout"),
+        message="it ran longer than its time limit: {said}",
+        remedy="raise activeDeadlineSeconds or timeout, or have it do less",
+        source=f"{_ARGO}/walk-through/timeouts/",
+        kinds=("Workflow", "PipelineRun", "TaskRun"),
+    ),
+    rule(
+        "workflows-too-many",
+        Layer.QUOTA,
+        says("status.message", r"too many workflows are already running|parallelism limit"),
+        step(r"Max parallelism reached"),
+        message="the controller lets no more workflows run at once: {said}",
+        remedy="wait for others, or raise parallelism in the controller's configuration",
+        source=f"{_ARGO}/parallelism/",
+        kinds=("Workflow",),
+    ),
+    rule(
+        "waits-for-lock",
+        Layer.QUOTA,
+        says("status.message", r"Waiting for (?P<lock>\S+) lock"),
+        step(r"Waiting for (?P<lock>\S+) lock"),
+        message="another workflow has the lock {lock}: {said}",
+        remedy="wait for it, or raise the limit of this semaphore",
+        source=f"{_ARGO}/synchronization/",
+        kinds=("Workflow",),
+    ),
+    rule(
+        "schedule-missed",
+        Layer.RUN,
+        event("MissSchedule|TooManyMissedTimes|FailedNeedsStart"),
+        message="it was not started when it was due: {said}",
+        remedy="raise startingDeadlineSeconds, and see that the controllers were up then",
+        source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/",
+        kinds=("CronJob",),
+    ),
+    rule(
+        "earlier-run-goes-on",
+        Layer.RUN,
+        event("JobAlreadyActive"),
+        message="its last run goes on, and two at once are forbidden",
+        remedy="wait for it, end it, or set concurrencyPolicy to Replace or Allow",
+        source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/",
+        kinds=("CronJob",),
+    ),
+    rule(
+        "model-not-loaded",
+        Layer.INIT,
+        says("status.modelStatus.lastFailureInfo.message", r"."),
+        message="the server could not load the model: {said}",
+        remedy="check storageUri, the credentials of its ServiceAccount, and that the runtime takes this format",
+        source="https://kserve.github.io/website/docs/intro",
+        kinds=("InferenceService",),
+    ),
+    rule(
+        "serving-not-ready",
+        Layer.START,
+        has("PredictorReady", "False", "", "."),
+        has("ConfigurationsReady", "False", "", "."),
+        has("LatestDeploymentReady", "False", "", "."),
+        has(
+            "Ready",
+            "False",
+            "(RevisionFailed|RevisionMissing|ProgressDeadlineExceeded|ExitCode.*|ContainerMissing|.*)",
+            ".",
+        ),
+        message="it does not serve: {said}",
+        remedy="look at the pods of its newest revision, their images and probes: kubectl get pods -n {namespace}",
+        source=_SERVING,
+        kinds=("InferenceService", "Service", "Configuration", "Revision", "Route"),
+        confidence=0.5,
+        is_consequence=True,
+    ),
+    rule(
+        "rollout-stuck",
+        Layer.START,
+        has("Progressing", "False", "ProgressDeadlineExceeded"),
+        message="its new pods did not become ready in time: {said}",
+        remedy="kubectl rollout undo deployment/{name} -n {namespace}, or mend what keeps the pods",
+        source="https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment",
+        kinds=("Deployment",),
+        confidence=0.5,
+        is_consequence=True,
+    ),
     rule(
         "job-deadline",
         Layer.RUN,
@@ -25,6 +233,28 @@ RULES = (
         remedy="look at the first of its pods that failed: kubectl get pods -n {namespace} --sort-by=.status.startTime",
         source=f"{_JOBS}#pod-backoff-failure-policy",
         kinds=(),
+        confidence=0.5,
+        is_consequence=True,
+    ),
+    rule(
+        "task-failed",
+        Layer.RUN,
+        has("Succeeded", "False"),
+        message="it failed ({reason}): {said}",
+        remedy="kubectl get taskruns,pods -n {namespace} shows which part",
+        source="https://tekton.dev/docs/pipelines/pipelineruns/#monitoring-execution-status",
+        kinds=("PipelineRun", "TaskRun"),
+        confidence=0.5,
+        is_consequence=True,
+    ),
+    rule(
+        "step-failed",
+        Layer.RUN,
+        step(r"."),
+        message="its step {step} failed: {said}",
+        remedy="argo logs {name} -n {namespace}; its pod is not in what was read",
+        source=f"{_ARGO}/walk-through/",
+        kinds=("Workflow",),
         confidence=0.5,
         is_consequence=True,
     ),

@@ -1,0 +1,325 @@
+"""Containers that ended badly, by what they wrote last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fairlead.insight.findings import Layer
+from fairlead.insight.seeing import Seen, Sign
+from fairlead.insight.signs import ended, event, logs, rule, step
+from fairlead.snapshots.parts import Part
+from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
+
+_DOCS = "https://kubernetes.io/docs"
+_XID = r"\bXid ?(?:errors?)?(?: ?\([^)]*\))?[:=# ]*"
+_BROKEN = (
+    _XID + r"(48|62|63|64|74|79|92|94|95|119|120|140)\b|"
+    r"fallen off the bus|uncorrectable (ECC|NVLink)|CUDA_ERROR_(ECC_UNCORRECTABLE|NVLINK_UNCORRECTABLE)|GPU is lost|"
+    r"Unable to determine the device handle|CUDA_ERROR_HARDWARE_STACK"
+)
+"""What NVIDIA's driver and libraries say of a card that needs a reset or a replacement."""
+_UNSAVED = (
+    r"(failed to save outputs|error saving|could not save|cannot (stat|save)|could not find the file|output).*"
+    r"(no such file or directory|does not exist|not found|cannot be (empty|found)|in container)|"
+    r"(?P<what>\S+): no file or directory|failed to save outputs"
+)
+_NAMELESS = (
+    r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed|"
+    r"lookup \S+.*: (no such host|server misbehaving|i/o timeout)|getaddrinfo (ENOTFOUND|EAI_AGAIN)|"
+    r"nodename nor servname|NameResolutionError|UnknownHostException|No address associated with hostname"
+)
+_PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
+"""What stands before the words of a program: its rank, the time, a level."""
+_LOST = (
+    r"NCCL (timeout|error|WARN.*(timeout|failed))|Watchdog caught collective|"
+    r"Rendezvous(Timeout|Connection|Closed)Error|"
+    r"rendezvous.*time[d ]?-?out|Connection reset by peer|Connection closed by (remote )?peer|Socket Timeout|"
+    r"(gloo|c10d|TCPStore|DistNetworkError|DistStoreError|DistBackendError).*(time[d ]? ?out|closed|failed|reset)|"
+    r"ncclRemoteError|ncclSystemError|ncclUnhandledCudaError|wait timeout after \d+ms|Broken pipe|"
+    r"The client socket has (timed out|failed)"
+)
+
+
+def _blocked(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a rank that lost the others, where a NetworkPolicy of its pods allows no traffic among them."""
+    policies = [each for each in snapshot.of_kind("NetworkPolicy", pod.ref.namespace) if _is_of(each, pod)]
+    shut = [each for each in policies if not _lets_in(each, pod)]
+    others = [each for each in policies if each not in shut and "Ingress" in _types(each)]
+    if shut and not others:
+        for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable").find(pod, snapshot):
+            evidence = (*seen.evidence, *shut[0].cite("spec"))
+            yield Seen(evidence, seen.words | {"policy": shut[0].ref.name}, seen.since, seen.part, seen.explains)
+
+
+def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod that can't ask for names, where NetworkPolicies let it out to nothing that may be the DNS."""
+    of_pod = [each for each in snapshot.of_kind("NetworkPolicy", pod.ref.namespace) if _is_of(each, pod)]
+    held = [each for each in of_pod if "Egress" in _types(each)]
+    if held and not any(_may_ask(rule) for each in held for rule in each.each("spec.egress")):
+        for seen in logs(_NAMELESS).find(pod, snapshot):
+            evidence = (*seen.evidence, *held[0].cite("spec"))
+            yield Seen(evidence, seen.words | {"policy": held[0].ref.name}, seen.since, seen.part, seen.explains)
+
+
+def _may_ask(rule: Part) -> bool:
+    ports = [each.number("port") for each in rule.each("ports")]
+    peers = list(rule.each("to"))
+    outside = not peers or any(
+        each.part("podSelector").value is None or each.part("namespaceSelector").value is not None for each in peers
+    )
+    return outside and (not ports or 53 in ports)
+
+
+def _types(policy: Thing) -> list[str]:
+    given = policy.part("spec.policyTypes").value
+    return given if isinstance(given, list) else ["Ingress", *(["Egress"] if policy.part("spec.egress").value else [])]
+
+
+def _is_of(policy: Thing, pod: Thing) -> bool:
+    return _chosen(policy.part("spec.podSelector"), pod)
+
+
+def _chosen(selector: Part, pod: Thing) -> bool:
+    labels = pod.mapping("metadata.labels")
+    return all(labels.get(key) == value for key, value in selector.mapping("matchLabels").items())
+
+
+def _lets_in(policy: Thing, pod: Thing) -> bool:
+    """Say whether pods such as this one may talk to it, as far as a policy goes: ports are not looked at."""
+    for kind, field, peers in (("Ingress", "spec.ingress", "from"), ("Egress", "spec.egress", "to")):
+        if kind not in _types(policy):
+            continue
+        allowed = [
+            not rule.part(peers).value or any(
+                (peer.part("podSelector").value is not None and _chosen(peer.part("podSelector"), pod))
+                or (peer.part("podSelector").value is None and peer.part("namespaceSelector").value == {})
+                for peer in rule.each(peers)
+            )
+            for rule in policy.each(field) if not _is_dns(rule)
+        ]  # fmt: skip
+        if not any(allowed):
+            return False
+    return True
+
+
+def _is_dns(rule: Part) -> bool:
+    ports = [each.number("port") for each in rule.each("ports")]
+    return bool(ports) and set(ports) <= {53}
+
+
+def _on_broken(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod that ended badly on a node which says of itself that a card is broken."""
+    node = snapshot.find("Node", pod.text("spec.nodeName"))
+    if node is None or not pod.ends:
+        return
+    container, state, _, _ = pod.ends[0]
+    for told in snapshot.events_of(node):
+        if re.search(_BROKEN, message_of(told), re.IGNORECASE):
+            evidence = (*told.cite("message", "note", "reason"), *state.cite("exitCode"))
+            words = {"said": message_of(told)}
+            yield Seen(evidence, words, state.text("finishedAt"), container.text("name"), container.path)
+    for kind, condition in node.conditions.items():
+        if (
+            condition.text("status") == "True"
+            and re.search(r"gpu|xid|nvlink|nvidia", kind, re.IGNORECASE)
+            and not re.search(r"ready|healthy$", kind, re.IGNORECASE)
+        ):
+            evidence = (*condition.cite("type", "reason", "message"), *state.cite("exitCode"))
+            said = {"said": condition.text("message") or kind}
+            yield Seen(evidence, said, state.text("finishedAt"), container.text("name"), container.path)
+
+
+RULES = (
+    rule(
+        "gpu-out-of-memory",
+        Layer.CODE,
+        logs(
+            r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED:.*(GPU|memory|alloc)|"
+            r"CUBLAS_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|MPS backend out of memory"
+        ),
+        message="the GPU's memory was not enough: {said}",
+        remedy="lower the batch size or the precision, accumulate gradients, or ask for a card with more memory",
+        source="https://docs.pytorch.org/docs/stable/notes/cuda.html",
+    ),
+    rule(
+        "gpu-broken",
+        Layer.RUN,
+        logs(_BROKEN),
+        event(".*", _BROKEN),
+        Sign("ended", _on_broken),
+        message="a GPU of its node is broken: {said}",
+        remedy="cordon the node and have the card reset or replaced; let the step be retried elsewhere",
+        source="https://docs.nvidia.com/deploy/xid-errors/",
+    ),
+    rule(
+        "gpu-program-fault",
+        Layer.CODE,
+        logs(
+            _XID + r"(13|31|43|45)\b|an illegal memory access was encountered|device-side assert triggered|"
+            r"misaligned address|CUDA_ERROR_ILLEGAL_ADDRESS|unspecified launch failure"
+        ),
+        message="its program did something wrong on the GPU: {said}",
+        remedy="run it with CUDA_LAUNCH_BLOCKING=1 or under compute-sanitizer to see where; the card is not to blame",
+        source="https://docs.nvidia.com/deploy/xid-errors/",
+    ),
+    rule(
+        "gpu-not-there",
+        Layer.RUN,
+        logs(
+            r"no CUDA-capable device is detected|Found no NVIDIA driver|No CUDA GPUs are available|"
+            r"Torch not compiled with CUDA enabled|libcuda\.so.*cannot open shared object"
+        ),
+        message="it wants a GPU, and there is none in its container: {said}",
+        remedy="ask for one: @step(gpu=1), resources.limits of nvidia.com/gpu; and take an image built with CUDA",
+        source=f"{_DOCS}/tasks/manage-gpus/scheduling-gpus/",
+    ),
+    rule(
+        "shared-memory-too-small",
+        Layer.RUN,
+        logs(
+            r"bus error.*shared memory|insufficient shared memory|No space left on device.*(/dev/shm|torch_)|"
+            r"unable to (open|write to|allocate) (file|shared memory).*(/dev/shm|/torch_|shm)|/dev/shm.*No space left"
+        ),
+        ended("", codes=(135,), lists=(MAINS,)),
+        message="/dev/shm is too small for what its processes share: {said}",
+        remedy="give the step shared memory: @step(shm=...), an emptyDir of medium Memory at /dev/shm",
+        source=f"{_DOCS}/concepts/storage/volumes/#emptydir",
+    ),
+    rule(
+        "network-policy-blocks",
+        Layer.RUN,
+        Sign("log", _blocked),
+        Sign("log", _deaf),
+        message="it does not reach what it wants to, and the NetworkPolicy {policy} lets nothing through: {said}",
+        remedy="let pods of the workload reach each other: ingress and egress among the same labels, and DNS (port 53)",
+        source=f"{_DOCS}/concepts/services-networking/network-policies/",
+        confidence=0.8,
+    ),
+    rule(
+        "name-not-resolved",
+        Layer.RUN,
+        logs(_NAMELESS),
+        message="a name could not be resolved: {said}",
+        remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
+        source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",
+        confidence=0.8,
+    ),
+    rule(
+        "data-refused",
+        Layer.CODE,
+        logs(
+            r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|NoSuchBucket|NoSuchKey|NoCredentials|"
+            r"Unable to locate credentials|AuthorizationFailure|AuthenticationFailed|BlobNotFound|ContainerNotFound|"
+            r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
+            r"\b40[13] (GET|PUT|POST)\b|"
+            r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError|"
+            r"checksum (mismatch|does not match)"
+        ),
+        message="what it wanted to read or write was refused or is not there: {said}",
+        remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
+        source="https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+        confidence=0.8,
+    ),
+    rule(
+        "output-missing",
+        Layer.CODE,
+        step(_UNSAVED),
+        logs(_UNSAVED),
+        logs(
+            r"(output|result|artifact)\S* .*(was|were|is) not (written|produced|found|there)|"
+            r"did not (write|produce|return)"
+        ),
+        message="it ended well, and what it was to leave is not there: {said}",
+        remedy="have it write its output where the template says, or give the output a default or mark it optional",
+        source="https://argo-workflows.readthedocs.io/en/latest/walk-through/output-parameters/",
+        confidence=0.9,
+        kinds=("Pod", "Workflow", "Step"),
+    ),
+    rule(
+        "rendezvous-failed",
+        Layer.RUN,
+        logs(_LOST),
+        message="it lost the other ranks, or did not find them: {said}",
+        remedy="look at the rank that ended first; else at NetworkPolicies between the ranks and the ports of NCCL",
+        source="https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting.html",
+        confidence=0.7,
+        is_consequence=True,
+    ),
+    rule(
+        "service-unreachable",
+        Layer.RUN,
+        logs(
+            r"ConnectionRefusedError|Connection refused|ECONNREFUSED|No route to host|Network is unreachable|"
+            r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url"
+        ),
+        message="it does not reach what it wants to talk to: {said}",
+        remedy="see that it runs and listens there: kubectl get pods,endpointslices; then NetworkPolicies",
+        source=f"{_DOCS}/tasks/debug/debug-application/debug-service/",
+        confidence=0.8,
+    ),
+    rule(
+        "module-missing",
+        Layer.CODE,
+        logs(
+            r"ModuleNotFoundError: No module named '(?P<what>[^']+)'|Cannot find module '(?P<module>[^']+)'|"
+            r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException"
+        ),
+        message="a library is not in its image: {said}",
+        remedy="add it to the image, or to the step's packages: {what}{package}{module}",
+        source="https://docs.python.org/3/library/exceptions.html#ModuleNotFoundError",
+    ),
+    rule(
+        "import-failed",
+        Layer.CODE,
+        logs(
+            r"ImportError: (?P<import>.+)|(?P<lib>\S+\.so\S*): cannot open shared object file|"
+            r"error while loading shared libraries|version `\S+' not found"
+        ),
+        message="a library can't be loaded: {said}",
+        remedy="add what it needs to the image, or take a version of it that goes with the others: {lib}",
+        source="https://docs.python.org/3/library/exceptions.html#ImportError",
+    ),
+    rule(
+        "disk-full",
+        Layer.RUN,
+        logs(r"No space left on device|Disk quota exceeded|ENOSPC"),
+        message="what it writes to is full: {said}",
+        remedy="give it a larger volume, or have it write less; kubectl get pvc shows sizes",
+        source=f"{_DOCS}/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims",
+    ),
+    rule(
+        "memory-error",
+        Layer.CODE,
+        logs(
+            r"^(numpy\S*ArrayMemoryError|MemoryError|.*std::bad_alloc|.*Cannot allocate memory|"
+            r".*OutOfMemoryError: Java heap)"
+        ),
+        message="it could not get the memory that it wanted: {said}",
+        remedy="raise the memory of the step, or have it hold less at once",
+        source=f"{_DOCS}/tasks/configure-pod-container/assign-memory-resource/",
+    ),
+    rule(
+        "out-of-memory-of-child",
+        Layer.RUN,
+        logs(
+            r"(worker|child|subprocess|process).*(killed by signal: ?(Killed|9)|exit(ed)?( with)?( code)? -9|SIGKILL)|"
+            r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|"
+            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process"
+        ),
+        event("SystemOOM|OOMKilling"),
+        message="one of its processes was killed, as the kernel does where memory runs out: {said}",
+        remedy="raise the memory of the step, or lower what its processes hold together: workers, batch size",
+        source=f"{_DOCS}/tasks/configure-pod-container/assign-memory-resource/",
+        confidence=0.8,
+    ),
+    rule(
+        "exception",
+        Layer.CODE,
+        logs(_PREFIX + r"(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"),
+        message="it raised {said}",
+        remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
+        source="https://docs.python.org/3/library/traceback.html",
+        kinds=("Pod",),
+    ),
+)
