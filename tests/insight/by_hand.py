@@ -206,7 +206,7 @@ case("gang-incomplete", p.unplaced("1/1 tasks in gang unschedulable: pod group i
 _SCHEDULER = "https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/scheduler/framework/plugins"
 case("no-nodes", p.unplaced("no nodes available to schedule pods"), source=_SCHEDULER)
 case("too-many-volumes", p.unplaced("0/3 nodes are available: 3 node(s) exceed max volume count."), source=_SCHEDULER)
-case("volume-in-use", p.unplaced("0/3 nodes are available: 3 node(s) unavailable due to PersistentVolumeClaim with"
+case("volume-claim-taken", p.unplaced("0/3 nodes are available: 3 node(s) unavailable due to PersistentVolumeClaim with"
      " ReadWriteOncePod access mode already in-use by another pod."), source=_SCHEDULER)  # fmt: skip
 case("volume-lost", p.unplaced("0/3 nodes are available: 3 node(s) unavailable due to one or more pvc(s) bound to non-existent"
      " pv(s)."), source=_SCHEDULER)  # fmt: skip

@@ -14,7 +14,6 @@ import json
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -359,8 +358,9 @@ def nonsense() -> Iterator[Case]:
         yield Case(f"nonsense/{number}", base, ("unknown",))
 
 
-@lru_cache(1)
-def cases() -> tuple[Case, ...]:
-    """Return every case."""
+def cases() -> Iterator[Case]:
+    """Yield every case."""
     found = list(bases())
-    return (*(case for base in found for case in _dressed(base)), *_several(found, 60), *nonsense())
+    yield from (case for base in found for case in _dressed(base))
+    yield from _several(found, 60)
+    yield from nonsense()

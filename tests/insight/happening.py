@@ -255,7 +255,7 @@ def trimmed(snapshot: Snapshot, place: _Place) -> Snapshot:
         return json.loads(re.sub(r"\b(?!127\.|0\.)(?:\d{1,3}\.){3}\d{1,3}\b", "10.0.0.7", text))
 
     objects = [
-        plain(_without_images(thing.value))
+        plain(_in_short(thing.value))
         for thing in snapshot.things.values()
         if thing.ref.namespace == place.namespace
         or (thing.ref.kind in _KEPT and (thing.ref.kind == "Node" or place.namespace in thing.ref.name))
@@ -264,7 +264,20 @@ def trimmed(snapshot: Snapshot, place: _Place) -> Snapshot:
     return Snapshot(snapshot.meta, objects, [plain(dict(each)) for each in snapshot.events], logs)
 
 
-def _without_images(value: Any) -> Object:
+def _in_short(value: Any) -> Object:
+    """Return an object; of a node only what answers may rest on."""
     if value["kind"] != "Node":
         return dict(value)
-    return {**value, "status": {key: each for key, each in value.get("status", {}).items() if key != "images"}}
+    metadata, spec, status = (value.get(name, {}) for name in ("metadata", "spec", "status"))
+    ready = [each for each in status.get("conditions", ()) if each["type"] == "Ready"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {name: metadata[name] for name in ("name", "uid", "labels") if name in metadata},
+        "spec": {name: spec[name] for name in ("taints", "unschedulable") if name in spec},
+        "status": {
+            **{name: status[name] for name in ("allocatable", "capacity") if name in status},
+            "nodeInfo": {"architecture": status.get("nodeInfo", {}).get("architecture", "")},
+            "conditions": ready,
+        },
+    }

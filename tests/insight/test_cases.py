@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from fairlead.insight.why import Answer
 from insight.cases import Case, cases
 
 RIGHT_MIN = 0.97
@@ -19,49 +18,50 @@ _TABLE = Path(__file__).parents[2] / "build/confusion.md"
 
 
 class Outcome(NamedTuple):
-    """A case, its answer, and whether that is right."""
+    """What was answered of a case, and whether that is right.
 
-    case: Case
-    answer: Answer
+    Attributes:
+        is_right: Whether the first cause, the state where it is known, and the second of several causes are right.
+        is_confidently_wrong: Whether another cause is named, with more than half of all confidence.
+        seconds: Of the processor.
+    """
+
+    name: str
+    cause: str
+    is_set_aside: bool
+    first: str
+    state: str
+    is_right: bool
+    is_confidently_wrong: bool
     seconds: float
 
-    @property
-    def first(self) -> str:
-        """The first cause."""
-        return self.answer.causes[0].id if self.answer.causes else "unknown"
 
-    @property
-    def is_right(self) -> bool:
-        """Whether the first cause, the state where it is known, and the second of several causes are right."""
-        state, also = self.case.base.state, self.case.also
-        return (
-            self.first in self.case.right
-            and state in ("", self.answer.state)
-            and (not also or also in {each.id for each in self.answer.causes})
-        )
-
-    @property
-    def is_confidently_wrong(self) -> bool:
-        """Whether another cause is named, with more than half of all confidence."""
-        return self.first not in self.case.right and bool(self.answer.causes) and self.answer.causes[0].confidence > 0.5
+def outcome(case: Case) -> Outcome:
+    """Explain a case."""
+    begun = time.process_time()
+    answer = case.answer()
+    seconds = time.process_time() - begun
+    first = answer.causes[0] if answer.causes else None
+    name = first.id if first else "unknown"
+    is_whole = case.base.state in ("", answer.state) and (
+        not case.also or case.also in {each.id for each in answer.causes}
+    )
+    is_wrong = name not in case.right and first is not None and first.confidence > 0.5
+    is_right = name in case.right and is_whole
+    return Outcome(case.name, case.base.cause, case.is_set_aside, name, answer.state, is_right, is_wrong, seconds)
 
 
 @lru_cache(1)
 def outcomes() -> list[Outcome]:
     """Explain every case."""
-    found = []
-    for case in cases():
-        begun = time.process_time()
-        answer = case.answer()
-        found.append(Outcome(case, answer, time.process_time() - begun))
-    return found
+    return list(map(outcome, cases()))
 
 
 def macro(found: Iterable[Outcome]) -> float:
     """Return the share of right answers, of each cause alike."""
     of_cause: dict[str, list[bool]] = defaultdict(list)
     for each in found:
-        of_cause[each.case.base.cause].append(each.is_right)
+        of_cause[each.cause].append(each.is_right)
     return sum(sum(each) / len(each) for each in of_cause.values()) / len(of_cause)
 
 
@@ -70,7 +70,7 @@ def interval(found: list[Outcome]) -> tuple[float, float]:
     seed = random.Random(7)
     of_cause: dict[str, list[bool]] = defaultdict(list)
     for each in found:
-        of_cause[each.case.base.cause].append(each.is_right)
+        of_cause[each.cause].append(each.is_right)
     drawn = sorted(
         sum(sum(seed.choices(each, k=len(each))) / len(each) for each in of_cause.values()) / len(of_cause)
         for _ in range(400)
@@ -80,26 +80,26 @@ def interval(found: list[Outcome]) -> tuple[float, float]:
 
 def table(found: list[Outcome]) -> str:
     """Return what was answered instead, of the cases that may be looked at."""
-    confused = Counter((each.case.base.cause, each.first) for each in found if not each.is_right)
-    right = Counter(each.case.base.cause for each in found if each.is_right)
-    every = Counter(each.case.base.cause for each in found)
+    confused = Counter((each.cause, each.first) for each in found if not each.is_right)
+    right = Counter(each.cause for each in found if each.is_right)
+    every = Counter(each.cause for each in found)
     lines = ["| cause | cases | right | answered instead |", "| --- | --- | --- | --- |"]
     for cause in sorted(every):
         others = ", ".join(f"{other} {count}" for (of, other), count in sorted(confused.items()) if of == cause)
         lines.append(f"| {cause} | {every[cause]} | {right[cause]} | {others} |")
-    wrong = [f"- {each.case.name}: {each.first} ({each.answer.state})" for each in found if not each.is_right]
+    wrong = [f"- {each.name}: {each.first} ({each.state})" for each in found if not each.is_right]
     return "\n".join([*lines, "", *wrong, ""])
 
 
 def test_the_first_answer_is_right_and_none_is_confidently_wrong() -> None:
     found = outcomes()
-    seen = [each for each in found if not each.case.is_set_aside]
-    aside = [each for each in found if each.case.is_set_aside]
+    seen = [each for each in found if not each.is_set_aside]
+    aside = [each for each in found if each.is_set_aside]
     _TABLE.parent.mkdir(exist_ok=True)
     lines = []
     for name, part in (("looked at", seen), ("set aside", aside)):
         low, high = interval(part)
-        causes = len({each.case.base.cause for each in part})
+        causes = len({each.cause for each in part})
         wrong = sum(each.is_confidently_wrong for each in part)
         lines.append(
             f"{name}: {len(part)} cases of {causes} causes, {macro(part):.1%} right ({low:.1%} to {high:.1%}),"
@@ -109,13 +109,13 @@ def test_the_first_answer_is_right_and_none_is_confidently_wrong() -> None:
     lines.append(f"{mean * 1000:.1f} ms a case")
     print(*lines, sep="\n")
     _TABLE.write_text("\n\n".join(lines) + "\n\n" + table(seen), "utf-8")
-    assert len(found) >= 400 and len({each.case.base.cause for each in found}) >= 60
-    assert not [each.case.name for each in seen if each.is_confidently_wrong]
+    assert len(found) >= 400 and len({each.cause for each in found}) >= 60
+    assert not [each.name for each in seen if each.is_confidently_wrong]
     assert not sum(each.is_confidently_wrong for each in aside)
     assert min(macro(seen), macro(aside)) >= RIGHT_MIN, f"see {_TABLE}"
     assert mean < SECONDS_MAX
 
 
 def test_nonsense_is_unknown() -> None:
-    found = [each for each in outcomes() if each.case.name.startswith("nonsense/")]
+    found = [each for each in outcomes() if each.name.startswith("nonsense/")]
     assert {each.first for each in found} == {"unknown"}

@@ -23,7 +23,8 @@ def test_a_cause_is_known_by_its_signs_and_cites_them(case: Case) -> None:
     assert first.message and first.remedy
 
 
-def test_every_cause_has_one_layer_and_a_page_to_read() -> None:
-    assert len({(rule.id, rule.layer) for rule in RULES}) == len({rule.id for rule in RULES})
+def test_every_rule_has_a_name_and_a_page_to_read() -> None:
+    """What different kinds show may be one cause: one rule for each, of one name."""
+    assert len({(rule.id, rule.kinds) for rule in RULES}) == len(RULES)
     ours = Path(__file__).parents[2]
     assert all(rule.source.startswith("https://") or (ours / rule.source).is_file() for rule in RULES)

@@ -19,6 +19,8 @@ QUEUED = "its admission"
 """What is explained of a Workload: whatever its conditions say, it waits for one thing."""
 
 
+_WELL = ("Ready", "Available", "Admitted")
+"""Conditions that say so of kinds which nothing else is known of."""
 _TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
 
 
@@ -62,7 +64,10 @@ def is_well(thing: Thing) -> bool:
         return count > 0 and count >= (thing.number("status.active") or 0)
     if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
         return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
-    return False
+    if thing.ref.kind == "JobSet":
+        jobs = list(thing.each("status.replicatedJobsStatus"))
+        return any(each.number("ready") for each in jobs) and not any(each.number("suspended") for each in jobs)
+    return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in _WELL)
 
 
 def rule(

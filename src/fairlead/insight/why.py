@@ -15,7 +15,7 @@ import msgspec
 
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.rules import RULES
-from fairlead.insight.signs import places_of
+from fairlead.insight.signs import is_well, places_of
 from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, walk
 
@@ -147,7 +147,7 @@ def state_of(thing: Thing) -> str:
         return "succeeded"
     if ended := lower & _OTHERWISE:
         return min(ended)
-    if lower & {"running", "active"} or "Running" in conditions:
+    if lower & {"running", "active"} or "Running" in conditions or is_well(thing):
         waits = any(each.part("state.waiting").value for each in thing.containers)
         return "pending" if waits else "running"
     return "pending" if words or thing.part("status").value or thing.ref.kind == "Pod" else "unknown"

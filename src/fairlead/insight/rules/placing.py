@@ -502,7 +502,7 @@ RULES = (
         ".", "no volume could be made for its claim {claim}: {said}",
         "mend what the provisioner says: kubectl describe pvc {claim} -n {namespace}", "ProvisioningFailed", "."),
         "storage/dynamic-provisioning/"),
-    _rule("volume-in-use", Layer.VOLUME, _claimed(
+    _rule("volume-claim-taken", Layer.VOLUME, _claimed(
         r"ReadWriteOncePod access mode already in-use", "another pod has its claim {claim}, which one pod can have",
         "wait until the other pod is gone, or take a claim with another access mode"), "storage/persistent-volumes/"),
     _rule("provisioner-missing", Layer.VOLUME, _claimed(

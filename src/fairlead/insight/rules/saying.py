@@ -260,7 +260,7 @@ RULES = (
     ),
     rule(
         "module-missing",
-        Layer.CODE,
+        Layer.START,
         logs(
             r"ModuleNotFoundError: No module named '(?P<what>[^']+)'|Cannot find module '(?P<module>[^']+)'|"
             r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException"
@@ -271,7 +271,7 @@ RULES = (
     ),
     rule(
         "import-failed",
-        Layer.CODE,
+        Layer.START,
         logs(
             r"ImportError: (?P<import>.+)|(?P<lib>\S+\.so\S*): cannot open shared object file|"
             r"error while loading shared libraries|version `\S+' not found"
