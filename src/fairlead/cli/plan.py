@@ -101,8 +101,8 @@ def _print(found: Plan) -> None:
         _print_reason(each, whose)
     if found.unread:
         print("\nnot read")
-        for each in found.unread:
-            print(f"  {each.what}: {each.why}")
+        for gap in found.unread:
+            print(f"  {gap.what}: {gap.why}")
 
 
 _VERDICTS = {

@@ -55,8 +55,8 @@ def requests_of(pod: Part) -> dict[str, Decimal]:
 
 def asked_by(container: Part) -> dict[str, Decimal]:
     """Return what a container asks for: what is limited, and not asked for, is asked for."""
-    limits = container.mapping("resources.limits")
-    return {name: amount(value) for name, value in (limits | container.mapping("resources.requests")).items()}
+    said = {**container.mapping("resources.limits"), **container.mapping("resources.requests")}
+    return {name: amount(value) for name, value in said.items()}
 
 
 def has_ended(pod: Part) -> bool:

@@ -19,16 +19,16 @@ from fairlead.insight.planning.asked import Asked, asked
 from fairlead.insight.planning.documents import Plan, Reason, reason
 from fairlead.insight.planning.history import Took
 from fairlead.insight.planning.prices import PriceBook, book_faults, together
-from fairlead.insight.planning.references import named_by, pull_secrets
 from fairlead.insight.planning.refusing import refused
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import AlreadyExists, ApiError, Forbidden, NotFound
+from fairlead.kube.resources import POD
 from fairlead.runs.context_checking import check_cluster
 from fairlead.runs.rendering import check, render, submission_of
 from fairlead.runs.settings import open_store
-from fairlead.runs.surveying import Wanted, of_bundle, survey
+from fairlead.runs.surveying import of_bundle, survey, wanted_by
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Unread
 from fairlead.specs import documents
@@ -180,7 +180,7 @@ class _Live:
 
     def _tried(self, step: str, manifest: Manifest) -> Reason | Unread | None:
         manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": self._namespace}}
-        kind = kind_of(manifest)
+        kind = POD if manifest["kind"] == POD.kind else kind_of(manifest)
         try:
             self._client.create(kind, manifest, dry_run=True)
         except AlreadyExists:
@@ -206,12 +206,6 @@ _CHECKED = {
     "store": ("store-unreachable", Layer.STRUCTURE),
 }
 """What a check of a context says of every run, by how its name begins; the rest is said of each step."""
-
-
-def wanted_by(steps: Iterable[Asked]) -> list[Wanted]:
-    """Return the objects that steps name."""
-    listed = [each for step in steps for each in (*named_by(step), *pull_secrets(step))]
-    return list(dict.fromkeys(Wanted(each.kind, each.name) for each in listed))
 
 
 def _pods(steps: Iterable[Asked]) -> Iterator[tuple[str, Manifest]]:

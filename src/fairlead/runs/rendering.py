@@ -138,9 +138,11 @@ def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
     return context
 
 
-def submission_of(graph: Graph, context: Context, labels: dict[str, str], targets: dict[str, str]) -> Submission:
-    """Return what stands for the submission of a graph that is not submitted."""
-    namespace = namespace_of(context)
+def submission_of(
+    graph: Graph, context: Context, labels: dict[str, str], targets: dict[str, str], namespace: str = ""
+) -> Submission:
+    """Return what stands for the submission of a graph that is not submitted; in the context's own namespace."""
+    namespace = namespace or namespace_of(context)
     return Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace, labels=labels, targets=targets)
 
 

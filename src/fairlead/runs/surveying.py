@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fairlead.errors import ClusterError
+from fairlead.insight.planning.asked import Asked
 from fairlead.insight.planning.facts import SCALER_STATUS, Facts
+from fairlead.insight.planning.references import named_by, pull_secrets
 from fairlead.kube import resources
 from fairlead.kube.client import EVERYWHERE, Client
 from fairlead.kube.discovery import Discovery
@@ -47,8 +49,8 @@ class _Container(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class _Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     nodeName: str = ""
-    containers: tuple[_Container, ...] = ()
-    initContainers: tuple[_Container, ...] = ()
+    containers: list[_Container] = []
+    initContainers: list[_Container] = []
     overhead: dict[str, Any] = {}
     resources: dict[str, Any] = {}
     priority: int = 0
@@ -133,6 +135,12 @@ def survey(
         unread=tuple(dict.fromkeys(unread)),
     )  # fmt: skip
     return Facts(Snapshot(meta, objects), namespace, read)
+
+
+def wanted_by(steps: Iterable[Asked]) -> list[Wanted]:
+    """Return the objects that steps name."""
+    listed = [each for step in steps for each in (*named_by(step), *pull_secrets(step))]
+    return list(dict.fromkeys(Wanted(each.kind, each.name) for each in listed))
 
 
 def of_bundle(snapshot: Snapshot, namespace: str) -> Facts:

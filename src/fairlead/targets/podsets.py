@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from fairlead.targets.orders import Manifest
 
@@ -13,10 +14,11 @@ _SILENT = ("spec", "template", "replicatedJobs")
 """What of a path says nothing of what its pods are for."""
 
 
-class PodSet(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PodSet:
     """Pods that are alike.
 
-    Attributes:
+    Args:
         role: What they are for, in the words of the object: ``Worker``; empty where there is but one sort.
         count: How many there are.
         template: Their metadata and spec.

@@ -132,8 +132,8 @@ def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]
         yield Misfit("labels", _wanted(spec), evidence=tuple(_label(node, key) for key in keys))
     for number, taint in enumerate(node.taints):
         if is_lasting(taint) and not tolerates(spec, taint):
-            cited = node.thing.cite("spec.taints") or (Evidence(str(node.thing.ref), f"spec.taints[{number}]", ""),)
-            yield Misfit("taint", written(taint), evidence=cited)
+            shown = Evidence(str(node.thing.ref), f"spec.taints[{number}]", written(taint))
+            yield Misfit("taint", written(taint), evidence=(shown,))
     if node.allocatable:  # else it has not said yet what it has
         for name, asked in sorted(_with_place(pods.requests, node.allocatable).items()):
             has = node.allocatable.get(name, _NONE)

@@ -249,7 +249,7 @@ def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: 
         cited = (*node.thing.cite("spec.unschedulable", "spec.taints"), *_conditions(node))
         return reason(
             "node-cordoned", Layer.PLACEMENT, "not-now",
-            f"the {len(found.nodes)} nodes that could take it are cordoned, or not ready", *cited,
+            f"the nodes that could take it ({len(found.nodes)}) are cordoned, or not ready", *cited,
             remedy=f"once it is well: kubectl uncordon {node.thing.ref.name}", source=_TAINTS,
         )  # fmt: skip
     if pods.least > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from fairlead.insight.findings import Layer
@@ -175,10 +175,3 @@ def _by_name(took: Iterable[Took]) -> dict[str, list[Took]]:
     for each in took:
         found.setdefault(each.name, []).append(each)
     return found
-
-
-def against(asked: Iterable[Asked], facts: Facts) -> Iterator[tuple[str, Reason]]:
-    """Yield what is against each step, without what it would take: what a submission looks at."""
-    for each, reasons, _ in judge(asked, facts):
-        for reason in reasons:
-            yield each.step, reason

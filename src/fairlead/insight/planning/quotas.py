@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.nodes import amount
@@ -59,7 +59,15 @@ def _more_than(quota: Thing, sets: list[Pods]) -> Iterator[Reason | Unread]:
             yield _reason(quota, name, needs, max(Decimal(0), most - has), sets, "not-now", left)
 
 
-def _reason(quota: Thing, name: str, needs: Decimal, most: Decimal, sets: list[Pods], verdict: Any, why: str) -> Reason:
+def _reason(
+    quota: Thing,
+    name: str,
+    needs: Decimal,
+    most: Decimal,
+    sets: list[Pods],
+    verdict: Literal["never", "not-now"],
+    why: str,
+) -> Reason:
     count = sum(each.least for each in sets)
     who = f"{count} pods together ask" if count > 1 else "a pod asks"
     per = most / count if is_compute(name) else most
@@ -116,7 +124,9 @@ def _counts(quota: Part, pods: Pods) -> bool:
     """Say whether a quota counts a pod; one whose scope is not known does not, as far as is known."""
     is_ending = pods.spec.get("activeDeadlineSeconds") is not None
     scopes = quota.part("spec.scopes").value
-    listed = [(str(each), "Exists", []) for each in scopes] if isinstance(scopes, list) else []
+    listed: list[tuple[str, str, list[Any]]] = []
+    if isinstance(scopes, list):
+        listed += [(str(each), "Exists", []) for each in scopes]
     for each in quota.each("spec.scopeSelector.matchExpressions"):
         values = each.part("values").value
         listed.append((each.text("scopeName"), each.text("operator"), values if isinstance(values, list) else []))
@@ -155,7 +165,7 @@ def _claimed(asked: Asked, quotas: tuple[Thing, ...]) -> Iterator[Reason]:
         hard, used = quota.mapping("status.hard") or quota.mapping("spec.hard"), quota.mapping("status.used")
         for name, needs in _storage(hard, sizes):
             most, has = amount(hard[name]), amount(used.get(name, 0))
-            verdict = "never" if needs > most else "not-now"
+            verdict: Literal["never", "not-now"] = "never" if needs > most else "not-now"
             if needs + has > most:
                 left = f"{written('storage', most)}, of which {written('storage', has)} is used"
                 yield reason(
