@@ -20,6 +20,7 @@ CODES = {
     "DamagedError": 1,
     "RunFailed": 1,
     "GaveUp": 5,
+    "WouldNotRun": 6,
 }
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 
 from fairlead.insight import why
+from fairlead.insight.planning import documents as planning
+from fairlead.snapshots import snapshot
 from fairlead.specs import conditions, graphs, reports, resources, runtimes, steps, values
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
@@ -33,12 +35,13 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "Whether runs can go to a cluster: what fairlead context check prints with -o json",
         reports.ContextReport,
     ),
+    "plan": ("Whether a flow would run on a cluster: what fairlead plan prints with -o json", planning.Plan),
     "parity": ("What engines do not honour of a flow: what fairlead parity prints with -o json", reports.ParityReport),
     "schedules": ("Schedules: what fairlead schedule ls prints with -o json", list[reports.ScheduleReport]),
     "why": ("Why something is as it is: what fairlead why prints with -o json", why.Answer),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
-_MODULES = (conditions, graphs, reports, resources, runtimes, steps, values, why)
+_MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)
 _FIELD = re.compile(r"^(\w+): (.*(?:\n[ ]{4,}.*)*)", re.MULTILINE)
 
 

@@ -10,7 +10,8 @@
     ├── ClusterError              3   a cluster can't be reached, or refuses; kube/failures.py says which classes it has
     ├── DamagedError              1   a record or an object that is not what was written
     ├── RunFailed                 1   the work itself failed
-    └── GaveUp                    5   waiting took longer than was allowed
+    ├── GaveUp                    5   waiting took longer than was allowed
+    └── WouldNotRun               6   a run that can never run where it was to go; nothing of it was created
 
 A class exists only where a caller would act differently on it.
 """
@@ -132,6 +133,12 @@ class GaveUp(FairleadError):
     """Waiting took longer than was allowed."""
 
     exit_code = 5
+
+
+class WouldNotRun(FairleadError):
+    """A run can never run where it was to go, as that is now; nothing of it was created."""
+
+    exit_code = 6
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 3) -> str:

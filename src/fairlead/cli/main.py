@@ -15,6 +15,7 @@ VERBS = {
     "run": ("fairlead.cli.run", "run a flow: fairlead run FILE[:FLOW] [--NAME VALUE …]"),
     "sweep": ("fairlead.cli.sweep", "sweep a step of a file over a space: fairlead sweep FILE:STEP --over NAME=SPACE"),
     "render": ("fairlead.cli.render", "print what a flow compiles to: objects of a cluster, or its graph as a spec"),
+    "plan": ("fairlead.cli.plan", "say whether a flow would run on a cluster, when, and at what cost"),
     "parity": ("fairlead.cli.parity", "list what of a flow is not honoured on this machine or on a cluster"),
     "publish": ("fairlead.cli.publish", "put a flow into the store of a cluster, for runs that nobody launches"),
     "schedule": ("fairlead.cli.schedule", "have a cluster run flows by itself, at times"),

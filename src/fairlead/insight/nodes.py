@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,25 +22,54 @@ UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 
 def amount(text: object) -> Decimal:
     """Return a quantity as a number; 0 for what is none."""
+    return _amount(str(text))
+
+
+@lru_cache(10_000)  # the pods of a cluster ask for the same few amounts
+def _amount(text: str) -> Decimal:
     try:
-        return parse_quantity(str(text))
+        return parse_quantity(text)
     except ValueError:
         return Decimal(0)
 
 
-def requested(pod: Thing, resource: str) -> Decimal:
+def requested(pod: Part, resource: str) -> Decimal:
     """Return how much of a resource a pod asks for, as the scheduler counts it."""
-    inits = list(pod.each("spec.initContainers"))
-    beside = [each for each in inits if each.text("restartPolicy") == "Always"]
-    first = [each for each in inits if each.text("restartPolicy") != "Always"]
+    return requests_of(pod).get(resource, Decimal(0))
 
-    def asked(container: Part) -> Decimal:
-        limits = container.mapping("resources.limits")
-        return amount(container.mapping("resources.requests").get(resource, limits.get(resource, 0)))
 
-    running = sum(map(asked, [*pod.each("spec.containers"), *beside]), Decimal(0))
-    most = max([running, *map(asked, first)])
-    return most + amount(pod.mapping("spec.overhead").get(resource, 0))
+def requests_of(pod: Part) -> dict[str, Decimal]:
+    """Return how much a pod asks for of every resource, as the scheduler counts it.
+
+    Source: https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+    """
+    most: dict[str, Decimal] = {}
+    running: dict[str, Decimal] = {}
+    for each in pod.each("spec.initContainers"):
+        asked = asked_by(each)
+        if each.text("restartPolicy") == "Always":  # it goes on beside all that follows
+            _add(running, asked)
+            asked = running
+        else:
+            asked = {name: value + running.get(name, Decimal(0)) for name, value in asked.items()}
+        _raise(most, asked)
+    for each in pod.each("spec.containers"):
+        _add(running, asked_by(each))
+    _raise(most, running)
+    most |= {name: amount(value) for name, value in pod.mapping("spec.resources.requests").items()}
+    _add(most, {name: amount(value) for name, value in pod.mapping("spec.overhead").items()})
+    return most
+
+
+def asked_by(container: Part) -> dict[str, Decimal]:
+    """Return what a container asks for: what is limited, and not asked for, is asked for."""
+    said = {**container.mapping("resources.limits"), **container.mapping("resources.requests")}
+    return {name: amount(value) for name, value in said.items()}
+
+
+def has_ended(pod: Part) -> bool:
+    """Say whether a pod takes nothing of its node any more."""
+    return pod.text("status.phase") in _ENDED
 
 
 def allocatable(node: Thing, resource: str) -> Decimal:
@@ -49,7 +79,7 @@ def allocatable(node: Thing, resource: str) -> Decimal:
 
 def free(node: Thing, snapshot: Snapshot, resource: str) -> Decimal:
     """Return how much of a resource a node has left; more than there is where its pods are not all in the snapshot."""
-    taken = (requested(pod, resource) for pod in snapshot.on(node) if pod.text("status.phase") not in _ENDED)
+    taken = (requested(pod, resource) for pod in snapshot.on(node) if not has_ended(pod))
     return allocatable(node, resource) - sum(taken, Decimal(0))
 
 
@@ -137,3 +167,13 @@ def _is_met(expression: Part, labels: Mapping[str, Any]) -> bool:
             return low.lstrip("-").isdigit() and high.lstrip("-").isdigit() and int(low) < int(high)
         case _:
             return True
+
+
+def _add(total: dict[str, Decimal], more: dict[str, Decimal]) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, Decimal(0)) + value
+
+
+def _raise(most: dict[str, Decimal], asked: dict[str, Decimal]) -> None:
+    for name, value in asked.items():
+        most[name] = max(most.get(name, value), value)

@@ -19,6 +19,7 @@ from fairlead.kube.connecting import connect
 from fairlead.naming import utc_now
 from fairlead.packaging.project import Project
 from fairlead.runs import contexts
+from fairlead.runs.foreseeing import foresee
 from fairlead.runs.handles import Run
 from fairlead.runs.options import Options
 from fairlead.runs.remaining import remaining
@@ -28,6 +29,7 @@ from fairlead.runs.settings import chosen_context, open_store
 from fairlead.runs.specifying import moved, new_run, repeated, revised, specify, travelling
 from fairlead.runs.travelling import packed_project
 from fairlead.specs.contexts import LOCAL, Context, Submission
+from fairlead.specs.graphs import Graph
 from fairlead.store import claims
 from fairlead.store.catalog import note_transition
 from fairlead.store.history import read_progress, read_spec
@@ -70,8 +72,9 @@ def launch(project: Project, traced: Traced, options: Options, observer: Observe
     place = _chosen_place(options)
     engine = engine_in(place)
     traced = traced._replace(graph=placed(traced.graph, place.context.targets))
-    chosen = flow_target(engine.targets(traced.graph))
-    render(traced.graph, options.on, options.labels, {FLOW: chosen.name})  # refuses what can't run there
+    targets = engine.targets(traced.graph)
+    render(traced.graph, options.on, options.labels, {FLOW: flow_target(targets).name})  # refuses what can't run there
+    _foresee(place, traced.graph, targets, observer)
     packed = packed_project(project, place.store.url)
     for note in packed.notes:
         observer.noted(note)
@@ -122,13 +125,13 @@ def resume(
         if current is None:
             left = remaining(backend, spec)
             check(left, options.on, spec.labels)
-            engine.targets(left)
+            _foresee(place, left, engine.targets(left), observer)
             fresh = moved(place.store, spec, options.on)
             if fresh is not spec:
                 observer.noted(_CODE_ALONE)
         else:
             project, traced = current(spec)
-            engine.targets(traced.graph)
+            _foresee(place, traced.graph, engine.targets(traced.graph), observer)
             fresh = _revised(place, spec, options, observer, project, traced)
         reopen(place.store, fresh, claim, before=None if current is None else spec)
         if fresh is not spec:  # after it is known what counts with other code
@@ -162,7 +165,7 @@ def rerun(run: str, options: Options, observer: Observer) -> Run:
     old = read_spec(place.store.backend, run)
     engine = engine_in(place)
     check(old.graph, options.on, old.labels)
-    engine.targets(old.graph)
+    _foresee(place, old.graph, engine.targets(old.graph), observer)
     new, created = new_run()
     claim = claims.take_claim(place.store.backend, new, now=time.time())
     spec = repeated(travelling(place.store, old), new, created, options)
@@ -208,6 +211,11 @@ def remove_objects(run: str, submissions: Iterable[Submission]) -> int:
 def engine_in(place: Place) -> KubernetesEngine:
     """Return the engine of a context."""
     return KubernetesEngine(place.context, place.client, place.namespace, place.store.backend)
+
+
+def _foresee(place: Place, graph: Graph, targets: dict[str, str], observer: Observer) -> None:
+    """Refuse what can never run there, as the cluster is now."""
+    foresee(graph, place.client, place.namespace, place.context, targets=targets, noted=observer.noted)
 
 
 def _submit(

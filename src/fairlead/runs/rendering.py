@@ -62,7 +62,7 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     context = check(graph, on, labels)
     target = flow_target(said)
     _refuse(graph, on, flow_faults(target, graph, context), "choose another target: --target NAME")
-    submission = _submission(graph, context, labels, said)
+    submission = submission_of(graph, context, labels, said)
     nodes = dict.fromkeys(range(len(graph.nodes)))
     manifests = target.render(Order(submission, graph, nodes))
     pods = count_pods(graph, creators=target.creators(manifests), layers=len(wanted(graph, nodes, context)))
@@ -82,7 +82,7 @@ def render_experiments(
     """
     context = check(graph, on, labels)
     said = {**context.targets, **(targets or {})}
-    submission = _submission(graph, context, labels, said)
+    submission = submission_of(graph, context, labels, said)
     sweeps = [number for number, node in enumerate(graph.nodes) if isinstance(graph.step_of(node), SweepStep)]
     if not sweeps:
         raise UsageError(
@@ -113,7 +113,7 @@ def render_cluster(step: Step, on: str, kind: str, name: str | None, labels: dic
             next=f"name a step with runtime=runtimes.{runtime}(workers=…): FILE:STEP",
         )
     graph = Graph(flow=step.name, steps={step.name: step}, nodes=(Node(step=step.name),))
-    place = _submission(graph, check(graph, on, labels), labels, {})
+    place = submission_of(graph, check(graph, on, labels), labels, {})
     named = dns_label(step.name, CLUSTER_NAME_MAX) if name is None else name
     faults = [
         *(Fault("--name", each.message) for each in runtime_faults(Standing(framework=runtime, cluster=named))),
@@ -138,9 +138,11 @@ def check(graph: Graph, on: str, labels: dict[str, str]) -> Context:
     return context
 
 
-def _submission(graph: Graph, context: Context, labels: dict[str, str], targets: dict[str, str]) -> Submission:
-    """Return what stands for the submission of a graph that is not submitted."""
-    namespace = namespace_of(context)
+def submission_of(
+    graph: Graph, context: Context, labels: dict[str, str], targets: dict[str, str], namespace: str = ""
+) -> Submission:
+    """Return what stands for the submission of a graph that is not submitted; in the context's own namespace."""
+    namespace = namespace or namespace_of(context)
     return Submission(run=RUN, flow=graph.flow, context=context, namespace=namespace, labels=labels, targets=targets)
 
 

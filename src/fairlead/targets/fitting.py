@@ -68,26 +68,42 @@ def _misfit(pod: Pod, asked: Mapping[str, Decimal], node: Node) -> str:
     for name, value in sorted((spec.get("nodeSelector") or {}).items()):
         if labels.get(name) != value:
             return f"has no label {name}={value}"
-    if not _is_chosen(spec, node):
+    if not is_chosen(spec, node):
         return "the pod's node affinity excludes it"
     for taint in (node.get("spec") or {}).get("taints") or ():
-        lasting = not str(taint.get("key")).startswith(_TEMPORARY)
-        if lasting and taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(spec, taint):
-            written = f"{taint.get('key')}={taint.get('value', '')}:{taint['effect']}"
-            return f"has the taint {written}, which the pod does not tolerate"
+        if is_lasting(taint) and not tolerates(spec, taint):
+            return f"has the taint {written(taint)}, which the pod does not tolerate"
     return ""
 
 
-def _tolerated(spec: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+def written(taint: Mapping[str, Any]) -> str:
+    """Return a taint as kubectl writes it: ``key=value:NoSchedule``."""
+    return f"{taint.get('key')}={taint.get('value', '')}:{taint.get('effect')}"
+
+
+def is_lasting(taint: Mapping[str, Any]) -> bool:
+    """Say whether a taint is somebody's, who means it; the cluster sets and takes away some itself."""
+    return not str(taint.get("key")).startswith(_TEMPORARY)
+
+
+def tolerates(spec: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
+    """Say whether a taint of a node does not keep a pod away.
+
+    Args:
+        spec: The pod's spec.
+        taint: The taint.
+    """
+    if taint.get("effect") not in ("NoSchedule", "NoExecute"):
+        return True
     for each in spec.get("tolerations") or ():
-        if each.get("effect") not in (None, "", taint["effect"]) or each.get("key") not in (None, "", taint["key"]):
+        if each.get("effect") not in (None, "", taint["effect"]) or each.get("key") not in (None, "", taint.get("key")):
             continue
         if each.get("operator") == "Exists" or each.get("value", "") == taint.get("value", ""):
             return True
     return False
 
 
-def _is_chosen(spec: Mapping[str, Any], node: Node) -> bool:
+def is_chosen(spec: Mapping[str, Any], node: Node) -> bool:
     """Say whether a node is among those that a pod requires; an operator that is not known lets it be."""
     affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
         "requiredDuringSchedulingIgnoredDuringExecution"

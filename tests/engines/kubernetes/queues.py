@@ -76,7 +76,8 @@ def admitted_whole(queue: Queue, store: Store, client: Client, flow: str, *, eno
         enough: The CPUs that the gang asks for, or more.
         patience_s: Seconds until it waits, and until it has ended.
     """
-    driver = Driver(home(), "run", flow, "-o", "json", store=store)
+    # its quota is not enough yet, for which a run is refused where nothing is said of waiting
+    driver = Driver(home(), "run", flow, "--unschedulable", "warn", "-o", "json", store=store)
     try:
         said = wait_for(lambda: _waits_for(store, driver.run), patience_s=patience_s)
         assert queue.name in said

@@ -21,7 +21,7 @@ import pytest
 from fairlead.cli.main import call
 from fairlead.kube.client import Client
 from fairlead.kube.failures import AlreadyExists
-from fairlead.kube.resources import NAMESPACE, RESOURCE_CLAIM_TEMPLATE, WORKFLOW
+from fairlead.kube.resources import NAMESPACE, RESOURCE_CLAIM_TEMPLATE, SERVICE_ACCOUNT, WORKFLOW
 from fairlead.runs import contexts
 from fairlead.runs.reporting import read_report
 from fairlead.runs.settings import open_store
@@ -58,6 +58,7 @@ def site(api_server, s3_store_url, tmp_path_factory):
     client = Client(api_server.connection(namespace="runs"))
     with suppress(AlreadyExists):
         client.create(NAMESPACE, {"metadata": {"name": "runs"}})
+        client.create(SERVICE_ACCOUNT, {"metadata": {"name": "default"}})  # no controller does
     kubeconfig = folder / "kubeconfig"
     write_kubeconfig(api_server, kubeconfig)
     project = folder / "project"

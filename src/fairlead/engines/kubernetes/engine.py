@@ -72,29 +72,7 @@ class KubernetesEngine:
             SpecError: The cluster has nothing for one of them.
             ClusterError: It does not answer.
         """
-        flow, faults = choose_flow(graph, self._context, self.is_served)
-        whole = {} if flow is flow_target({}) else {FLOW: flow.name}
-        chosen: dict[str, str] = {}
-        if any(map(is_driving, graph.steps.values())):
-            chosen, lacking = choose(graph.steps, self._context.targets, self.is_served)
-            faults += [*lacking, *self._group_faults(graph)]
-        if faults:
-            raise SpecError(
-                f"flow {graph.flow!r}",
-                faults,
-                verdict=f"can't run in the context {self._context.name!r}",
-                next="choose another target, --target NAME, or add the context as its cluster is",
-            )
-        return chosen | whole
-
-    def _group_faults(self, graph: Graph) -> Iterator[Fault]:
-        """Yield that the cluster has no groups for the gang scheduler of its context."""
-        group = group_resource(self._context)
-        gangs = sorted(key for key, step in graph.steps.items() if is_gang(step))
-        if group and gangs and not self._discovery.serves(Kind(*group)):
-            served = f"the cluster does not serve {group.kind} ({group.api_version})"
-            why = f"the context's gangs need {GROUPS[group]}: {served}"
-            yield Fault(f"steps.{gangs[0]}.runtime", why)
+        return chosen_targets(graph, self._context, self._discovery)
 
     def is_served(self, target: Target | FlowTarget) -> bool:
         """Say whether the cluster has what a target creates."""
@@ -192,6 +170,38 @@ class KubernetesEngine:
         )
         claims.hand_over(self._backend, submission.run, claim, handover)
         return handover
+
+
+def chosen_targets(graph: Graph, context: Context, discovery: Discovery) -> dict[str, str]:
+    """Return what runs a graph in a context by what its cluster serves; see `KubernetesEngine.targets`."""
+
+    def served(target: Target | FlowTarget) -> bool:
+        return is_served(discovery, target)
+
+    flow, faults = choose_flow(graph, context, served)
+    whole = {} if flow is flow_target({}) else {FLOW: flow.name}
+    chosen: dict[str, str] = {}
+    if any(map(is_driving, graph.steps.values())):
+        chosen, lacking = choose(graph.steps, context.targets, served)
+        faults += [*lacking, *_group_faults(graph, context, discovery)]
+    if faults:
+        raise SpecError(
+            f"flow {graph.flow!r}",
+            faults,
+            verdict=f"can't run in the context {context.name!r}",
+            next="choose another target, --target NAME, or add the context as its cluster is",
+        )
+    return chosen | whole
+
+
+def _group_faults(graph: Graph, context: Context, discovery: Discovery) -> Iterator[Fault]:
+    """Yield that the cluster has no groups for the gang scheduler of its context."""
+    group = group_resource(context)
+    gangs = sorted(key for key, step in graph.steps.items() if is_gang(step))
+    if group and gangs and not discovery.serves(Kind(*group)):
+        served = f"the cluster does not serve {group.kind} ({group.api_version})"
+        why = f"the context's gangs need {GROUPS[group]}: {served}"
+        yield Fault(f"steps.{gangs[0]}.runtime", why)
 
 
 def is_served(discovery: Discovery, target: Target | FlowTarget) -> bool:

@@ -1,0 +1,202 @@
+"""The nodes that there are, as pods find them: what each has in all, what it has left, and what keeps a pod away.
+
+Nodes that are alike in what a pod may ask of them are looked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import msgspec
+
+from fairlead.insight.nodes import amount, has_ended, requests_of
+from fairlead.insight.planning.asked import Pods
+from fairlead.insight.planning.facts import Facts
+from fairlead.snapshots.parts import Evidence
+from fairlead.snapshots.snapshot import Snapshot, Thing
+from fairlead.targets.fitting import is_chosen, is_lasting, tolerates, written
+
+Amounts = Mapping[str, Decimal]
+_NONE = Decimal(0)
+
+
+class Misfit(NamedTuple):
+    """What keeps a pod off a node.
+
+    Attributes:
+        sort: ``labels``, ``taint`` or ``resource``.
+        what: The label with its value, the taint, or the name of the resource.
+        asked: How much of the resource is asked for.
+        has: How much there is.
+        evidence: What of the node shows it.
+    """
+
+    sort: str
+    what: str
+    asked: Decimal = _NONE
+    has: Decimal = _NONE
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass
+class Node:
+    """A node.
+
+    Args:
+        thing: The object.
+        labels: Its labels.
+        taints: Its taints.
+        allocatable: What it has for pods.
+        taken: What pods on it have asked for.
+    """
+
+    thing: Thing
+    labels: Mapping[str, Any]
+    taints: tuple[Mapping[str, Any], ...]
+    allocatable: Amounts
+    taken: dict[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def left(self) -> dict[str, Decimal]:
+        """What it has left; below zero where more is asked for than there is."""
+        return {name: value - self.taken.get(name, _NONE) for name, value in self.allocatable.items()}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the scheduler puts new pods there at all, but for taints."""
+        return self.thing.part("spec.unschedulable").value is not True
+
+
+class Nodes:
+    """All nodes.
+
+    Args:
+        facts: What is known of the cluster.
+        pods: All pods that are to be placed: of the nodes' labels only those count that any of them asks for.
+    """
+
+    def __init__(self, facts: Facts, pods: Iterable[Pods]) -> None:
+        self._keys = sorted({key for each in pods for key in _label_keys(each.spec)})
+        self.nodes = [_node(each) for each in facts.all("Node")]
+        _fill(self.nodes, facts.snapshot)
+
+    @cached_property
+    def alike(self) -> list[list[Node]]:
+        """The nodes, those together that are alike."""
+        groups: dict[Any, list[Node]] = {}
+        for node in self.nodes:
+            labels = tuple(str(node.labels.get(key)) for key in self._keys)
+            name = node.thing.ref.name if "metadata.name" in self._keys else ""
+            key = labels, name, tuple(map(msgspec.json.encode, node.taints)), tuple(sorted(node.allocatable.items()))
+            groups.setdefault(key, []).append(node)
+        return list(groups.values())
+
+
+def _node(thing: Thing) -> Node:
+    return Node(
+        thing,
+        thing.mapping("metadata.labels"),
+        tuple(each.value for each in thing.each("spec.taints")),
+        {name: amount(value) for name, value in thing.mapping("status.allocatable").items()},
+    )
+
+
+def _fill(nodes: Iterable[Node], snapshot: Snapshot) -> None:
+    """Have each node know what is taken of it."""
+    for node in nodes:
+        for pod in snapshot.on(node.thing):
+            if not has_ended(pod):
+                node.taken["pods"] = node.taken.get("pods", _NONE) + 1
+                for name, value in requests_of(pod).items():
+                    node.taken[name] = node.taken.get(name, _NONE) + value
+
+
+def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]:
+    """Yield what keeps a pod off a node that is empty; what the cluster itself sets and takes away does not count.
+
+    Args:
+        pods: The pods.
+        node: The node.
+        more: Labels that a queue wants its pods' nodes to have.
+    """
+    spec = pods.spec
+    for key, value in sorted({**(spec.get("nodeSelector") or {}), **more}.items()):
+        if node.labels.get(key) != value:
+            yield Misfit("labels", f"{key}={value}", evidence=(_label(node, key),))
+    if not is_chosen(spec, {"metadata": {"labels": node.labels, "name": node.thing.ref.name}}):
+        keys = [key for key in _required_keys(spec) if key != "metadata.name"]
+        yield Misfit("labels", _wanted(spec), evidence=tuple(_label(node, key) for key in keys))
+    for number, taint in enumerate(node.taints):
+        if is_lasting(taint) and not tolerates(spec, taint):
+            shown = Evidence(str(node.thing.ref), f"spec.taints[{number}]", written(taint))
+            yield Misfit("taint", written(taint), evidence=(shown,))
+    if node.allocatable:  # else it has not said yet what it has
+        for name, asked in sorted(_with_place(pods.requests, node.allocatable).items()):
+            has = node.allocatable.get(name, _NONE)
+            if asked > has:
+                cited = Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', f"{has.normalize():f}")
+                yield Misfit("resource", name, asked, has, (cited,))
+
+
+def is_open_to(pods: Pods, node: Node) -> bool:
+    """Say whether the scheduler puts a pod on a node for now, were there room: the node is ready, and not cordoned."""
+    return node.is_open and all(tolerates(pods.spec, each) for each in node.taints)
+
+
+def room(requests: Amounts, left: Mapping[str, Decimal]) -> int:
+    """Return how many pods that are alike have room in what is left."""
+    asked = _with_place(requests, left)
+    counts = [int(left.get(name, _NONE) // value) for name, value in asked.items() if value > 0]
+    return max(0, min(counts, default=10**6))
+
+
+def take(requests: Amounts, left: dict[str, Decimal], count: int) -> None:
+    """Take from what is left what some pods ask for."""
+    for name, value in {**requests, "pods": Decimal(1)}.items():
+        if name in left:
+            left[name] -= value * count
+
+
+def _with_place(requests: Amounts, has: Amounts) -> Amounts:
+    """Return what a pod asks for, with the place for a pod that each takes of a node that counts them."""
+    return {**requests, "pods": Decimal(1)} if "pods" in has else requests
+
+
+def _label(node: Node, key: str) -> Evidence:
+    return Evidence(str(node.thing.ref), f'metadata.labels["{key}"]', str(node.labels.get(key, "")))
+
+
+def _label_keys(spec: Mapping[str, Any]) -> Iterator[str]:
+    yield from (spec.get("nodeSelector") or {}).keys()
+    yield from _required_keys(spec)
+
+
+def _terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    )
+    return list((affinity or {}).get("nodeSelectorTerms") or ())
+
+
+def _required_keys(spec: Mapping[str, Any]) -> list[str]:
+    return [
+        each["key"]
+        for term in _terms(spec)
+        for each in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+    ]
+
+
+def _wanted(spec: Mapping[str, Any]) -> str:
+    """Return in words which labels a pod requires."""
+    said = [
+        " and ".join(
+            f"{each['key']} {each.get('operator')} {', '.join(each.get('values') or ())}".rstrip()
+            for each in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+        )
+        for term in _terms(spec)
+    ]
+    return " or ".join(said)

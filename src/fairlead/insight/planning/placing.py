@@ -1,0 +1,340 @@
+"""Whether there are nodes for the pods of a step: any that could take them were they empty, and any with room now.
+
+What is certain, and nothing more: affinities between pods, volumes of a zone and devices that are claimed may keep a
+pod off a node too, and are said not to be looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import NamedTuple
+
+from fairlead.insight.findings import Layer
+from fairlead.insight.nodes import amount, has_ended, requests_of
+from fairlead.insight.planning.amounts import MIG, is_device, named, written
+from fairlead.insight.planning.asked import Asked, Pods
+from fairlead.insight.planning.documents import Reason, reason
+from fairlead.insight.planning.facts import Facts, unread
+from fairlead.insight.planning.nodes import Misfit, Node, Nodes, is_open_to, misfits, room, take
+from fairlead.snapshots.parts import Evidence
+from fairlead.snapshots.snapshot import Thing, Unread
+
+_DOCS = "https://kubernetes.io/docs/concepts"
+_ASSIGNING = f"{_DOCS}/scheduling-eviction/assign-pod-node/"
+_TAINTS = f"{_DOCS}/scheduling-eviction/taint-and-toleration/"
+_RESOURCES = f"{_DOCS}/configuration/manage-resources-containers/"
+_PACKING = f"{_DOCS}/scheduling-eviction/resource-bin-packing/"
+_ENDING_NAMED = 3
+_PROFILE = re.compile(r"(\d+)g\.(\d+)gb")
+
+
+class Place(NamedTuple):
+    """Nodes that could take a pod, were they empty, or what keeps it off the nearest of those that can't."""
+
+    nodes: list[Node]
+    nearest: tuple[Misfit, ...]
+
+
+def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> Iterator[Reason | Unread]:
+    """Yield what keeps the pods of a step from a node.
+
+    Args:
+        asked: The step.
+        facts: The cluster.
+        nodes: Its nodes.
+        more: Labels that the step's queue wants of the nodes of its pods.
+    """
+    if not facts.knows("Node"):
+        yield from unread(["Node"], facts, "which node would take a pod")
+        return
+    places = {id(each): place(each, nodes, more if each in asked.queued else {}) for each in asked.sets}
+    never = [each for each in asked.sets if not places[id(each)].nodes]
+    for each in never:
+        yield _soften(_never(each, places[id(each)], nodes), facts)
+    yield from _unlooked(asked)
+    if never:
+        return
+    yield from unread(["Pod"], facts, "what nodes have left")
+    for together in (*((each,) for each in asked.own), asked.gang):
+        yield from _together(together, places, facts)
+
+
+def place(pods: Pods, nodes: Nodes, more: Mapping[str, str]) -> Place:
+    """Return which nodes could take a pod, were they empty."""
+    fit: list[Node] = []
+    nearest: tuple[Misfit, ...] | None = None
+    for alike in nodes.alike:
+        found = tuple(misfits(pods, alike[0], more))
+        if not found:
+            fit += alike
+            continue
+        if nearest is None or _distance(found) < _distance(nearest):
+            nearest = found
+    return Place(fit, nearest or ())
+
+
+def _distance(found: Iterable[Misfit]) -> tuple[int, Decimal]:
+    """Return how far a pod is from fitting: by what must change, and where that is an amount, by how much of it."""
+    listed = list(found)
+    lacking = sum((1 - each.has / each.asked for each in listed if each.asked), Decimal(0))
+    return len(listed), lacking
+
+
+def _never(pods: Pods, found: Place, nodes: Nodes) -> Reason:
+    """Return why no node could ever take a pod: what keeps it off the nearest."""
+    who = f"a pod ({pods.role})" if pods.role else "a pod"
+    if not found.nearest:
+        return reason("no-nodes", Layer.PLACEMENT, "never", "the cluster has no nodes",
+                      remedy="add a node: kubectl get nodes")  # fmt: skip
+    first = found.nearest[0]
+    count = len(nodes.nodes)
+    evidence = tuple(each for misfit in found.nearest for each in misfit.evidence)
+    if first.sort == "labels":
+        wanted = " and ".join(each.what for each in found.nearest if each.sort == "labels")
+        return reason(
+            "node-labels-unmatched", Layer.PLACEMENT, "never",
+            f"{who} goes to nodes with {wanted}, and none of {count} that could take it has that",
+            *evidence, fits=_labels(found.nearest), source=_ASSIGNING,
+            remedy="correct gpus=… or the node selector: kubectl get nodes --show-labels",
+        )  # fmt: skip
+    if first.sort == "taint":
+        return reason(
+            "untolerated-taint", Layer.PLACEMENT, "never",
+            f"the nodes that could take {who} have the taint {first.what}, which it does not tolerate",
+            *evidence, fits=f"a toleration of {first.what}", source=_TAINTS,
+            remedy="tolerate it by an overlay of the kind Pod, or choose other nodes",
+        )  # fmt: skip
+    return _too_much(pods, found.nearest, evidence, nodes, who)
+
+
+def _labels(found: Iterable[Misfit]) -> str:
+    """Return the labels that the nearest node has instead."""
+    said = [
+        f"{each.path.removeprefix('metadata.labels[').strip('[]').strip(chr(34))}={each.value}"
+        for misfit in found
+        if misfit.sort == "labels"
+        for each in misfit.evidence
+        if each.value
+    ]
+    return ", ".join(dict.fromkeys(said))
+
+
+def _too_much(pods: Pods, found: tuple[Misfit, ...], evidence: tuple[Evidence, ...], nodes: Nodes, who: str) -> Reason:
+    """Return that no node has as much as a pod asks for."""
+    amounts = [each for each in found if each.sort == "resource"]
+    lacking = [each for each in amounts if not each.has]
+    asked = ", ".join(named(each.what, each.asked) for each in amounts)
+    cited = (*_cite_requests(pods, [each.what for each in amounts]), *evidence)
+    if lacking and lacking[0].what.startswith(MIG):
+        other = _other_profile(lacking[0].what, nodes)
+        return reason(
+            "mig-profile-absent", Layer.PLACEMENT, "never",
+            f"{who} asks for {asked}, and no node's cards are cut so", *cited,
+            fits=other, source="https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-operator-mig.html",
+            remedy="ask for a profile that there is, or have cards cut anew: the label nvidia.com/mig.config of a node",
+        )  # fmt: skip
+    most = ", ".join(named(each.what, each.has) for each in amounts)
+    kind = "no node has any of it" if lacking else f"the node that comes nearest has {most}"
+    fits = "" if lacking else most
+    ask = f"ask for at most {most}, or add a node that has it"
+    look = "see what there is: kubectl get nodes -o custom-columns=N:.metadata.name,HAS:.status.allocatable"
+    return reason(
+        "more-than-any-node", Layer.PLACEMENT, "never", f"{who} asks for {asked}, and {kind}: it fits on no node",
+        *cited, fits=fits, remedy=ask if fits else look, source=_RESOURCES,
+    )  # fmt: skip
+
+
+def _other_profile(resource: str, nodes: Nodes) -> str:
+    """Return the profile that there is, and that is nearest to the one that is asked for, larger rather than less."""
+    there = {
+        name.removeprefix(MIG) for node in nodes.nodes for name, has in node.allocatable.items() if name.startswith(MIG)
+        and has > 0
+    }  # fmt: skip
+    wanted = _size(resource.removeprefix(MIG))
+    sizes = {name: _size(name) for name in sorted(there)}
+    larger = {name: size for name, size in sizes.items() if size >= wanted}
+    if larger:
+        return f"mig-{min(larger, key=lambda name: larger[name])}"
+    return f"mig-{max(sizes, key=lambda name: sizes[name])}" if sizes else ""
+
+
+def _size(profile: str) -> tuple[int, int]:
+    """Return the memory in GB and the compute slices of a profile: ``3g.20gb``."""
+    found = _PROFILE.match(profile)
+    return (int(found[2]), int(found[1])) if found else (0, 0)
+
+
+def _cite_requests(pods: Pods, resources: Iterable[str]) -> tuple[Evidence, ...]:
+    """Return where a pod asks for some resources."""
+    return tuple(
+        Evidence(str(pods.pod.ref), f'{container.path}.resources.requests["{name}"]', str(found))
+        for name in resources
+        for container in pods.pod.each("spec.containers")
+        if (found := container.mapping("resources.requests").get(name)) is not None
+    )
+
+
+def _soften(found: Reason, facts: Facts) -> Reason:
+    """Return a reason as what may pass, where nodes are added as they are asked for."""
+    scaler = facts.scaler
+    if scaler is None:
+        return found
+    added = f"; {scaler.ref} adds nodes, and may add one"
+    return reason(
+        found.id, Layer.PLACEMENT, "not-now", found.message + added,
+        *(Evidence(each.subject, each.path, each.value) for each in found.evidence), fits=found.fits,
+        remedy=f"see whether it has such nodes: kubectl describe {scaler.ref.kind.lower()} {scaler.ref.name}",
+        source=found.source,
+    )  # fmt: skip
+
+
+def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts) -> Iterator[Reason]:
+    """Yield that there is no room for pods that must be there at once."""
+    total = sum(each.least for each in sets)
+    for each in sets:
+        most = sum(room(each.requests, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
+        unsaid = any(not node.allocatable for node in places[id(each)].nodes)
+        if most < each.least and not unsaid:
+            yield _soften(_never_whole(each, most, places[id(each)]), facts)
+            return
+    left: dict[int, dict[str, Decimal]] = {}
+    ordered = sorted(sets, key=lambda each: sum(map(_weight, each.requests.items())), reverse=True)
+    placed = 0
+    for each in ordered:
+        open_ = [node for node in places[id(each)].nodes if is_open_to(each, node)]
+        wanted = each.least
+        for node in open_:
+            rest = left.setdefault(id(node), node.left)
+            count = min(wanted, room(each.requests, rest))
+            take(each.requests, rest, count)
+            wanted -= count
+            if not wanted:
+                break
+        placed += each.least - wanted
+        if wanted:
+            yield _not_now(each, places[id(each)], open_, facts, each.least - wanted, total)
+            return
+
+
+def _weight(asked: tuple[str, Decimal]) -> Decimal:
+    """Return how hard an amount is to place: devices first."""
+    name, value = asked
+    return value * 10**15 if is_device(name) else value
+
+
+def _never_whole(pods: Pods, most: int, found: Place) -> Reason:
+    what = f"{pods.least} pods{f' ({pods.role})' if pods.role else ''}"
+    asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
+    cited = tuple(
+        Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', f"{node.allocatable[name].normalize():f}")
+        for node in found.nodes[:2]
+        for name in pods.requests
+        if name in node.allocatable
+    )
+    return reason(
+        "gang-never-whole", Layer.PLACEMENT, "never",
+        f"its {what} with {asked} each must run at once, and all nodes together, were they empty, take {most}",
+        *cited, fits=f"{most} nodes" if most else "", source=_RESOURCES,
+        remedy=f"ask for fewer nodes: nodes={most}, or less of each" if most else "ask for less of each",
+    )  # fmt: skip
+
+
+def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: int, total: int) -> Reason:
+    """Return why there is no room for now."""
+    asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
+    if not open_:
+        node = found.nodes[0]
+        cited = (*node.thing.cite("spec.unschedulable", "spec.taints"), *_conditions(node))
+        return reason(
+            "node-cordoned", Layer.PLACEMENT, "not-now",
+            f"the nodes that could take it ({len(found.nodes)}) are cordoned, or not ready", *cited,
+            remedy=f"once it is well: kubectl uncordon {node.thing.ref.name}", source=_TAINTS,
+        )  # fmt: skip
+    if pods.least > 1:
+        return reason(
+            "gang-not-whole-now", Layer.PLACEMENT, "not-now",
+            f"there is room for {placed} of its {pods.least} pods with {asked} each, which must run at once",
+            *_left(open_, pods), fits=f"{placed} nodes" if placed else "",
+            remedy="wait until others have ended, or ask for fewer nodes", source=_RESOURCES,
+        )  # fmt: skip
+    scattered = [
+        name for name, value in pods.requests.items()
+        if is_device(name) and value and sum(node.left.get(name, Decimal(0)) for node in open_) >= value
+        and all(node.left.get(name, Decimal(0)) < value for node in open_)
+    ]  # fmt: skip
+    if scattered:
+        most = max(node.left.get(scattered[0], Decimal(0)) for node in open_)
+        return reason(
+            "gpus-scattered", Layer.PLACEMENT, "not-now",
+            f"as much as {named(scattered[0], pods.requests[scattered[0]])} is free in all, and on no node together",
+            *_left(open_, pods), fits=named(scattered[0], most) if most > 0 else "",
+            remedy="split it into ranks with fewer each, or wait until others have ended", source=_PACKING,
+        )  # fmt: skip
+    node = max(open_, key=lambda each: _nearness(pods, each))
+    lacking = {name: node.left.get(name, Decimal(0)) for name, value in pods.requests.items()
+               if value > node.left.get(name, Decimal(0))}  # fmt: skip
+    fits = ", ".join(named(name, has) for name, has in sorted(lacking.items()) if has > 0)
+    what = ", ".join(sorted(lacking)) or "places for pods"
+    return reason(
+        "insufficient-resources", Layer.PLACEMENT, "not-now",
+        f"it asks for {asked}, and no node has so much {what} left{_after(pods, node, facts)}",
+        *_left([node], pods), fits=fits if len(fits.split(", ")) == len(lacking) else "",
+        remedy="wait until others have ended, or ask for less", source=_RESOURCES,
+    )  # fmt: skip
+
+
+def _conditions(node: Node) -> tuple[Evidence, ...]:
+    ready = node.thing.condition("Ready")
+    return ready.cite("status", "reason") if ready is not None and ready.text("status") != "True" else ()
+
+
+def _nearness(pods: Pods, node: Node) -> Decimal:
+    """Return how much of what is asked for a node has left, at its worst."""
+    left = node.left
+    return min(
+        (left.get(name, Decimal(0)) / value for name, value in pods.requests.items() if value), default=Decimal(0)
+    )
+
+
+def _left(nodes: Iterable[Node], pods: Pods) -> tuple[Evidence, ...]:
+    """Return what nodes have left of what is asked for."""
+    found = []
+    for node in list(nodes)[:_ENDING_NAMED]:
+        for name in sorted(pods.requests):
+            if pods.requests[name] and name in node.allocatable:
+                left = written(name, max(Decimal(0), node.left[name]))
+                said = f"{written(name, node.allocatable[name])}, of which {left} are left"
+                found.append(Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', said))
+    return tuple(found)
+
+
+def _after(pods: Pods, node: Node, facts: Facts) -> str:
+    """Return in words after the end of which pods there is room on a node: as few as will do."""
+    left, ending = node.left, list[Thing]()
+    lacking = {name: value for name, value in pods.requests.items() if value > left.get(name, Decimal(0))}
+    running = [(each, requests_of(each)) for each in facts.snapshot.on(node.thing) if not has_ended(each)]
+    running.sort(key=lambda each: min(each[1].get(name, Decimal(0)) for name in lacking) if lacking else Decimal(0))
+    while running and room(pods.requests, left) < 1:
+        pod, freed = running.pop()
+        ending.append(pod)
+        left = {name: value + freed.get(name, amount(name == "pods" and 1)) for name, value in left.items()}
+    if not ending or room(pods.requests, left) < 1:
+        return ""
+    said = ", ".join(each.ref.name for each in ending[:_ENDING_NAMED])
+    more = f" and {len(ending) - _ENDING_NAMED} more" if len(ending) > _ENDING_NAMED else ""
+    return f"; there is room on {node.thing.ref.name} once {said}{more} ended"
+
+
+def _unlooked(asked: Asked) -> Iterator[Unread]:
+    """Yield what of the pods may keep them off nodes and is not looked at."""
+    for each in asked.sets:
+        affinity = each.spec.get("affinity") or {}
+        for name, what in (("podAffinity", "affinities"), ("podAntiAffinity", "affinities")):
+            if affinity.get(name):
+                yield Unread(what=f"{what} between pods", why="a plan does not look at them")
+        if each.spec.get("topologySpreadConstraints"):
+            yield Unread(what="topology spread constraints", why="a plan does not look at them")
+        if each.spec.get("resourceClaims"):
+            yield Unread(what="devices that are claimed", why="a plan does not look at ResourceSlices")

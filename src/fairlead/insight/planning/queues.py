@@ -1,0 +1,354 @@
+"""Whether Kueue would admit a step's pods: its queue, the flavors that go with them, and the quota with the cohort's.
+
+Source: https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from fairlead.insight.findings import Layer
+from fairlead.insight.planning.amounts import named, written
+from fairlead.insight.planning.asked import Asked, Pods
+from fairlead.insight.planning.cohorts import Line, Pool, pools
+from fairlead.insight.planning.documents import Reason, reason
+from fairlead.insight.planning.facts import Facts
+from fairlead.snapshots.parts import Evidence, Part
+from fairlead.snapshots.snapshot import Thing, Unread
+from fairlead.targets.fitting import is_chosen, tolerates
+from fairlead.targets.fitting import written as written_taint
+
+_DOCS = "https://kueue.sigs.k8s.io/docs/concepts"
+_QUEUES = f"{_DOCS}/cluster_queue/"
+_FLAVORS = f"{_DOCS}/resource_flavor/"
+
+
+class Share(NamedTuple):
+    """What pods would take of a flavor, beside what they can have of it.
+
+    Attributes:
+        flavor: The flavor's name.
+        resource: The resource of which there is least.
+        needs: How much they take.
+        most: How much they could have, were nothing used.
+        left: How much they can have now.
+    """
+
+    flavor: str
+    resource: str
+    needs: Decimal
+    most: Decimal
+    left: Decimal
+
+    @property
+    def state(self) -> int:
+        """0 where there is enough, 1 where there would be, 2 where there never is."""
+        return 0 if self.needs <= self.left else 1 if self.needs <= self.most else 2
+
+
+class Queues:
+    """The queues of a namespace.
+
+    Args:
+        facts: What is known of the cluster.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._flavors = {each.ref.name: each for each in facts.all("ResourceFlavor")}
+
+    @cached_property
+    def _pools(self) -> dict[str, Pool]:
+        return pools(self._facts)
+
+    def check(self, asked: Asked) -> Iterator[Reason | Unread]:
+        """Yield why a step's queue does not admit its pods; where another one would, it is named."""
+        if not asked.queued:
+            return
+        found = list(self._check(asked))
+        against = [each for each in found if isinstance(each, Reason) and each.verdict != "warning"]
+        other = self._other(asked, against)
+        for each in found:
+            if other and isinstance(each, Reason) and each in against:
+                each = _with(each, f"queue {other}")
+            yield each
+
+    def labels(self, asked: Asked) -> Mapping[str, str]:
+        """Return the labels that the nodes of a step's pods will have by its queue: of its one flavor, if it is one."""
+        pool = self._pool(asked.queue)
+        if not asked.queued or pool is None or pool.thing is None:
+            return {}
+        found: dict[str, str] = {}
+        for group in pool.thing.each("spec.resourceGroups"):
+            flavors = [each.text("name") for each in group.each("flavors")]
+            able = [name for name in flavors if all(not self._unfit(each, name) for each in asked.queued)]
+            if len(able) == 1 and able[0] in self._flavors:
+                labels = self._flavors[able[0]].mapping("spec.nodeLabels")
+                found |= {key: str(value) for key, value in labels.items()}
+        return found
+
+    def ahead(self, asked: Asked) -> int:
+        """Return how many workloads wait in a step's queue, as far as it says."""
+        pool = self._pool(asked.queue)
+        return (pool.thing.number("status.pendingWorkloads") or 0) if pool is not None and pool.thing is not None else 0
+
+    def _pool(self, queue: str) -> Pool | None:
+        found = self._facts.find("LocalQueue", queue)
+        return self._pools.get(found.text("spec.clusterQueue")) if found is not None else None
+
+    def _other(self, asked: Asked, against: list[Reason]) -> str:
+        """Return another queue of the namespace that would admit the pods, or would sooner than never."""
+        worst = "never" if any(each.verdict == "never" for each in against) else "not-now"
+        if not against:
+            return ""
+        for each in self._facts.own("LocalQueue"):
+            if each.ref.name == asked.queue:
+                continue
+            found = [one for one in self._check(replace(asked, queue=each.ref.name))]
+            verdicts = {one.verdict for one in found if isinstance(one, Reason)}
+            if len(found) == sum(isinstance(one, Reason) for one in found) and not verdicts & {worst, "never"}:
+                return each.ref.name
+        return ""
+
+    def _check(self, asked: Asked) -> Iterator[Reason | Unread]:
+        facts, name = self._facts, asked.queue
+        queue = facts.find("LocalQueue", name)
+        if queue is None:
+            if not facts.knows("LocalQueue"):
+                yield Unread(what=f"the queue {name}", why="no LocalQueue could be read")
+                return
+            known = ", ".join(sorted(each.ref.name for each in facts.own("LocalQueue")))
+            yield reason(
+                "queue-missing", Layer.STRUCTURE, "never", f"there is no queue {name} in the namespace",
+                *_label(asked), source=f"{_DOCS}/local_queue/", remedy=f"name one of these: {known}" if known else
+                f"have one made: a LocalQueue {name} in the namespace {facts.namespace}",
+            )  # fmt: skip
+            return
+        yield from _held(queue, "LocalQueue")
+        of = queue.text("spec.clusterQueue")
+        pool = self._pools.get(of)
+        if pool is None or pool.thing is None:
+            if not facts.knows("ClusterQueue"):
+                yield from _inactive(queue)
+                yield Unread(what=f"the quota of the queue {name}", why="no ClusterQueue could be read")
+                return
+            yield reason(
+                "cluster-queue-missing", Layer.STRUCTURE, "never",
+                f"the queue {name} leads to the ClusterQueue {of}, which is not there",
+                *queue.cite("spec.clusterQueue"),
+                remedy=f"have the ClusterQueue {of} made, or the LocalQueue name another one", source=_QUEUES,
+            )  # fmt: skip
+            return
+        yield from _held(pool.thing, "ClusterQueue")
+        yield from _inactive(pool.thing)
+        yield from self._unselected(pool.thing)
+        yield from self._quota(asked, pool)
+        checks = [each.text("name") for each in pool.thing.each("spec.admissionChecksStrategy.admissionChecks")]
+        listed = pool.thing.part("spec.admissionChecks").value
+        checks += [str(each) for each in listed] if isinstance(listed, list) else []
+        if checks:
+            yield Unread(what=f"admission checks of the queue {name}", why=f"{', '.join(checks)} decide when it asks")
+
+    def _unselected(self, queue: Thing) -> Iterator[Reason | Unread]:
+        """Yield that a queue takes nothing from the namespace."""
+        selector = queue.part("spec.namespaceSelector")
+        wanted, terms = selector.mapping("matchLabels"), list(selector.each("matchExpressions"))
+        namespace = self._facts.snapshot.find("Namespace", self._facts.namespace)
+        if namespace is None:
+            if wanted or terms:
+                yield Unread(what="the labels of the namespace", why="a ClusterQueue chooses by them")
+            return
+        labels = namespace.mapping("metadata.labels")
+        if selector.value is None:
+            why = "has no namespaceSelector, and so takes nothing"
+        elif all(labels.get(key) == value for key, value in wanted.items()) and all(
+            _holds(each, labels) for each in terms
+        ):
+            return
+        else:
+            why = "takes nothing from a namespace with such labels"
+        yield reason(
+            "queue-refuses-namespace", Layer.POLICY, "never", f"the ClusterQueue {queue.ref.name} {why}",
+            *(queue.cite("spec.namespaceSelector") or queue.cite("metadata.name")),
+            *namespace.cite("metadata.labels"), source=_QUEUES,
+            remedy=f"ask whoever runs it: kubectl label namespace {self._facts.namespace} KEY=VALUE",
+        )  # fmt: skip
+
+    def _quota(self, asked: Asked, pool: Pool) -> Iterator[Reason | Unread]:
+        """Yield what of a queue's quota is too little for pods that it admits together."""
+        assert pool.thing is not None
+        groups = list(pool.thing.each("spec.resourceGroups"))
+        taken: dict[Line, Decimal] = {}
+        for pods in asked.queued:
+            uncovered = {name: value for name, value in pods.requests.items() if value > 0}
+            for group in groups:
+                covered = [str(each) for each in group.part("coveredResources").value or ()]
+                wanted = {name: pods.requests.get(name, Decimal(0)) * pods.least for name in covered if name != "pods"}
+                if "pods" in covered:
+                    wanted["pods"] = Decimal(pods.least)
+                wanted = {name: value for name, value in wanted.items() if value > 0}
+                uncovered = {name: value for name, value in uncovered.items() if name not in covered}
+                if wanted:
+                    yield from self._flavor(asked, pods, pool, group, wanted, taken)
+            for name, value in sorted(uncovered.items()):
+                yield reason(
+                    "queue-lacks-resource", Layer.QUOTA, "never",
+                    f"it asks for {named(name, value)}, of which the ClusterQueue {pool.thing.ref.name} has no quota",
+                    *pool.thing.cite("spec.resourceGroups"), source=_QUEUES,
+                    remedy=f"name another queue, or have {name} added to its resourceGroups",
+                )  # fmt: skip
+
+    def _flavor(
+        self, asked: Asked, pods: Pods, pool: Pool, group: Part, wanted: dict[str, Decimal], taken: dict[Line, Decimal]
+    ) -> Iterator[Reason | Unread]:
+        """Yield why no flavor of a group of resources will do; what one gives is taken of it."""
+        assert pool.thing is not None
+        names = [each.text("name") for each in group.each("flavors")]
+        unfit = {name: self._unfit(pods, name) for name in names}
+        able = [name for name in names if not unfit[name]]
+        if not able:
+            why = "; ".join(f"{name}: {why}" for name, why in unfit.items()) or "it has none"
+            yield reason(
+                "no-flavor", Layer.PLACEMENT, "never", f"no flavor of its queue goes with it: {why}",
+                *group.cite("flavors"), source=_FLAVORS,
+                remedy="change tolerations or node selectors to those of a flavor: kubectl get resourceflavors -o yaml",
+            )  # fmt: skip
+            return
+        if len(able) > 1:
+            known: Mapping[Line, Decimal] = {}  # which of them the pods before got is not known
+        else:
+            known = taken
+        shares = [self._least(name, pool, wanted, known) for name in able]
+        best = min(shares, key=lambda each: (each.state, each.needs - each.left))
+        for name, value in wanted.items():
+            taken[best.flavor, name] = taken.get((best.flavor, name), Decimal(0)) + value
+        if best.state:
+            yield _short(asked, pods, pool, best)
+
+    def _least(self, flavor: str, pool: Pool, wanted: Mapping[str, Decimal], taken: Mapping[Line, Decimal]) -> Share:
+        """Return the share of the resource of which a flavor has too little, or least."""
+        shares = []
+        for name, value in wanted.items():
+            line = flavor, name
+            shares.append(Share(flavor, name, value + taken.get(line, Decimal(0)), pool.most(line), pool.left(line)))
+        return max(shares, key=lambda each: (each.state, each.needs - each.left))
+
+    def _unfit(self, pods: Pods, name: str) -> str:
+        """Return why a flavor does not go with pods; empty where it does, or is not known."""
+        flavor = self._flavors.get(name)
+        if flavor is None:
+            return f"there is no ResourceFlavor {name}" if self._facts.knows("ResourceFlavor") else ""
+        tolerated = [each.value for each in flavor.each("spec.tolerations")]
+        spec = {**pods.spec, "tolerations": [*(pods.spec.get("tolerations") or ()), *tolerated]}
+        for taint in flavor.each("spec.nodeTaints"):
+            if not tolerates(spec, taint.value):
+                return f"it does not tolerate {written_taint(taint.value)}"
+        labels = flavor.mapping("spec.nodeLabels")
+        own = {key: value for key, value in (pods.spec.get("nodeSelector") or {}).items() if key in labels}
+        for key, value in own.items():
+            if labels[key] != value:
+                return f"it wants {key}={value}, and the flavor has {labels[key]}"
+        if labels and not is_chosen(_of_labels(pods.spec, labels), {"metadata": {"labels": labels, "name": ""}}):
+            return "its node affinity excludes it"
+        return ""
+
+
+def _of_labels(spec: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a pod's spec with what its node affinity says of some labels alone: a flavor is judged by no others."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
+    kept = [[each for each in term.get("matchExpressions") or () if each["key"] in labels] for term in terms]
+    if not all(kept):  # a term that says nothing of them lets any flavor be
+        return {}
+    required = {"nodeSelectorTerms": [{"matchExpressions": each} for each in kept]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}} if kept else {}
+
+
+def _short(asked: Asked, pods: Pods, pool: Pool, share: Share) -> Reason:
+    """Return that a queue has too little of a resource, ever or for now."""
+    assert pool.thing is not None
+    name, line = share.resource, (share.flavor, share.resource)
+    count = pods.least
+    who = f"its {count} pods ask together" if count > 1 else "it asks"
+    needs = f"{who} for {named(name, share.needs)} of flavor {share.flavor}"
+    evidence = _cite(pool, line)
+    if share.state == 2:
+        limit = pool.borrowing.get(line)
+        is_limit = limit is not None and pool.parent is not None and pool.parent.most(line) >= share.needs
+        within = f", with the {written(name, limit)} that it may borrow" if is_limit and limit is not None else ""
+        field = "borrowingLimit" if is_limit else "nominalQuota"
+        return reason(
+            "quota-never-enough", Layer.QUOTA, "never",
+            f"{needs}, and the ClusterQueue {pool.thing.ref.name} can have {written(name, share.most)} at most{within}",
+            *evidence, fits=named(name, share.most / count) if share.most > 0 else "", source=_QUEUES,
+            remedy=f"ask for less, or have {field} of flavor {share.flavor} raised",
+        )  # fmt: skip
+    left = max(Decimal(0), share.left)
+    return reason(
+        "quota-used-up", Layer.QUOTA, "not-now",
+        f"{needs}, and {written(name, left)} is left of the {written(name, share.most)} that the ClusterQueue "
+        f"{pool.thing.ref.name} can have", *evidence, fits=named(name, left / count) if left > 0 else "",
+        remedy="wait until others end: kubectl get workloads -A shows who has it; or ask for less", source=_QUEUES,
+    )  # fmt: skip
+
+
+def _cite(pool: Pool, line: Line) -> tuple[Evidence, ...]:
+    """Return the fields of a queue that say what it has of a flavor's resource, and what is used."""
+    assert pool.thing is not None
+    found: list[Evidence] = []
+    for group in pool.thing.each("spec.resourceGroups"):
+        for flavor in group.each("flavors"):
+            for each in flavor.each("resources"):
+                if (flavor.text("name"), each.text("name")) == line:
+                    found += each.cite("nominalQuota", "borrowingLimit")
+    for field in ("status.flavorsReservation", "status.flavorsUsage"):
+        for flavor in pool.thing.each(field):
+            for each in flavor.each("resources"):
+                if (flavor.text("name"), each.text("name")) == line:
+                    found += each.cite("total", "borrowed")
+    found += pool.thing.cite("spec.cohortName", "spec.cohort")
+    return tuple(found)
+
+
+def _held(queue: Thing, kind: str) -> Iterator[Reason]:
+    if queue.text("spec.stopPolicy") not in ("", "None"):
+        yield reason(
+            "queue-held", Layer.QUOTA, "not-now", f"the {kind} {queue.ref.name} is held: it admits nothing for now",
+            *queue.cite("spec.stopPolicy"), source=_QUEUES,
+            remedy=f"ask whoever runs it: spec.stopPolicy of the {kind}",
+        )  # fmt: skip
+
+
+def _inactive(queue: Thing) -> Iterator[Reason]:
+    active = queue.condition("Active")
+    if active is None or active.text("status") != "False" or active.text("reason") in ("Stopped", "LocalQueueStopped"):
+        return
+    yield reason(
+        "queue-inactive", Layer.STRUCTURE, "never", f"the {queue.ref.kind} {queue.ref.name} is not active: "
+        f"{active.text('message')}", *active.cite("reason", "message"), source=_QUEUES,
+        remedy=f"kubectl describe {queue.ref.kind.lower()} {queue.ref.name}: it says what it lacks",
+    )  # fmt: skip
+
+
+def _holds(term: Part, labels: Mapping[str, Any]) -> bool:
+    value, values = labels.get(term.text("key")), term.part("values").value or ()
+    return {
+        "In": value in values, "NotIn": value not in values, "Exists": value is not None, "DoesNotExist": value is None,
+    }.get(term.text("operator"), True)  # fmt: skip
+
+
+def _label(asked: Asked) -> tuple[Evidence, ...]:
+    pod = asked.queued[0].pod
+    return (Evidence(str(pod.ref), 'metadata.labels["kueue.x-k8s.io/queue-name"]', asked.queue),)
+
+
+def _with(found: Reason, other: str) -> Reason:
+    fits = f"{found.fits}, or {other}" if found.fits else other
+    return Reason(
+        id=found.id, layer=found.layer, verdict=found.verdict, message=found.message, evidence=found.evidence,
+        fits=fits, remedy=found.remedy, source=found.source,
+    )  # fmt: skip

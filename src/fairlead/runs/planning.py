@@ -1,0 +1,256 @@
+"""Whether a flow would run in a context, when, and at what cost: asked before anything is created."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from fairlead.engines.kubernetes.engine import chosen_targets
+from fairlead.engines.kubernetes.submitting import kind_of
+from fairlead.errors import FairleadError, SpecError, UsageError
+from fairlead.insight.findings import Layer
+from fairlead.insight.planning import plans
+from fairlead.insight.planning.asked import Asked, asked
+from fairlead.insight.planning.documents import Plan, Reason, reason
+from fairlead.insight.planning.history import Took
+from fairlead.insight.planning.prices import PriceBook, book_faults, together
+from fairlead.insight.planning.refusing import refused
+from fairlead.kube.client import Client
+from fairlead.kube.connecting import connect
+from fairlead.kube.discovery import Discovery
+from fairlead.kube.failures import AlreadyExists, ApiError, Forbidden, NotFound
+from fairlead.kube.resources import POD
+from fairlead.runs.context_checking import check_cluster
+from fairlead.runs.rendering import check, render, submission_of
+from fairlead.runs.settings import open_store
+from fairlead.runs.surveying import of_bundle, survey, wanted_by
+from fairlead.snapshots import bundles
+from fairlead.snapshots.snapshot import Unread
+from fairlead.specs import documents
+from fairlead.specs.contexts import Context
+from fairlead.specs.graphs import Graph
+from fairlead.store.backends import Backend, at_once
+from fairlead.store.catalog import transitions
+from fairlead.store.history import read_compacted
+from fairlead.store.records import Ended
+from fairlead.targets.flow_table import FLOW, flow_target
+from fairlead.targets.orders import Manifest
+from fairlead.targets.pods import is_driving
+from fairlead.targets.sweeps.table import placed
+
+_RUNS_READ = 10
+"""Earlier runs that are read at most: the newest."""
+_ATTEMPTS_ENOUGH = 30
+"""Attempts of each step that say how long it takes."""
+_TRANSITIONS_READ = 2000
+_DRY_RUNS = 60
+"""Objects that the cluster is asked to check at most."""
+
+
+def plan(
+    graph: Graph,
+    on: str,
+    *,
+    labels: dict[str, str] | None = None,
+    targets: Mapping[str, str] | None = None,
+    bundle: str = "",
+    prices: Sequence[str] = (),
+) -> Plan:
+    """Say whether a graph would run in a context, and what it would take.
+
+    Args:
+        graph: The graph.
+        on: The name of the context.
+        labels: Labels of the run.
+        targets: What runs steps with ranks, or the whole run, where not what the context says.
+        bundle: A snapshot's file, by which it is said instead of by the cluster; empty for that.
+        prices: Files of price books, the later before the earlier.
+
+    Raises:
+        UsageError: There is no such context, or a file can't be read.
+        SpecError: The graph can't be on any such cluster, or a price book is none; every fault is named.
+        ClusterError: The cluster can't be reached.
+    """
+    book = together(map(read_prices, prices))
+    context = check(graph, on, labels or {})
+    context = msgspec.structs.replace(context, targets={**context.targets, **(targets or {})})
+    graph = placed(graph, context.targets)
+    planning = _Bundled(graph, context, bundle) if bundle else _Live(graph, context, labels or {})
+    return planning.plan(labels or {}, book)
+
+
+def read_prices(file: str) -> PriceBook:
+    """Read a price book.
+
+    Raises:
+        UsageError: The file can't be read, or is no TOML.
+        SpecError: It is no price book; every fault is named.
+    """
+    try:
+        found = tomllib.loads(Path(file).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the price book {file}", why=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{file} is no TOML", why=str(error), next="docs/plan.md has the form of a price book"
+        ) from None
+    book = documents.convert(found, PriceBook, source=file)
+    if faults := list(book_faults(book)):
+        raise SpecError(file, faults)
+    return book
+
+
+class _Bundled:
+    """A plan by what somebody has kept of a cluster."""
+
+    def __init__(self, graph: Graph, context: Context, bundle: str) -> None:
+        self._graph, self._context = graph, context
+        self._snapshot = bundles.read(Path(bundle))
+
+    def plan(self, labels: dict[str, str], book: PriceBook | None) -> Plan:
+        """Make the plan."""
+        submission = submission_of(self._graph, self._context, labels, self._context.targets)
+        facts = of_bundle(self._snapshot, submission.namespace)
+        gap = Unread(what="rights, dry runs, the store and earlier runs", why="a bundle does not have them")
+        return plans.plan(
+            asked(self._graph, submission), facts, flow=self._graph.flow, context=self._context.name,
+            unread=(*self._snapshot.meta.unread, gap), book=book,
+        )  # fmt: skip
+
+
+class _Live:
+    """A plan by what a cluster is now."""
+
+    def __init__(self, graph: Graph, context: Context, labels: dict[str, str]) -> None:
+        connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
+        self._client = Client(connection)
+        self._namespace = context.namespace or connection.namespace
+        self._served = Discovery(self._client)
+        chosen = chosen_targets(graph, context, self._served)
+        self._graph, self._context = graph, msgspec.structs.replace(context, namespace=self._namespace)
+        self._submission = submission_of(graph, self._context, labels, chosen)
+
+    def plan(self, labels: dict[str, str], book: PriceBook | None) -> Plan:
+        """Make the plan."""
+        steps = asked(self._graph, self._submission)
+        facts = survey(self._client, self._namespace, wanted_by(steps), served=self._served)
+        reasons, unread = self._check()
+        said, more = self._dry_run(steps, labels)
+        return plans.plan(
+            steps, facts, flow=self._graph.flow, context=self._context.name, reasons=(*reasons, *said.pop("", ())),
+            refused=said, unread=(*facts.snapshot.meta.unread, *unread, *more), took=_took(self._graph), book=book,
+        )  # fmt: skip
+
+    def _check(self) -> tuple[list[Reason], list[Unread]]:
+        """Look at what every run in the context needs: kinds, rights, the store."""
+        report = check_cluster(self._context, self._client.hurried(), self._namespace)
+        drives = any(map(is_driving, self._graph.steps.values()))
+        reasons, unread = [], []
+        for each in report.checks:
+            sort = next((sort for sort in _CHECKED if each.name.startswith(sort)), "")
+            if not sort or (each.name == "rights of drivers" and not drives):
+                continue
+            if each.state == "failed":
+                id, layer = _CHECKED[sort]
+                reasons.append(reason(id, layer, "never", f"{each.name}: {each.said}", remedy=each.next))
+            elif each.state == "unknown":
+                unread.append(Unread(what=each.name, why=each.said))
+        return reasons, unread
+
+    def _dry_run(self, steps: Iterable[Asked], labels: dict[str, str]) -> tuple[dict[str, list[Reason]], list[Unread]]:
+        """Have the cluster check what would be created; returns what it said, by the step, or of the run as a whole."""
+        targets = {**self._submission.targets, FLOW: flow_target(self._submission.targets).name}
+        made = render(self._graph, self._context.name, labels, targets).manifests
+        own = made[0]["kind"]
+        objects = [("", made[0]), *(("", each) for each in made if each["kind"] != own), *_pods(steps)]
+        answers = at_once(lambda each: self._tried(*each), objects[:_DRY_RUNS])
+        found: dict[str, list[Reason]] = {}
+        unread: list[Unread] = []
+        for (step, _), answer in zip(objects, answers, strict=False):
+            if isinstance(answer, Reason) and answer not in found.get(step, ()):
+                found.setdefault(step, []).append(answer)
+            elif isinstance(answer, Unread):
+                unread.append(answer)
+        return found, unread
+
+    def _tried(self, step: str, manifest: Manifest) -> Reason | Unread | None:
+        manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": self._namespace}}
+        kind = POD if manifest["kind"] == POD.kind else kind_of(manifest)
+        try:
+            self._client.create(kind, manifest, dry_run=True)
+        except AlreadyExists:
+            return None
+        except Forbidden as error:
+            if error.missing_rule is not None:
+                return Unread(what=f"what the cluster says of a {kind.kind}", why="you may not create one")
+            return refused(kind.kind, self._namespace, error.message)
+        except NotFound as error:
+            served = f'no matches for kind "{kind.kind}" in version "{kind.api_version}"'
+            return refused(kind.kind, self._namespace, error.message if error.is_served else served)
+        except ApiError as error:
+            return refused(kind.kind, self._namespace, error.message or error.why)
+        return None
+
+
+_CHECKED = {
+    "Namespace": ("namespace-missing", Layer.STRUCTURE),
+    "kind ": ("kind-not-served", Layer.STRUCTURE),
+    "targets": ("kind-not-served", Layer.STRUCTURE),
+    "your rights": ("right-missing", Layer.POLICY),
+    "rights of": ("right-missing", Layer.POLICY),
+    "store": ("store-unreachable", Layer.STRUCTURE),
+}
+"""What a check of a context says of every run, by how its name begins; the rest is said of each step."""
+
+
+def _pods(steps: Iterable[Asked]) -> Iterator[tuple[str, Manifest]]:
+    """Yield a pod of each sort that steps have, under a name that is nobody's."""
+    for number, step in enumerate(steps):
+        for place, each in enumerate(step.sets):
+            value = each.pod.value
+            yield step.step, {**value, "metadata": {**value["metadata"], "name": f"fairlead-plan-{number}-{place}"}}
+
+
+# Earlier runs ----------------------------------------------------------------------------------
+
+
+def _took(graph: Graph) -> list[Took]:
+    """Return what earlier runs of a flow took, as far as its store can be read."""
+    with suppress(FairleadError):
+        return list(earlier(open_store().backend, graph.flow))
+    return []
+
+
+def earlier(backend: Backend, flow: str) -> Iterator[Took]:
+    """Yield the attempts that succeeded in the newest runs of a flow that have ended."""
+    counts: dict[str, int] = {}
+    for run in _ended_runs(backend, flow):
+        known = dict(counts)
+        with suppress(FairleadError):  # removed, or damaged
+            for each in read_compacted(backend, run):
+                if not isinstance(each, Ended) or each.record.status != "succeeded" or each.record.rank is not None:
+                    continue
+                record = each.record
+                if counts.get(record.step, 0) < _ATTEMPTS_ENOUGH:
+                    counts[record.step] = counts.get(record.step, 0) + 1
+                    yield Took(record.step, max(0.0, record.finished - record.started), record.peak_memory_bytes)
+        if counts and counts == known:  # it told nothing new: enough is known
+            return
+
+
+def _ended_runs(backend: Backend, flow: str) -> Iterator[str]:
+    found: dict[str, None] = {}
+    removed = set()
+    for each in islice(transitions(backend), _TRANSITIONS_READ):
+        if each.status == "removed":
+            removed.add(each.run)
+        elif each.flow == flow and each.status != "running" and each.run not in removed and each.run not in found:
+            found[each.run] = None
+            yield each.run
+            if len(found) == _RUNS_READ:
+                return
