@@ -292,12 +292,18 @@ def _at(base: Base, moment: str) -> Base:
     return base._replace(objects=objects)
 
 
+_SHARED = (
+    "killed", "rendezvous-failed", "deleted", "stuck-terminating", "gpu-broken", "network-policy-blocks",
+)  # fmt: skip
+"""What follows from others, or has a sign that is not of one pod alone: a node's, a namespace's."""
+
+
 def _several(found: Sequence[Base], count: int) -> Iterator[Case]:
     """Yield pictures of a Job of which two pods ended, each by a cause of its own: the earlier is the first."""
     seed = random.Random("several")
     ended = [
         each for each in found
-        if each.subject[0] == "Pod" and each.cause not in ("killed", "rendezvous-failed", "deleted", "stuck-terminating", "gpu-broken")
+        if each.subject[0] == "Pod" and each.cause not in _SHARED
         and "/" in each.name and each.name.startswith("by-hand")
         and any('"finishedAt"' in json.dumps(thing.get("status", {})) for thing in each.objects[:1])
     ]  # fmt: skip

@@ -80,7 +80,8 @@ def is_well(thing: Thing) -> bool:
         restarts = any(each.number("restartCount") for each in thing.containers)
         return ready is not None and ready.text("status") == "True" and not restarts
     if thing.ref.kind == "Job":
-        return bool(ready := thing.number("status.ready")) and ready >= (thing.number("status.active") or 0)
+        count = thing.number("status.ready") or 0
+        return count > 0 and count >= (thing.number("status.active") or 0)
     if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
         return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
     if thing.ref.kind == "JobSet":

@@ -18,7 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -120,8 +120,8 @@ def read(file: Path) -> Snapshot:
     return _snapshot(contents, str(file))
 
 
-def _read_archive(stream: BinaryIO, name: str, contents: _Contents) -> None:
-    plain: IO[bytes] = gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == _GZIP else stream  # type: ignore[attr-defined]
+def _read_archive(stream: io.BufferedReader, name: str, contents: _Contents) -> None:
+    plain: Any = gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == _GZIP else stream
     try:
         with tarfile.open(fileobj=_Capped(plain, BYTES_MAX + tarfile.RECORDSIZE), mode="r|") as archive:
             _read(_of_archive(archive), contents)
