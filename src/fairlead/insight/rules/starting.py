@@ -80,7 +80,7 @@ RULES = (
         waits(
             _PULL,
             r"no match(ing manifest)? for platform|no matching manifest|no image found .* for architecture|"
-            r"does not match the specified platform|choos\w+ (an )?image (instance )?from .*(architecture|platform)",
+            r"does not match the specified platform",
         ),
         message="{image} is not there for the machine of this node: {said}",
         remedy="build it for the node's architecture, or choose nodes by kubernetes.io/arch",
