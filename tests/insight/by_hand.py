@@ -467,3 +467,8 @@ case("model-not-loaded", p.pod(spec={"nodeName": "n1"}, phase="Pending", initCon
     source="https://github.com/kserve/kserve/blob/master/pkg/webhook/admission/pod/storage_initializer_injector.go")  # fmt: skip
 case("exception", p.ended(1, message=TRACEBACK), variant="message-alone")
 case("exit-code", p.ended(42), variant="42")
+case("step-deadline", p.thing("Workflow", "w", status={"phase": "Failed", "nodes": {"w-1": {
+    "type": "Pod", "phase": "Failed", "displayName": "fit", "message": "Step exceeded its deadline", "finishedAt": p.BEGUN}}}),
+    source="https://github.com/argoproj/argo-workflows/blob/v3.7.18/workflow/controller/exec_control.go")  # fmt: skip
+case("step-deadline", p.thing("Workflow", "w", status={"phase": "Failed", "message": "Max duration limit exceeded"}),
+     variant="retries")  # fmt: skip

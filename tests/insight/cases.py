@@ -193,19 +193,21 @@ def _noisy(base: Base, seed: random.Random) -> Base:
     return base._replace(objects=objects, events=events)
 
 
-def _worded(base: Base, pattern: str, replacement: str) -> Base | None:
-    """Say it as another version or another component does."""
-    compiled = re.compile(pattern)
-    found = False
+def _texts(value: Value) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
 
-    def change(text: str) -> str:
-        nonlocal found
-        changed, count = compiled.subn(replacement, text)
-        found = found or bool(count)
-        return changed
 
-    changed = _changed(base, change)
-    return changed if found else None
+def _worded(base: Base) -> Iterator[tuple[int, Base]]:
+    """Say it as other versions or other components do."""
+    said = "\n".join((*_texts(base.objects), *_texts(base.events), *base.logs.values()))
+    for number, (pattern, replacement, _) in enumerate(WORDINGS):
+        compiled = re.compile(pattern, re.MULTILINE)
+        if compiled.search(said):
+            yield number, _changed(base, lambda text, of=compiled, to=replacement: of.sub(to, text))  # type: ignore[misc]
 
 
 def _larger(base: Base, seed: random.Random) -> Base | None:
@@ -262,9 +264,8 @@ def _dressed(base: Base) -> Iterator[Case]:
         full = f"{base.name}/{name}"
         if (found := dress(base, random.Random(full))) is not None:
             yield Case(full, found, (base.cause,))
-    for number, (pattern, replacement, _) in enumerate(WORDINGS):
-        if (found := _worded(base, pattern, replacement)) is not None:
-            yield Case(f"{base.name}/worded-{number}", found, (base.cause,))
+    for number, found in _worded(base):
+        yield Case(f"{base.name}/worded-{number}", found, (base.cause,))
     if base.events:
         less = BY_EVENTS.get(base.cause, ())
         yield Case(f"{base.name}/without-events", base._replace(events=[]), (base.cause, *less))
@@ -291,12 +292,18 @@ def _at(base: Base, moment: str) -> Base:
     return base._replace(objects=objects)
 
 
+_SHARED = (
+    "killed", "rendezvous-failed", "deleted", "stuck-terminating", "gpu-broken", "network-policy-blocks",
+)  # fmt: skip
+"""What follows from others, or has a sign that is not of one pod alone: a node's, a namespace's."""
+
+
 def _several(found: Sequence[Base], count: int) -> Iterator[Case]:
     """Yield pictures of a Job of which two pods ended, each by a cause of its own: the earlier is the first."""
     seed = random.Random("several")
     ended = [
         each for each in found
-        if each.subject[0] == "Pod" and each.cause not in ("killed", "rendezvous-failed", "deleted", "stuck-terminating", "gpu-broken")
+        if each.subject[0] == "Pod" and each.cause not in _SHARED
         and "/" in each.name and each.name.startswith("by-hand")
         and any('"finishedAt"' in json.dumps(thing.get("status", {})) for thing in each.objects[:1])
     ]  # fmt: skip

@@ -30,7 +30,7 @@ from testbed.faults import TestbedError
 
 AT_ONCE = 30
 PATIENCE_S = 150.0
-RUNS_S = 120.0
+RUNS_S = 240.0
 _WORKERS = 5
 _PAUSE_S = 3.0
 _SHARED = (

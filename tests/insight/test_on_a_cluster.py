@@ -1,6 +1,6 @@
 """Every trouble that a cluster of one node can have, made to happen: the first answer is right, and its remedy helps.
 
-``FAIRLEAD_RECORD=1`` keeps what was seen of each as a bundle in ``tests/insight/corpus``.
+They come all at once, in a few minutes, by ``-m components -n 0`` alone. ``FAIRLEAD_RECORD=1`` keeps what was seen of each as a bundle in ``tests/insight/corpus``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ by_name = pytest.mark.parametrize("trouble", TROUBLES, ids=lambda each: each.nam
 
 @pytest.fixture(scope="module")
 def seen(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[dict[str, Seen]]:
-    """Make those troubles happen that the chosen tests ask for."""
+    """Make those troubles happen that the chosen tests ask for, in this process: nobody comes here by chance."""
+    if "components" not in request.config.getoption("markexpr") or hasattr(request.config, "workerinput"):
+        pytest.skip("makes troubles on the cluster that is up: python -m pytest -m components -n 0")
     asked = {item.callspec.params["trouble"].name for item in request.session.items if item.path == request.path}
     troubles = [each for each in TROUBLES if each.name in asked]
     nodes = sum(len(each.nodes) for each in troubles)

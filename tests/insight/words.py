@@ -55,7 +55,6 @@ BY_EVENTS: dict[str, tuple[str, ...]] = {
         "priority-class-missing", "runtime-class-missing", "namespace-terminating", "sandbox-not-created",
         "runtime-handler-missing", "volume-in-use", "volume-not-mounted", "volume-driver-missing", "mounted-config-missing",
         "device-claim-unprepared", "schedule-missed", "earlier-run-goes-on", "image-being-pulled", "readiness-probe-failed",
-        "hook-failed",
     ), _UNSAID),
     **dict.fromkeys((
         "image-not-found", "registry-refuses", "registry-throttles", "registry-unreachable", "image-of-other-architecture",
@@ -67,6 +66,7 @@ BY_EVENTS: dict[str, tuple[str, ...]] = {
     "provisioning-failed": ("volume-claim-unbound",),
     "provisioner-missing": ("volume-claim-unbound",),
     "spot-reclaimed": ("evicted-by-request", "node-lost"),
+    "gpu-broken": ("exception",),
     "hook-failed": ("unknown", "killed", "exit-code", "container-not-created"),
 }  # fmt: skip
 """What else is right where no events are there, by the cause: who says it in events alone can't be heard."""

@@ -81,8 +81,6 @@ TROUBLES = (
             variant="workflow", remedy=(patch("workflow/w", '{"spec":{"suspend":null}}'),)),
     Trouble("deadline-of-pod", "workflow/w", (*_RIGHTS, _workflow(
         _template("main", "exec sleep 600", activeDeadlineSeconds=3))), variant="workflow", state="failed"),
-    Trouble("step-deadline", "workflow/w", (*_RIGHTS, _workflow(
-        _template("main", "exec sleep 600"), activeDeadlineSeconds=15)), state="failed"),
     Trouble("more-than-any-node", "workflow/w", (*_RIGHTS, _workflow(
         _steps("load", "fit"), _template("load", "true"), {**_template("fit", "true"), "container": {
             **container("true"), "resources": {"requests": {"cpu": "640"}}}})), variant="workflow",

@@ -57,6 +57,16 @@ def _stopped(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
             )
 
 
+def _inert(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a workload that somebody has taken out of its queue."""
+    if workload.part("spec.active").value is False and _is_queued(workload):
+        evicted = workload.condition("Evicted")
+        said = evicted.text("message") if evicted else "spec.active is false"
+        cited = (*workload.part("spec").cite("active"), *(evicted.cite("message", "reason") if evicted else ()))
+        evidence = cited or workload.cite("metadata.name")
+        yield Seen(evidence, {"said": said}, workload.text("metadata.creationTimestamp"), explains=QUEUED)
+
+
 def _is_queued(workload: Thing) -> bool:
     reserved, finished = workload.condition("QuotaReserved"), workload.condition("Finished")
     return not any(each is not None and each.text("status") == "True" for each in (reserved, finished))
@@ -233,6 +243,18 @@ RULES = (
         kinds=_WORKLOAD,
     ),
     rule(
+        "workload-deactivated",
+        Layer.POLICY,
+        Sign("queued", _inert),
+        has("Evicted", "True", "(Inactive)?Workload.*|Deactivated.*|Deactivated"),
+        *_waits(r"workload is deactivated", ""),
+        message="it was deactivated: {said}",
+        remedy="once the cause is mended: kubectl patch workload {name} -n {namespace} --type merge -p "
+        '\'{{"spec":{{"active":true}}}}\'',
+        source=f"{_DOCS}/concepts/workload/",
+        kinds=_WORKLOAD,
+    ),
+    rule(
         "fifo-head-blocks",
         Layer.QUOTA,
         Sign("queued", _behind),
@@ -326,17 +348,6 @@ RULES = (
         source=f"{_DOCS}/concepts/admission_check/",
         kinds=_WORKLOAD,
         confidence=0.9,
-    ),
-    rule(
-        "workload-deactivated",
-        Layer.POLICY,
-        has("Evicted", "True", "(Inactive)?Workload.*|Deactivated.*|Deactivated"),
-        *_waits(r"workload is deactivated", ""),
-        message="it was deactivated: {said}",
-        remedy="once the cause is mended: kubectl patch workload {name} -n {namespace} --type merge -p "
-        '\'{{"spec":{{"active":true}}}}\'',
-        source=f"{_DOCS}/concepts/workload/",
-        kinds=_WORKLOAD,
     ),
     rule(
         "workload-evicted",

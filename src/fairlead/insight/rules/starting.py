@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, fails, logs, rule, waits
+from fairlead.insight.signs import Seen, Sign, ended, event, fails, logs, rule, waits
 from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, begun_of
 
 _DOCS = "https://kubernetes.io/docs"
@@ -81,7 +80,7 @@ RULES = (
         waits(
             _PULL,
             r"no match(ing manifest)? for platform|no matching manifest|no image found .* for architecture|"
-            r"does not match the specified platform|cho\w+ (an )?image (instance )?from .*(architecture|platform)",
+            r"does not match the specified platform",
         ),
         message="{image} is not there for the machine of this node: {said}",
         remedy="build it for the node's architecture, or choose nodes by kubernetes.io/arch",
