@@ -106,6 +106,13 @@ def test_refusals_are_known_by_the_words_of_why(message: str, id: str, verdict: 
     assert (found.id, found.verdict, found.evidence[0].subject) == (id, verdict, "dry run of Pod")
 
 
+def test_steps_that_are_alike_cite_their_own_pods() -> None:
+    other = FunctionStep(name="other", function="m:f", resources=LARGE.resources)
+    made = asked(graph({"large": LARGE, "other": other}, Node(step="large"), Node(step="other")), submission())
+    found = plan(made, facts(BIG), flow="f", context="lab").steps
+    assert [step.reasons[0].evidence[0].subject for step in found[:2]] == ["Pod team/large", "Pod team/other"]
+
+
 def test_the_worst_of_nothing_is_now() -> None:
     assert worst([]) == "now" and worst(["now", "unknown", "not-now"]) == "not-now"
 
