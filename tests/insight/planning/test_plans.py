@@ -15,7 +15,7 @@ from fairlead.snapshots.snapshot import Unread
 from fairlead.specs.contexts import Submission
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Torch
+from fairlead.specs.runtimes import Ray, Torch
 from fairlead.specs.steps import Dimension, DriverStep, Environment, FunctionStep, Retries, SweepStep
 from insight.pictures import NAMESPACE, node
 from insight.planning.flows import BIG, context, facts, fit
@@ -24,7 +24,8 @@ LARGE = FunctionStep(name="large", function="m:f", resources=Resources(cpu=100, 
 
 
 def submission(**fields: Any) -> Submission:
-    return Submission(run="00000000-000000-00000", flow="f", context=context(**fields), namespace=NAMESPACE)
+    place = context(**fields)
+    return Submission(run="00000000-000000-00000", flow="f", context=place, namespace=NAMESPACE, targets=place.targets)
 
 
 def graph(steps: dict[str, Any], *nodes: Node) -> Graph:
@@ -72,6 +73,13 @@ def test_trials_of_a_sweep_and_packages_are_pods_too() -> None:
     assert [(each.step, each.instances, each.queue, each.pods) for each in found] == [
         ("sweep", 1, "", 1), ("fit", 16, "a", 1), ("", 1, "", 2)
     ]  # fmt: skip
+
+
+def test_a_sweep_that_a_component_runs_has_no_trials_of_its_own() -> None:
+    sweep = SweepStep(name="sweep", trial="fit", trials=16, metric="loss", direction="minimize", runtime=Ray(workers=2),
+                      space={"x": Dimension(type="float", low=0, high=1)})  # fmt: skip
+    found = asked(graph({"sweep": sweep, "fit": fit()}, Node(step="sweep")), submission(targets={"ray": "rayjob"}))
+    assert [(each.step, each.instances, each.pods) for each in found] == [("sweep", 1, 4), ("", 1, 1)]
 
 
 def test_a_gang_has_a_pod_that_waits_for_it() -> None:
