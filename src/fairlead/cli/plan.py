@@ -30,6 +30,7 @@ _SWITCHES = {"--strict", "--help", "-h"}
 _WOULD_NOT_RUN = 6
 _OWN = "(fairlead)"
 _NAMED = 5
+_ORDER = ("never", "not-now", "warning")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -140,13 +141,13 @@ def _cost(found: Cost | None) -> str:
 
 
 def _grouped(found: Plan) -> dict[Reason, list[str]]:
-    """Return the reasons, each once, with what they are against."""
+    """Return the reasons, each once, with what they are against; those of what is never first."""
     groups: dict[tuple[str, str], tuple[Reason, list[str]]] = {}
     for step in (None, *found.steps):
         whose = "the run" if step is None else f"step {step.step}" if step.step else _OWN
         for each in found.reasons if step is None else step.reasons:
             groups.setdefault((each.id, each.message), (each, []))[1].append(whose)
-    return dict(groups.values())
+    return dict(sorted(groups.values(), key=lambda each: _ORDER.index(each[0].verdict)))
 
 
 def _print_reason(each: Reason, whose: Sequence[str]) -> None:

@@ -61,11 +61,17 @@ def foresee(
     never = [(step, each) for step, each in found if each.verdict == "never" and _is_certain(each, facts, context)]
     if never:
         raise _refusal(graph, context, never)
-    waits = dict.fromkeys(f"step {step} will wait: {each.message}" for step, each in found if each.verdict != "warning")
+    waits = dict.fromkeys(
+        f"{_who(step)} will wait: {each.message}" for step, each in found if each.verdict != "warning"
+    )
     for each in list(waits)[:_NOTED]:
         noted(each)
     if len(waits) > _NOTED:
         noted(f"and {len(waits) - _NOTED} more: fairlead plan FILE --on {context.name}")
+
+
+def _who(step: str) -> str:
+    return f"step {step}" if step else "what Fairlead needs itself"
 
 
 def _is_certain(reason: Reason, facts: Facts, context: Context) -> bool:
@@ -83,7 +89,7 @@ def _refusal(graph: Graph, context: Context, never: list[tuple[str, Reason]]) ->
     wait = "; to let it wait all the same: --unschedulable warn" if first.layer in _PASSING else ""
     return WouldNotRun(
         f"flow {graph.flow!r} can never run in the context {context.name!r}",
-        where=f"step {step}" if step else "what Fairlead needs itself",
+        where=_who(step),
         why=f"{first.message} [{first.id}]{fits}{more}",
         next=f"{first.remedy}{wait}",
     )

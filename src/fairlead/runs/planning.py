@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -24,7 +24,7 @@ from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import AlreadyExists, ApiError, Forbidden, NotFound
-from fairlead.kube.resources import POD
+from fairlead.kube.resources import POD, Kind
 from fairlead.runs.context_checking import check_cluster
 from fairlead.runs.rendering import check, render, submission_of
 from fairlead.runs.settings import open_store
@@ -39,6 +39,7 @@ from fairlead.store.catalog import transitions
 from fairlead.store.history import read_compacted
 from fairlead.store.records import Ended
 from fairlead.targets.flow_table import FLOW, flow_target
+from fairlead.targets.naming import GANG
 from fairlead.targets.orders import Manifest
 from fairlead.targets.pods import is_driving
 from fairlead.targets.sweeps.table import placed
@@ -165,10 +166,12 @@ class _Live:
     def _dry_run(self, steps: Iterable[Asked], labels: dict[str, str]) -> tuple[dict[str, list[Reason]], list[Unread]]:
         """Have the cluster check what would be created; returns what it said, by the step, or of the run as a whole."""
         targets = {**self._submission.targets, FLOW: flow_target(self._submission.targets).name}
-        made = render(self._graph, self._context.name, labels, targets).manifests
-        own = made[0]["kind"]
-        objects = [("", made[0]), *(("", each) for each in made if each["kind"] != own), *_pods(steps)]
-        answers = at_once(lambda each: self._tried(*each), objects[:_DRY_RUNS])
+        one_of_each = {node.step: number for number, node in enumerate(self._graph.nodes)}.values()
+        made = render(self._graph, self._context.name, labels, targets, only=sorted(one_of_each)).manifests
+        own, names = made[0]["kind"], {each["metadata"]["name"] for each in made[1:]}
+        others = ((self._step_of(each), each) for each in made if each["kind"] != own)
+        objects = [("", made[0]), *others, *_pods(steps)]
+        answers = at_once(lambda each: self._tried(each[1], names), objects[:_DRY_RUNS])
         found: dict[str, list[Reason]] = {}
         unread: list[Unread] = []
         for (step, _), answer in zip(objects, answers, strict=False):
@@ -178,7 +181,13 @@ class _Live:
                 unread.append(answer)
         return found, unread
 
-    def _tried(self, step: str, manifest: Manifest) -> Reason | Unread | None:
+    def _step_of(self, manifest: Manifest) -> str:
+        """Return the step whose gang an object is of; empty where it is of the run."""
+        key = manifest["metadata"].get("annotations", {}).get(GANG, "").rsplit(".", 2)[0]
+        return self._graph.steps[key].name if key in self._graph.steps else ""
+
+    def _tried(self, manifest: Manifest, names: Collection[str]) -> Reason | Unread | None:
+        """Return what the cluster has against an object; `names` are of those that would be there beside it."""
         manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": self._namespace}}
         kind = POD if manifest["kind"] == POD.kind else kind_of(manifest)
         try:
@@ -188,13 +197,20 @@ class _Live:
         except Forbidden as error:
             if error.missing_rule is not None:
                 return Unread(what=f"what the cluster says of a {kind.kind}", why="you may not create one")
-            return refused(kind.kind, self._namespace, error.message)
+            return self._refused(kind, error.message, names)
         except NotFound as error:
             served = f'no matches for kind "{kind.kind}" in version "{kind.api_version}"'
-            return refused(kind.kind, self._namespace, error.message if error.is_served else served)
+            return self._refused(kind, error.message if error.is_served else served, names)
         except ApiError as error:
-            return refused(kind.kind, self._namespace, error.message or error.why)
+            return self._refused(kind, error.message or error.why, names)
         return None
+
+    def _refused(self, kind: Kind, message: str, names: Collection[str]) -> Reason | Unread:
+        if "not found" in message and any(f'"{name}"' in message for name in names):
+            return Unread(
+                what=f"what the cluster says of a {kind.kind}", why="it asks for another that is made with it"
+            )
+        return refused(kind.kind, self._namespace, message)
 
 
 _CHECKED = {

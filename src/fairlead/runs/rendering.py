@@ -42,7 +42,14 @@ class Rendered(NamedTuple):
     pods: PodCount
 
 
-def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, str] | None = None) -> Rendered:
+def render(
+    graph: Graph,
+    on: str,
+    labels: dict[str, str],
+    targets: Mapping[str, str] | None = None,
+    *,
+    only: Iterable[int] | None = None,
+) -> Rendered:
     """Compile a graph for a context.
 
     Args:
@@ -52,6 +59,7 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
         targets: What runs steps with ranks, by the kind of their runtime, where not what the context says. Where one is
             said, what the first attempt of such a step becomes is rendered too. And what goes through the run, under
             `FLOW`.
+        only: The nodes that are to run, where not all are.
 
     Raises:
         UsageError: There is no such context.
@@ -63,7 +71,7 @@ def render(graph: Graph, on: str, labels: dict[str, str], targets: Mapping[str, 
     target = flow_target(said)
     _refuse(graph, on, flow_faults(target, graph, context), "choose another target: --target NAME")
     submission = submission_of(graph, context, labels, said)
-    nodes = dict.fromkeys(range(len(graph.nodes)))
+    nodes = dict.fromkeys(range(len(graph.nodes)) if only is None else only)
     manifests = target.render(Order(submission, graph, nodes))
     pods = count_pods(graph, creators=target.creators(manifests), layers=len(wanted(graph, nodes, context)))
     gangs = (Gang(submission, step, key, 0, 1) for key, step in graph.steps.items() if kind_of(step.runtime) in said)

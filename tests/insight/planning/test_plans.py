@@ -15,7 +15,7 @@ from fairlead.snapshots.snapshot import Unread
 from fairlead.specs.contexts import Submission
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.resources import Resources
-from fairlead.specs.runtimes import Torch
+from fairlead.specs.runtimes import Ray, Torch
 from fairlead.specs.steps import Dimension, DriverStep, Environment, FunctionStep, Retries, SweepStep
 from insight.pictures import NAMESPACE, node
 from insight.planning.flows import BIG, context, facts, fit
@@ -24,7 +24,8 @@ LARGE = FunctionStep(name="large", function="m:f", resources=Resources(cpu=100, 
 
 
 def submission(**fields: Any) -> Submission:
-    return Submission(run="00000000-000000-00000", flow="f", context=context(**fields), namespace=NAMESPACE)
+    place = context(**fields)
+    return Submission(run="00000000-000000-00000", flow="f", context=place, namespace=NAMESPACE, targets=place.targets)
 
 
 def graph(steps: dict[str, Any], *nodes: Node) -> Graph:
@@ -74,6 +75,13 @@ def test_trials_of_a_sweep_and_packages_are_pods_too() -> None:
     ]  # fmt: skip
 
 
+def test_a_sweep_that_a_component_runs_has_no_trials_of_its_own() -> None:
+    sweep = SweepStep(name="sweep", trial="fit", trials=16, metric="loss", direction="minimize", runtime=Ray(workers=2),
+                      space={"x": Dimension(type="float", low=0, high=1)})  # fmt: skip
+    found = asked(graph({"sweep": sweep, "fit": fit()}, Node(step="sweep")), submission(targets={"ray": "rayjob"}))
+    assert [(each.step, each.instances, each.pods) for each in found] == [("sweep", 1, 4), ("", 1, 1)]
+
+
 def test_a_gang_has_a_pod_that_waits_for_it() -> None:
     (found, _) = asked(graph({"fit": fit(runtime=Torch(nodes=3))}, Node(step="fit")), submission(queue="a"))
     assert found.pods == 4 and [each.count for each in found.queued] == [3]
@@ -104,6 +112,13 @@ def test_what_the_cluster_says_is_beside_what_is_computed_and_not_twice() -> Non
 def test_refusals_are_known_by_the_words_of_why(message: str, id: str, verdict: str) -> None:
     found = refused("Pod", NAMESPACE, message)
     assert (found.id, found.verdict, found.evidence[0].subject) == (id, verdict, "dry run of Pod")
+
+
+def test_steps_that_are_alike_cite_their_own_pods() -> None:
+    other = FunctionStep(name="other", function="m:f", resources=LARGE.resources)
+    made = asked(graph({"large": LARGE, "other": other}, Node(step="large"), Node(step="other")), submission())
+    found = plan(made, facts(BIG), flow="f", context="lab").steps
+    assert [step.reasons[0].evidence[0].subject for step in found[:2]] == ["Pod team/large", "Pod team/other"]
 
 
 def test_the_worst_of_nothing_is_now() -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.insight.planning.cohorts import pools
@@ -155,6 +155,7 @@ def test_cohorts_of_cohorts_lend_and_borrow_too() -> None:
     assert (found["a"].most(line), found["a"].left(line)) == (Decimal(15), Decimal(9))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 5), st.none() | st.integers(0, 5)), min_size=1, max_size=4)
 )  # fmt: skip

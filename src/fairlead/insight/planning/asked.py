@@ -147,10 +147,9 @@ def _uses(graph: Graph) -> dict[str, _Uses]:
         known = not node.each or node.count is not None
         step = graph.step_of(node)
         is_driven = isinstance(step, DriverStep)
-        trial = step.trial if isinstance(step, SweepStep) else ""
         uses = [(node.step, times, node.title, known)]
-        if trial in graph.steps:
-            uses.append((trial, times * step.trials, graph.steps[trial].name, known))  # type: ignore[union-attr]  # a sweep
+        if isinstance(step, SweepStep) and step.trial in graph.steps and not pods.is_gang(step):
+            uses.append((step.trial, times * step.trials, graph.steps[step.trial].name, known))
         for key, count, name, is_counted in uses:
             each = found.setdefault(key, _Uses(0, True, set()))
             each.instances += count

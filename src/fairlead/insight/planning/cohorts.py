@@ -49,10 +49,16 @@ class Pool:
                     ):
                         if each.text(field):
                             into[line] = amount(each.text(field))
-        used = "status.flavorsReservation" if thing.part("status.flavorsReservation").value else "status.flavorsUsage"
-        for flavor in thing.each(used):
+        for flavor in thing.each(self.usage):
             for each in flavor.each("resources"):
                 self.own_use[flavor.text("name"), each.text("name")] = amount(each.text("total"))
+
+    @property
+    def usage(self) -> str:
+        """Where a ClusterQueue says what is used of it: what is reserved counts, where it says that."""
+        reserved = "status.flavorsReservation"
+        has_said = self.thing is not None and self.thing.part(reserved).value
+        return reserved if has_said else "status.flavorsUsage"
 
     def subtree(self, line: Line) -> Decimal:
         """Return the quota of it and of all below it, less what those keep for themselves."""

@@ -84,66 +84,86 @@ def _distance(found: Iterable[Misfit]) -> tuple[int, Decimal]:
 
 def _never(pods: Pods, found: Place, nodes: Nodes) -> Reason:
     """Return why no node could ever take a pod: what keeps it off the nearest."""
-    who = f"a pod ({pods.role})" if pods.role else "a pod"
     if not found.nearest:
         return reason("no-nodes", Layer.PLACEMENT, "never", "the cluster has no nodes",
                       remedy="add a node: kubectl get nodes")  # fmt: skip
-    first = found.nearest[0]
-    count = len(nodes.nodes)
-    evidence = tuple(each for misfit in found.nearest for each in misfit.evidence)
-    if first.sort == "labels":
-        wanted = " and ".join(each.what for each in found.nearest if each.sort == "labels")
-        return reason(
-            "node-labels-unmatched", Layer.PLACEMENT, "never",
-            f"{who} goes to nodes with {wanted}, and none of {count} that could take it has that",
-            *evidence, fits=_labels(found.nearest), source=_ASSIGNING,
-            remedy="correct gpus=… or the node selector: kubectl get nodes --show-labels",
-        )  # fmt: skip
-    if first.sort == "taint":
-        return reason(
-            "untolerated-taint", Layer.PLACEMENT, "never",
-            f"the nodes that could take {who} have the taint {first.what}, which it does not tolerate",
-            *evidence, fits=f"a toleration of {first.what}", source=_TAINTS,
-            remedy="tolerate it by an overlay of the kind Pod, or choose other nodes",
-        )  # fmt: skip
-    return _too_much(pods, found.nearest, evidence, nodes, who)
+    said = [each for sort in _SORTS if (each := sort(pods, found.nearest, nodes)) is not None]
+    first, *others = said
+    message = "; and ".join([first.message, *(each.message for each in others)])
+    who = f"a pod ({pods.role})" if pods.role else "a pod"
+    evidence = [each for misfit in found.nearest for each in misfit.evidence]
+    asked = _cite_requests(pods, [each.what for each in found.nearest if each.sort == "resource"])
+    fits = ", ".join(each.fits for each in said) if all(each.fits for each in said) else ""
+    return reason(
+        first.id, Layer.PLACEMENT, "never", f"{who} {message}: it fits on no node", *asked, *evidence, fits=fits,
+        remedy=first.remedy, source=first.source,
+    )  # fmt: skip
 
 
-def _labels(found: Iterable[Misfit]) -> str:
-    """Return the labels that the nearest node has instead."""
-    said = [
-        f"{each.path.removeprefix('metadata.labels[').strip('[]').strip(chr(34))}={each.value}"
-        for misfit in found
-        if misfit.sort == "labels"
-        for each in misfit.evidence
-        if each.value
-    ]
-    return ", ".join(dict.fromkeys(said))
+class _Said(NamedTuple):
+    """What is to be said of one sort of misfits."""
+
+    id: str
+    message: str
+    fits: str
+    remedy: str
+    source: str
 
 
-def _too_much(pods: Pods, found: tuple[Misfit, ...], evidence: tuple[Evidence, ...], nodes: Nodes, who: str) -> Reason:
-    """Return that no node has as much as a pod asks for."""
+def _unmatched(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None:
+    listed = [each for each in found if each.sort == "labels"]
+    if not listed:
+        return None
+    has = {
+        each.path.removeprefix('metadata.labels["').removesuffix('"]'): each.value
+        for misfit in listed for each in misfit.evidence if each.value
+    }  # fmt: skip
+    return _Said(
+        "node-labels-unmatched",
+        f"goes to nodes with {' and '.join(each.what for each in listed)}, which none of {len(nodes.nodes)} has",
+        ", ".join(f"{key}={value}" for key, value in has.items()),
+        "correct gpus=… or the node selector: kubectl get nodes --show-labels", _ASSIGNING,
+    )  # fmt: skip
+
+
+def _untolerated(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None:
+    taints = [each.what for each in found if each.sort == "taint"]
+    if not taints:
+        return None
+    return _Said(
+        "untolerated-taint", f"does not tolerate the taint {' and '.join(taints)} of the nodes that come nearest",
+        f"a toleration of {' and of '.join(taints)}",
+        "tolerate it by an overlay of the kind Pod, or choose other nodes", _TAINTS,
+    )  # fmt: skip
+
+
+def _too_much(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None:
+    """Say that no node has as much as a pod asks for."""
     amounts = [each for each in found if each.sort == "resource"]
-    lacking = [each for each in amounts if not each.has]
+    if not amounts:
+        return None
     asked = ", ".join(named(each.what, each.asked) for each in amounts)
-    cited = (*_cite_requests(pods, [each.what for each in amounts]), *evidence)
-    if lacking and lacking[0].what.startswith(MIG):
-        other = _other_profile(lacking[0].what, nodes)
-        return reason(
-            "mig-profile-absent", Layer.PLACEMENT, "never",
-            f"{who} asks for {asked}, and no node's cards are cut so", *cited,
-            fits=other, source="https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-operator-mig.html",
-            remedy="ask for a profile that there is, or have cards cut anew: the label nvidia.com/mig.config of a node",
+    absent = next((each.what for each in amounts if not each.has), "")
+    if absent.startswith(MIG):
+        return _Said(
+            "mig-profile-absent", f"asks for {asked}, and no node's cards are cut so", _other_profile(absent, nodes),
+            "ask for a profile that there is, or have cards cut anew: the label nvidia.com/mig.config of a node",
+            "https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-operator-mig.html",
         )  # fmt: skip
     most = ", ".join(named(each.what, each.has) for each in amounts)
-    kind = "no node has any of it" if lacking else f"the node that comes nearest has {most}"
-    fits = "" if lacking else most
-    ask = f"ask for at most {most}, or add a node that has it"
-    look = "see what there is: kubectl get nodes -o custom-columns=N:.metadata.name,HAS:.status.allocatable"
-    return reason(
-        "more-than-any-node", Layer.PLACEMENT, "never", f"{who} asks for {asked}, and {kind}: it fits on no node",
-        *cited, fits=fits, remedy=ask if fits else look, source=_RESOURCES,
+    if absent:
+        is_nowhere = all(not node.allocatable.get(absent) for node in nodes.nodes)
+        what = f"no node has any {absent}" if is_nowhere else f"the node that comes nearest has no {absent}"
+        look = "see what there is: kubectl get nodes -o custom-columns=N:.metadata.name,HAS:.status.allocatable"
+        return _Said("more-than-any-node", f"asks for {asked}, and {what}", "", look, _RESOURCES)
+    return _Said(
+        "more-than-any-node", f"asks for {asked}, and the node that comes nearest has {most}", most,
+        f"ask for at most {most}, or add a node that has it", _RESOURCES,
     )  # fmt: skip
+
+
+_SORTS = (_unmatched, _untolerated, _too_much)
+"""What is said of misfits, in the order in which the scheduler asks."""
 
 
 def _other_profile(resource: str, nodes: Nodes) -> str:

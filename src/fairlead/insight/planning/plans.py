@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from fairlead.insight.findings import Layer
 from fairlead.insight.planning import limits, placing, quotas, references, security
 from fairlead.insight.planning.asked import Asked
@@ -14,6 +16,7 @@ from fairlead.insight.planning.history import Took, spread
 from fairlead.insight.planning.nodes import Nodes
 from fairlead.insight.planning.prices import PriceBook, cost_of, total
 from fairlead.insight.planning.queues import Queues
+from fairlead.insight.why import Evidence
 from fairlead.snapshots.snapshot import Unread
 
 _WORST: tuple[Verdict, ...] = ("never", "not-now", "unknown", "now")
@@ -38,17 +41,25 @@ def judge(asked: Iterable[Asked], facts: Facts) -> list[Judged]:
     listed = [limits.defaulted(each, facts) for each in asked]
     nodes = Nodes(facts, (pods for each in listed for pods in each.sets))
     queues = Queues(facts)
-    known: dict[bytes, tuple[tuple[Reason, ...], tuple[Unread, ...]]] = {}
-    found = []
-    for each in listed:
-        shape = each.shape
-        if shape not in known:
-            known[shape] = _checked(each, facts, nodes, queues)
-        found.append(Judged(each, *known[shape]))
-    return found
+    known: dict[bytes, Judged] = {}
+    return [_as(each, known.get(each.shape) or known.setdefault(each.shape, _checked(each, facts, nodes, queues)))
+            for each in listed]  # fmt: skip
 
 
-def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues) -> tuple[tuple[Reason, ...], tuple[Unread, ...]]:
+def _as(asked: Asked, found: Judged) -> Judged:
+    """Return what was found of a step as it is of another one that is alike: its own pods are cited."""
+    if asked.step == found.asked.step:
+        return found._replace(asked=asked)
+    own = {str(theirs.pod.ref): str(mine.pod.ref) for theirs, mine in zip(found.asked.sets, asked.sets, strict=True)}
+
+    def cited(each: Evidence) -> Evidence:
+        return msgspec.structs.replace(each, subject=own.get(each.subject, each.subject))
+
+    reasons = (msgspec.structs.replace(each, evidence=tuple(map(cited, each.evidence))) for each in found.reasons)
+    return Judged(asked, tuple(reasons), found.unread)
+
+
+def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues) -> Judged:
     said: list[Reason | Unread] = [
         *references.check(asked, facts),
         *security.check(asked, facts),
@@ -59,7 +70,7 @@ def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues) -> tuple[
     ]
     reasons = dict.fromkeys(each for each in said if isinstance(each, Reason))
     unread = dict.fromkeys(each for each in said if isinstance(each, Unread))
-    return tuple(sorted(reasons, key=order)), tuple(unread)
+    return Judged(asked, tuple(sorted(reasons, key=order)), tuple(unread))
 
 
 def order(reason: Reason) -> tuple[int, int]:

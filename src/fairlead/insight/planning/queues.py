@@ -305,11 +305,10 @@ def _cite(pool: Pool, line: Line) -> tuple[Evidence, ...]:
             for each in flavor.each("resources"):
                 if (flavor.text("name"), each.text("name")) == line:
                     found += each.cite("nominalQuota", "borrowingLimit")
-    for field in ("status.flavorsReservation", "status.flavorsUsage"):
-        for flavor in pool.thing.each(field):
-            for each in flavor.each("resources"):
-                if (flavor.text("name"), each.text("name")) == line:
-                    found += each.cite("total", "borrowed")
+    for flavor in pool.thing.each(pool.usage):
+        for each in flavor.each("resources"):
+            if (flavor.text("name"), each.text("name")) == line:
+                found += each.cite("total")
     found += pool.thing.cite("spec.cohortName", "spec.cohort")
     return tuple(found)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.signs import Seen, Sign, ended, event, fails, logs, rule, waits
+from fairlead.insight.seeing import Seen, Sign
+from fairlead.insight.signs import ended, event, fails, logs, rule, waits
 from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, begun_of
 
 _DOCS = "https://kubernetes.io/docs"
