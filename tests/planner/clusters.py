@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from fairlead.planner.nodes import Node
@@ -13,6 +14,8 @@ from fairlead.planner.workloads import Demand, Pod
 
 TRACES = Path(__file__).parents[2].parent / "shared" / "traces"
 """The traces of the published experiment, beside the checkout; tests that need them are skipped where they are not."""
+
+PROPERTY = settings(deadline=None, max_examples=50)
 
 MODELS = ("", "A", "B")
 

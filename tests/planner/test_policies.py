@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,17 +14,18 @@ from fairlead.planner.nodes import Node
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.states import NodeState
+from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand
 from planner import reference
-from planner.clusters import MODELS, demands
+from planner.clusters import MODELS, PROPERTY, demands
 
 NODE = Node(name="n", cpu_millis=96_000, memory_mib=100, gpus=4, model="A")
 
 
 def policy(name: str, known: list[Demand]) -> Policy:
     measure = Fragmentation(typical_workload(known), MODELS)
-    return policy_named(name)(Demands(known, MODELS), measure, Random(1))
+    return policy_named(name)(Demands(known, MODELS), measure, Stream(1))
 
 
 def state(cpu: int, left: list[int], hosted: tuple[int, ...] = (), node: Node = NODE) -> NodeState:
@@ -45,6 +44,7 @@ def test_an_unknown_policy_brings_the_nearest_names() -> None:
         policy_named("fdg")
 
 
+@PROPERTY
 @given(
     st.lists(demands, min_size=1, max_size=8, unique=True),
     st.integers(0, 8).map(lambda halves: 500 * halves),
@@ -61,6 +61,7 @@ def test_what_fits_and_what_is_fragmented_follow_their_definitions(
     )
 
 
+@PROPERTY
 @given(
     st.lists(demands, min_size=1, max_size=8, unique=True),
     st.integers(0, 8).map(lambda halves: 500 * halves),

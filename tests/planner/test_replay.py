@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -15,14 +14,16 @@ from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.nodes import Node, gpu_millis_of, models_of
 from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.replay import Cluster, Step, replay
+from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Pod
 from planner import reference
-from planner.clusters import nodes, workloads
+from planner.clusters import PROPERTY, nodes, workloads
 
 names = st.sampled_from(sorted(POLICIES))
 
 
+@PROPERTY
 @given(nodes, workloads, names)
 def test_no_node_gives_more_than_it_has_and_no_pod_waits_that_would_fit(
     known: list[Node], pods: list[Pod], name: str
@@ -30,7 +31,7 @@ def test_no_node_gives_more_than_it_has_and_no_pod_waits_that_would_fit(
     distinct = sorted({each.demand for each in pods})
     demands = Demands(distinct, models_of(known))
     measure = Fragmentation(typical_workload(each.demand for each in pods), models_of(known))
-    cluster = Cluster(known, demands, policy_named(name)(demands, measure, Random(0)), measure)
+    cluster = Cluster(known, demands, policy_named(name)(demands, measure, Stream(0)), measure)
     given_to: list[list[Pod]] = [[] for _ in known]
     for pod in pods:
         could = [
@@ -51,6 +52,7 @@ def test_no_node_gives_more_than_it_has_and_no_pod_waits_that_would_fit(
     assert cluster.used == sum(each.demand.total_gpu_millis for held in given_to for each in held)
 
 
+@PROPERTY
 @given(nodes, workloads, names, st.integers(0, 5))
 def test_a_replay_is_the_same_again_and_allocation_only_grows(
     known: list[Node], pods: list[Pod], name: str, seed: int

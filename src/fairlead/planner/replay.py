@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 
 import msgspec
 import numpy as np
@@ -14,6 +13,7 @@ from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.nodes import Node, gpu_millis_of, models_of
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.states import NodeState
+from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Pod
 
@@ -84,12 +84,14 @@ def replay(
     Returns:
         A step for each pod that comes, in order.
     """
-    random = Random(seed)
+    random = Stream(seed)
+    random.skip()  # as the published experiment does
     coming = shuffled(pods, random)
     if inflate is not None:
         coming = inflated(coming, inflate * gpu_millis_of(nodes), random)
-    order = sorted(nodes, key=lambda each: each.name)
-    random.shuffle(order)
+    by_name = sorted(nodes, key=lambda each: each.name)
+    ranks = random.permutation(len(by_name))
+    order = [by_name[place] for place in sorted(range(len(by_name)), key=ranks.__getitem__)]
     distinct = sorted({each.demand for each in pods})
     number = {demand: index for index, demand in enumerate(distinct)}
     demands = Demands(distinct, models_of(nodes))

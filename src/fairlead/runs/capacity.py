@@ -102,7 +102,7 @@ def replay_policies(
     for name in policies:
         policy_named(name)
     tasks = [(name, seed, inflate) for name in policies for seed in seeds]
-    count = min(processes or len(os.sched_getaffinity(0)), len(tasks))
+    count = min(processes or _cores(), len(tasks))
     with ExitStack() as stack:
         if count == 1:
             found = [_replayed(inputs, *task) for task in tasks]
@@ -113,6 +113,10 @@ def replay_policies(
             found = list(pool.map(_Worker.replayed, tasks))
     per_seed = len(seeds)
     return {name: averaged(found[place * per_seed :][:per_seed]) for place, name in enumerate(policies)}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _replayed(inputs: Inputs, policy: str, seed: int, inflate: float | None) -> dict[int, Bin]:

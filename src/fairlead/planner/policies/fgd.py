@@ -6,7 +6,6 @@ Source: the paper that fragmentation.py cites, section 4.
 from __future__ import annotations
 
 from functools import lru_cache
-from random import Random
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.nodes import GPU_MILLIS
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.states import GpuState, NodeState
+from fairlead.planner.streams import Stream
 
 
 class _After(NamedTuple):
@@ -35,15 +35,19 @@ class _After(NamedTuple):
 class FragmentationGradientDescent(Policy):
     """Scores are whole per cents of a sigmoid of the loss, so that small differences are none."""
 
-    def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Random) -> None:
+    def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Stream) -> None:
         super().__init__(demands, fragmentation, random)
         self._after = lru_cache(STATES_KEPT)(self._after_each)
         self._taken: Ints = demands.gpus * demands.part
+        # demands that differ in memory or models alone have the same score
+        pairs, alike = np.unique(np.stack([demands.kind, demands.cpu]), axis=1, return_inverse=True)
+        self._kind, self._cpu = pairs
+        self._alike: Ints = alike.reshape(-1)
 
     def scores(self, node: NodeState) -> Floats:
         """Score by the fragmentation before and after, on the best GPU."""
-        found: Floats = self._by_part(node, self.demands.kind, self.demands.cpu).max(1)
-        return found
+        found: Floats = self._by_part(node, self._kind, self._cpu).max(1)
+        return found[self._alike]
 
     def device(self, node: NodeState, demand: int) -> int:
         """Choose the GPU that gave the score, the first of several."""

@@ -5,8 +5,6 @@ Source: the paper that fragmentation.py cites, section 6.
 
 from __future__ import annotations
 
-from random import Random
-
 import numpy as np
 
 from fairlead.planner.demands import Demands, Floats, Ints
@@ -14,6 +12,7 @@ from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.policies.best_fit import GPU_MOST
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.states import NodeState, class_of
+from fairlead.planner.streams import Stream
 
 BAND = 25
 """Scores are of four bands: nodes with this class alone, with this and others, with no pod of GPUs, with others."""
@@ -22,7 +21,7 @@ BAND = 25
 class GpuClustering(Policy):
     """Within a band the fuller node first; pods without a GPU go to the first node."""
 
-    def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Random) -> None:
+    def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Stream) -> None:
         super().__init__(demands, fragmentation, random)
         classes = [class_of(each) if each.gpus else -1 for each in demands.all]
         self._classes = sorted(set(classes))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from fairlead.planner.demands import Demands, Floats
 from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.states import NodeState
+from fairlead.planner.streams import Stream
 
 
 class Policy:
@@ -20,7 +19,7 @@ class Policy:
         random: Where a policy that draws has its numbers from.
     """
 
-    def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Random) -> None:
+    def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Stream) -> None:
         self.demands = demands
         self.fragmentation = fragmentation
         self.random = random

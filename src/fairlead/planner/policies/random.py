@@ -19,10 +19,10 @@ class RandomNode(Policy):
     def choose(self, scores: Floats) -> int:
         """Draw among the nodes that can take the pod."""
         able = np.flatnonzero(scores == 0)
-        return int(able[self.random.randrange(len(able))])
+        return int(able[self.random.below(len(able))])
 
     def device(self, node: NodeState, demand: int) -> int:
         """Draw among the GPUs with enough left."""
         part = self.demands.all[demand].gpu_millis
         able = [device for device, left in enumerate(node.left) if left >= part]
-        return able[self.random.randrange(len(able))]
+        return able[self.random.below(len(able))]
