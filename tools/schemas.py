@@ -39,6 +39,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     "parity": ("What engines do not honour of a flow: what fairlead parity prints with -o json", reports.ParityReport),
     "schedules": ("Schedules: what fairlead schedule ls prints with -o json", list[reports.ScheduleReport]),
     "why": ("Why something is as it is: what fairlead why prints with -o json", why.Answer),
+    "replay": (
+        "What placement policies make of a workload: what fairlead capacity replay prints with -o json",
+        dict[str, reports.ReplayReport],
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)

@@ -272,3 +272,29 @@ class ScheduleReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     active: int
     last: str | None
     fault: str = ""
+
+
+class CurvePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One point of a curve over arrivals, in per cent of all GPUs.
+
+    Attributes:
+        arrivals_percent: What the pods so far have asked for, those that found no place included.
+        mean: The mean over the seeds, each of which is the mean over the pods that fall on this per cent.
+        sd: The standard deviation between the seeds; 0 where there is one.
+    """
+
+    arrivals_percent: int
+    mean: float
+    sd: float
+
+
+class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one policy made of a workload, as ``fairlead capacity replay -o json`` prints it for each.
+
+    Attributes:
+        gpu_allocation: What pods have of all GPUs.
+        fragmentation: What is free, but of no use to the typical workload.
+    """
+
+    gpu_allocation: tuple[CurvePoint, ...]
+    fragmentation: tuple[CurvePoint, ...]

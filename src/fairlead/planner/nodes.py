@@ -1,0 +1,38 @@
+"""Nodes as the planner knows them: what they have to give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+GPU_MILLIS = 1000
+"""A whole GPU, in the unit in which pods share one."""
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine.
+
+    Attributes:
+        name: Its name, unique among the nodes.
+        cpu_millis: CPU for pods, in thousandths of a core.
+        memory_mib: Memory for pods, in MiB.
+        gpus: How many GPUs it has, all of one model.
+        model: The GPUs' model; empty where it has none.
+    """
+
+    name: str
+    cpu_millis: int
+    memory_mib: int
+    gpus: int = 0
+    model: str = ""
+
+
+def gpu_millis_of(nodes: Iterable[Node]) -> int:
+    """Return what all GPUs of some nodes are together, in thousandths of one."""
+    return GPU_MILLIS * sum(node.gpus for node in nodes)
+
+
+def models_of(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Return the models of GPUs that nodes have, in order."""
+    return tuple(sorted({node.model for node in nodes}))

@@ -1,0 +1,76 @@
+"""What a node has left, and how a pod takes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fairlead.planner.nodes import GPU_MILLIS, Node
+from fairlead.planner.workloads import Demand
+
+
+class GpuState(NamedTuple):
+    """What is left of a node's GPUs, whichever it is left of; few of them occur, and what follows of one is kept.
+
+    Attributes:
+        model: The index of their model among those of all nodes.
+        left: What is left of each, in thousandths, least first.
+    """
+
+    model: int
+    left: tuple[int, ...]
+
+
+class NodeState:
+    """One node while pods come.
+
+    Args:
+        node: What it has.
+        models: The models of GPUs of all nodes, in order.
+
+    Attributes:
+        gpus: How many GPUs it has.
+        cpu_left: CPU that no pod has, in thousandths of a core.
+        memory_left: Memory that no pod has, in MiB.
+        left: What is left of each GPU, in thousandths, in the order of the devices.
+        state: The same in order of what is left.
+        hosted: The classes of the pods that it has: 0 where they share a GPU, else how many they take.
+    """
+
+    __slots__ = ("cpu_left", "gpus", "hosted", "left", "memory_left", "name", "state")
+
+    def __init__(self, node: Node, models: Sequence[str]) -> None:
+        self.name = node.name
+        self.gpus = node.gpus
+        self.cpu_left = node.cpu_millis
+        self.memory_left = node.memory_mib
+        self.left = [GPU_MILLIS] * node.gpus
+        self.state = GpuState(models.index(node.model), tuple(self.left))
+        self.hosted: set[int] = set()
+
+    @property
+    def gpu_left(self) -> int:
+        """What is left of all GPUs together, in thousandths."""
+        return sum(self.left)
+
+    def place(self, demand: Demand, device: int | None) -> None:
+        """Give a pod what it asks for; it must fit.
+
+        Args:
+            demand: What it asks for.
+            device: The GPU that it shares; whole GPUs are the first ones that are free.
+        """
+        self.cpu_left -= demand.cpu_millis
+        self.memory_left -= demand.memory_mib
+        if not demand.gpus:
+            return
+        whole = [place for place, left in enumerate(self.left) if left == GPU_MILLIS]
+        for place in whole[: demand.gpus] if device is None else [device]:
+            self.left[place] -= demand.gpu_millis
+        self.state = GpuState(self.state.model, tuple(sorted(self.left)))
+        self.hosted.add(class_of(demand))
+
+
+def class_of(demand: Demand) -> int:
+    """Return the class of a demand with GPUs: 0 where it shares one, else how many it takes."""
+    return 0 if demand.shares else demand.gpus

@@ -1,0 +1,42 @@
+"""Workloads as the planner knows them: pods, and what they ask for."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fairlead.planner.nodes import GPU_MILLIS
+
+
+class Demand(msgspec.Struct, frozen=True, order=True):
+    """What a pod asks for. Many pods ask for the same.
+
+    Attributes:
+        cpu_millis: CPU, in thousandths of a core.
+        memory_mib: Memory, in MiB.
+        gpus: How many GPUs it has a part of.
+        gpu_millis: The part of each, in thousandths; 1000 is a whole one. Less than that only with one GPU.
+        models: The models that will do, in order; none where any will.
+    """
+
+    cpu_millis: int
+    memory_mib: int
+    gpus: int = 0
+    gpu_millis: int = 0
+    models: tuple[str, ...] = ()
+
+    @property
+    def total_gpu_millis(self) -> int:
+        """What it asks for on all its GPUs together, in thousandths of one."""
+        return self.gpus * self.gpu_millis
+
+    @property
+    def shares(self) -> bool:
+        """Whether it takes a part of one GPU."""
+        return 0 < self.gpu_millis < GPU_MILLIS
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """One pod of a workload."""
+
+    name: str
+    demand: Demand
