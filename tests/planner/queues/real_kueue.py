@@ -21,9 +21,9 @@ Admitted = dict[str, dict[str, int]]
 _COHORT = Kind("kueue.x-k8s.io", "v1beta2", "Cohort", "cohorts", namespaced=False)
 _RESOURCES = {"cpu": "cpu", "gpu": "example.com/gpu"}
 _OURS = {theirs: ours for ours, theirs in _RESOURCES.items()}
-_QUIET_S = 3.0
+_QUIET_S = 5.0
 """Kueue looks again a second after something has ended."""
-_PATIENCE_S = 20.0
+_PATIENCE_S = 40.0
 """Where work is taken back without end, it never is quiet."""
 _NAMESPACE = "fairlead"
 

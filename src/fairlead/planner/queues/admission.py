@@ -122,11 +122,14 @@ class Queues:
             entries, changes, evicted = self._run_cycle()
             found += changes
             looked_at = tuple((each.workload.name, each.assignment.mode, each.assignment.tried_all) for each in entries)
-            if changes:
+            if not changes and (not entries or looked_at in seen):
+                if not self._reopen():
+                    return found
                 seen.clear()
-            elif (not entries or looked_at in seen) and not self._reopen():
-                return found
-            seen.add(looked_at)
+            elif changes:
+                seen.clear()
+            else:
+                seen.add(looked_at)
             if evicted:
                 state = frozenset((name, *usage.items()) for name, usage in self.admitted.items())
                 if state in states:
