@@ -5,7 +5,6 @@ What becomes of gangs whose pods run is seen by the tests in ``tests/engines/kub
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -22,13 +21,10 @@ from fairlead.specs.steps import FunctionStep
 from fairlead.targets import naming
 from fairlead.targets.training import mpi_job, ray_job
 from fairlead.targets.training.target import Gang, Target
-from kube.cluster import write_kubeconfig
-from servers import apiserver
 from servers.cluster import Cluster
-from servers.fixtures import start_or_skip
-from servers.processes import free_port
+from servers.kueue import kueue_alone
 from targets.refused import PLACE
-from testbed import certificates, kubectl, operators, processes
+from testbed import kubectl, operators
 from testbed.components import kueue
 from testbed.state import State
 
@@ -81,28 +77,8 @@ def test_each_kind_that_it_admits_has_the_webhooks_of_its_version() -> None:
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Run Kueue beside an API server of its own, which has none of the operators' kinds yet."""
-    if os.geteuid():
-        pytest.skip("only root can give Kueue the folder in which it looks for certificates")
-    server = start_or_skip(apiserver.start)
-    try:
-        state = State(tmp_path_factory.mktemp("testbed"))
-        write_kubeconfig(server, state.kubeconfig)
-        certificates.make(state, kueue.certificates())
-        kubectl.apply_definitions(state, "kueue")
-        for name in ("fairlead", kueue.NAMESPACE):
-            kubectl.run(state, "create", "namespace", name)
-        webhook_port, health_port = free_port(), free_port()
-        process, log = kueue.kueue(state, webhook_port, health_port), state.folder / "kueue.log"
-        mounting = 'mkdir -p "$0" && mount --bind "$1" "$0" && shift && exec "$@"'
-        mounted = ["unshare", "--mount", "sh", "-c", mounting, "/etc/kueue/metrics/certs", state.folder / "kueue"]
-        with processes.beside([*mounted, *process.command], log, state.folder) as started:
-            processes.wait_ready("kueue", started, log, health_port, "/readyz", 60)
-            authority = certificates.encoded(state, "ca.crt")
-            kubectl.apply(state, "kueue-webhooks.yaml", CA=authority, PORT=str(webhook_port))
-            kubectl.apply(state, "kueue.yaml")
-            yield Cluster(state.kubeconfig, "unused", {}, {})
-    finally:
-        apiserver.end(server)
+    with kueue_alone(tmp_path_factory.mktemp("testbed")) as cluster:
+        yield cluster
 
 
 @pytest.mark.components("kueue")

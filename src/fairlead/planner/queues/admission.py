@@ -1,0 +1,279 @@
+"""Kueue's scheduler, cycle by cycle: what is admitted, in which order, and what is taken back for it.
+
+In a cycle the first of each queue gets flavors, then they are taken one by one: those first that borrow from nearer,
+that matter more, that waited longer. What a cycle has promised nobody else gets in it. Source:
+https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/ and https://kueue.sigs.k8s.io/docs/concepts/preemption/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Literal, NamedTuple
+
+from fairlead.planner.queues.assigning import Assignment, Mode, assign
+from fairlead.planner.queues.pools import Pool, fits, released
+from fairlead.planner.queues.preempting import Cluster, Running, targets
+from fairlead.planner.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Workload, quotas_of
+from fairlead.planner.queues.waiting import Last, Waiting
+
+
+class Change(NamedTuple):
+    """Something that became of a workload: ``admitted``, or ``evicted`` so that others begin."""
+
+    what: Literal["admitted", "evicted"]
+    workload: str
+
+
+class _Cycle(NamedTuple):
+    """What a cycle has done so far: promised, told to end, changed."""
+
+    promised: list[tuple[Pool, Amounts]]
+    preempted: dict[str, Running]
+    changes: list[Change]
+
+    def promise(self, pool: Pool, amounts: Amounts) -> None:
+        """Keep amounts from others until the cycle's end."""
+        pool.use_all(amounts)
+        self.promised.append((pool, amounts))
+
+
+class _Entry:
+    """A workload in a cycle."""
+
+    def __init__(self, workload: Workload, assignment: Assignment, taken: list[Running]) -> None:
+        self.workload, self.assignment, self.taken = workload, assignment, taken
+
+    @property
+    def rank(self) -> tuple[int, int, float, str]:
+        return self.assignment.level, -self.workload.priority, self.workload.created, self.workload.uid
+
+
+class Queues:
+    """All queues of a cluster, and what is admitted.
+
+    Args:
+        queues: The ClusterQueues.
+        cohorts: The cohorts that have more than a name.
+
+    Attributes:
+        is_restless: Whether work was taken back and admitted again without end.
+    """
+
+    def __init__(self, queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = ()) -> None:
+        self._queues = {each.name: each for each in queues}
+        self._waiting = {name: Waiting(each) for name, each in self._queues.items()}
+        pools = _pools(self._queues.values(), {each.name: each for each in cohorts})
+        self._below: dict[Pool, list[str]] = {}
+        for name, pool in pools.items():
+            self._below.setdefault(pool.root, []).append(name)
+        self._running: dict[str, list[Running]] = {name: [] for name in self._queues}
+        self._by_name: dict[str, Running] = {}
+        self._open: set[str] = set()
+        self._cluster = Cluster(self._queues, pools, self._running)
+        self._now = 0.0
+        self._cycle = 0
+        self._endings = dict.fromkeys(self._queues, 0)
+        self._changed: set[Pool] = set()
+        self.is_restless = False
+
+    @property
+    def admitted(self) -> dict[str, Amounts]:
+        """What every admitted workload uses."""
+        return {each.workload.name: each.usage for listed in self._running.values() for each in listed}
+
+    @property
+    def pending(self) -> set[str]:
+        """The names of what waits."""
+        return {name for each in self._waiting.values() for name in each.names}
+
+    def usage(self, queue: str) -> Amounts:
+        """Return what a queue has in use."""
+        return {what: amount for what, amount in self._cluster.pools[queue].used.items() if amount}
+
+    def submit(self, workload: Workload) -> None:
+        """Have a workload wait."""
+        self._waiting[workload.queue].push(workload)
+        self._open.add(workload.queue)
+
+    def finish(self, name: str) -> None:
+        """Have a workload end, or wait no longer; those that wait are looked at again."""
+        running = self._by_name.get(name)
+        if running is not None:
+            self._end(running)
+            return
+        for waiting in self._waiting.values():
+            waiting.forget(name)
+
+    def settle(self, now: float) -> list[Change]:
+        """Admit and take back until nothing changes any more; returns what became of workloads, in order.
+
+        Where the same work is taken back again and again, as rules can have it that contradict each other, it ends
+        after one round of that, and `is_restless` says so.
+
+        Args:
+            now: The time, for who was admitted last.
+        """
+        self._now = now
+        found: list[Change] = []
+        seen: set[object] = set()
+        states: set[object] = set()
+        while True:
+            entries, changes, evicted = self._run_cycle()
+            found += changes
+            looked_at = tuple((each.workload.name, each.assignment.mode, each.assignment.tried_all) for each in entries)
+            if not changes and (not entries or looked_at in seen):
+                if not self._reopen():
+                    return found
+                seen.clear()
+            elif changes:
+                seen.clear()
+            else:
+                seen.add(looked_at)
+            if evicted:
+                state = frozenset((name, *usage.items()) for name, usage in self.admitted.items())
+                if state in states:
+                    self.is_restless = True
+                    return found
+                states.add(state)
+            for running in evicted:  # they have ended before anything else is looked at
+                self._end(running)
+                self.submit(running.workload)
+
+    def _run_cycle(self) -> tuple[list[_Entry], list[Change], list[Running]]:
+        """Look at the first of each queue; returns what was looked at, what changed, and what has to end."""
+        self._cycle += 1
+        heads = [head for name in self._open if (head := self._waiting[name].pop()) is not None]
+        self._open = {head.queue for head in heads}
+        entries = sorted(map(self._nominate, heads), key=lambda each: each.rank)
+        cycle = _Cycle([], {}, [])
+        for entry in entries:
+            self._process(entry, cycle)
+        for pool, amounts in cycle.promised:
+            pool.release_all(amounts)
+        return entries, cycle.changes, list(cycle.preempted.values())
+
+    def _nominate(self, workload: Workload) -> _Entry:
+        cluster, waiting = self._cluster, self._waiting[workload.queue]
+        last = waiting.last.get(workload.name)
+        tried = last.tried if last and not self._is_outdated(last, workload.queue) else ()
+        simulate = partial(self._simulate, workload)
+        assignment = assign(waiting.queue, cluster.pools[workload.queue], workload, simulate, tried)
+        taken = targets(cluster, workload, assignment.needs, assignment.usage) if assignment.mode.takes_back else []
+        return _Entry(workload, assignment, taken)
+
+    def _is_outdated(self, last: Last, queue: str) -> bool:
+        """Say whether what was tried says nothing any more: it was not just now, and work of the queue has ended."""
+        return self._cycle - last.cycle > 1 and self._endings[queue] > last.endings
+
+    def _simulate(self, workload: Workload, what: FlavorResource, amount: int) -> tuple[Mode, int]:
+        """Say whether an amount can be had by taking work back, and how far up would be borrowed then."""
+        pool = self._cluster.pools[workload.queue]
+        taken = targets(self._cluster, workload, frozenset({what}), {what: amount})
+        if not taken:
+            return Mode.NOTHING_TO_TAKE, pool.level(what, amount)[0]
+        with released((self._cluster.pools[each.workload.queue], each.usage) for each in taken):
+            level = pool.level(what, amount)[0]
+        is_own = any(each.workload.queue == workload.queue for each in taken)
+        return (Mode.PREEMPT if is_own else Mode.RECLAIM), level
+
+    def _process(self, entry: _Entry, cycle: _Cycle) -> None:
+        """Admit a workload, or have work taken back for it, or let it wait."""
+        workload, assignment = entry.workload, entry.assignment
+        waiting, pool = self._waiting[workload.queue], self._cluster.pools[workload.queue]
+        if assignment.mode == Mode.NO_FIT:
+            self._let_wait(waiting, entry)
+        elif assignment.mode.takes_back and not entry.taken:
+            if waiting.queue.preemption.reclaim != "Any":
+                cycle.promise(pool, _reserved(pool, assignment))
+            self._let_wait(waiting, entry)
+        elif not self._still_fits(entry, cycle):
+            self._let_wait(waiting, entry, again=True)
+        elif entry.taken:
+            cycle.promise(pool, assignment.usage)
+            cycle.preempted.update({running.workload.name: running for running in entry.taken})
+            cycle.changes.extend(Change("evicted", running.workload.name) for running in entry.taken)
+            waiting.last.pop(workload.name, None)
+            waiting.preemptor = workload.name
+            waiting.push(workload)
+        else:
+            pool.use_all(assignment.usage)
+            waiting.forget(workload.name)
+            running = self._by_name[workload.name] = Running(workload, assignment.usage, self._now)
+            self._running[workload.queue].append(running)
+            cycle.changes.append(Change("admitted", workload.name))
+
+    def _still_fits(self, entry: _Entry, cycle: _Cycle) -> bool:
+        """Say whether a workload fits beside what this cycle has promised, and takes nothing that others take too."""
+        names = {each.workload.name for each in entry.taken}
+        if not names.isdisjoint(cycle.preempted):
+            return False
+        pools = self._cluster.pools
+        gone = [*cycle.preempted.values(), *entry.taken]
+        with released((pools[each.workload.queue], each.usage) for each in gone):
+            return fits(pools[entry.workload.queue], entry.assignment.usage)
+
+    def _let_wait(self, waiting: Waiting, entry: _Entry, *, again: bool = False) -> None:
+        """Have a workload wait until something ends, or be looked at again.
+
+        It is where it did not get what there was, has more flavors to try, or is the first of a strict queue.
+        """
+        name, assignment = entry.workload.name, entry.assignment
+        waiting.last[name] = Last(assignment.tried, self._cycle, self._endings[waiting.queue.name])
+        is_open = again or waiting.queue.strategy == "StrictFIFO" or not assignment.tried_all
+        waiting.push(entry.workload, closed=not is_open)
+
+    def _end(self, running: Running) -> None:
+        """Have work end; those that wait in its cohorts are looked at again, once nothing else changes."""
+        queue = running.workload.queue
+        self._running[queue].remove(running)
+        del self._by_name[running.workload.name]
+        self._cluster.pools[queue].release_all(running.usage)
+        self._endings[queue] += 1
+        self._changed.add(self._cluster.pools[queue].root)
+
+    def _reopen(self) -> bool:
+        """Have all that waits where something has ended looked at again; returns whether there is any."""
+        names = [name for root in self._changed for name in self._below[root]]
+        self._changed.clear()
+        found = {name for name in names if self._waiting[name].reopen()}
+        self._open |= found
+        return bool(found)
+
+
+def _reserved(pool: Pool, assignment: Assignment) -> Amounts:
+    """Return what is kept for a workload that nothing can be taken back for, so that others do not get it before."""
+    found: Amounts = {}
+    for what, amount in assignment.usage.items():
+        quota, used = pool.quotas[what], pool.used.get(what, 0)
+        if assignment.level == 0:
+            found[what] = max(0, min(amount, quota.nominal - used))
+        elif quota.borrowing_limit is None:
+            found[what] = amount
+        else:
+            found[what] = min(amount, quota.nominal + quota.borrowing_limit - used)
+    return found
+
+
+def _pools(queues: Iterable[ClusterQueue], cohorts: dict[str, Cohort]) -> dict[str, Pool]:
+    """Build the tree of quotas; returns the queues' pools by name."""
+    found: dict[str, Pool] = {}
+    above: dict[str, Pool] = {}
+
+    def cohort(name: str) -> Pool:
+        if name not in above:
+            spec = cohorts.get(name, Cohort(name=name))
+            above[name] = Pool(name, dict(quotas_of(spec.groups)))
+            if spec.parent:
+                cohort(spec.parent).adopt(above[name])
+        return above[name]
+
+    for name in cohorts:  # one without queues lends what it has itself
+        cohort(name)
+    for queue in queues:
+        found[queue.name] = Pool(queue.name, dict(quotas_of(queue.groups)))
+        if queue.cohort:
+            cohort(queue.cohort).adopt(found[queue.name])
+    for root in {id(pool.root): pool.root for pool in found.values()}.values():
+        root.sum_up()
+    return found
