@@ -64,7 +64,7 @@ def _replays(folder: Path, traces: list[str], seeds: range, processes: int | Non
             keep.write_text(json.dumps(found), "utf-8")
             found = json.loads(keep.read_text("utf-8"))
             print(trace, policy, "{:.2f} ± {:.2f}".format(*found[trace][policy]["allocation"]["100"]), flush=True)
-    return found
+    return {trace: each for trace, each in found.items() if set(POLICIES) <= set(each)}
 
 
 def _tables(found: dict[str, Any]) -> Iterator[str]:

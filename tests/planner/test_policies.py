@@ -82,6 +82,17 @@ def test_fgd_scores_and_shares_as_its_paper_says(known: list[Demand], cpu: int, 
             assert np.floor(exact[fgd.device(node, index)] + 1e-9) >= scores[index]
 
 
+def test_balanced_fgd_keeps_cpu_for_free_gpus_where_fgd_sees_no_difference() -> None:
+    # the typical workload wants ten cores with a GPU; fragmentation does not change as long as the next pod fits
+    light, heavy = Demand(4_000, 0, 1, 1000), Demand(16_000, 0, 1, 1000)
+    known = [light, heavy]
+    poor, rich = state(32_000, [1000] * 4), state(64_000, [1000] * 4)
+    fgd, balanced = policy("fgd", known), policy("balanced-fgd", known)
+    assert fgd.scores(poor).tolist() == fgd.scores(rich).tolist()
+    light_first, heavy_first = balanced.scores(poor) - balanced.scores(rich)
+    assert light_first > 0 > heavy_first
+
+
 def test_best_fit_dot_product_and_worst_fit_score_by_hand() -> None:
     known = [Demand(32_000, 0, 2, 1000)]
     node = state(64_000, [1000, 1000, 500, 0])

@@ -30,6 +30,7 @@ class Fragmentation:
         models: The models of GPUs that nodes have.
 
     Attributes:
+        cpu_per_gpu: The CPU that the typical workload wants with each whole GPU, in thousandths of a core.
         cpus: [typical] the CPU of the typical demands with a GPU, ascending.
         at_least: [0 … 1000, sizes] whether so much of a GPU is enough for a size.
         too_little: [0 … 1000, sizes] so much of a GPU, where it is not enough for a size.
@@ -37,6 +38,8 @@ class Fragmentation:
 
     def __init__(self, typical: Sequence[Typical], models: Sequence[str]) -> None:
         kept = sorted((each for each in typical if each.demand.gpus), key=lambda each: each.demand.cpu_millis)
+        gpus = sum(each.share * each.demand.total_gpu_millis for each in kept) / GPU_MILLIS
+        self.cpu_per_gpu = sum(each.share * each.demand.cpu_millis for each in kept) / gpus if gpus else 0.0
         sizes = sorted({each.demand.gpu_millis for each in kept})
         self.cpus: Ints = np.array([each.demand.cpu_millis for each in kept], np.int64)
         self._cpu_list = [each.demand.cpu_millis for each in kept]

@@ -59,10 +59,13 @@ class FragmentationGradientDescent(Policy):
 
     def _by_part(self, node: NodeState, kind: Ints, cpu: Ints) -> Floats:
         """Return the scores of demands when GPUs with so much left are taken: [demands, parts]."""
-        after = self._after(node.state)
+        scores = np.floor(100 / (1 + np.exp(self._loss(node, kind, cpu) / GPU_MILLIS)))
+        return np.where(self._after(node.state).able[kind], scores, -1.0)
+
+    def _loss(self, node: NodeState, kind: Ints, cpu: Ints) -> Floats:
+        """Return by how much each placement makes the node worse, in thousandths of a GPU: [demands, parts]."""
         rank = np.searchsorted(self.fragmentation.cpus, node.cpu_left - cpu, side="right")
-        loss = (after.amounts[kind, rank] - self.fragmentation.amount(node)) / GPU_MILLIS
-        return np.where(after.able[kind], np.floor(100 / (1 + np.exp(loss))), -1.0)
+        return self._after(node.state).amounts[kind, rank] - self.fragmentation.amount(node)
 
     def _after_each(self, state: GpuState) -> _After:
         measure, demands = self.fragmentation, self.demands

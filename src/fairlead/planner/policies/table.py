@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fairlead.errors import UsageError, nearest
+from fairlead.planner.policies.balanced_fgd import BalancedFgd
 from fairlead.planner.policies.best_fit import BestFit
 from fairlead.planner.policies.dot_product import DotProduct
 from fairlead.planner.policies.fgd import FragmentationGradientDescent
@@ -20,6 +21,7 @@ POLICIES: dict[str, type[Policy]] = {
     "gpu-packing": GpuPacking,
     "gpu-clustering": GpuClustering,
     "fgd": FragmentationGradientDescent,
+    "balanced-fgd": BalancedFgd,
 }
 
 
