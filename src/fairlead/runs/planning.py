@@ -206,7 +206,7 @@ class _Live:
         return None
 
     def _refused(self, kind: Kind, message: str, names: Collection[str]) -> Reason | Unread:
-        if "not found" in message and any(f'"{name}"' in message for name in names):
+        if "not found" in message and any(name in message for name in names):
             return Unread(
                 what=f"what the cluster says of a {kind.kind}", why="it asks for another that is made with it"
             )

@@ -172,7 +172,8 @@ def test_the_templates_of_claims_go_with_the_workflow_whenever_the_client_is_kil
             (owner,) = template["metadata"]["ownerReferences"]
             assert (owner["kind"], owner["uid"]) == ("Workflow", workflow["metadata"]["uid"])
             found.append(run)
-        if done.returncode == 0:
+        made = re.search(r"points (\d+)", done.stderr)
+        if made and int(made[1]) < point:  # one that is answered by a refusal kills nobody after it
             break
     assert len(found) > 3
 
