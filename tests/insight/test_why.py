@@ -60,7 +60,9 @@ def test_a_pod_whose_workload_waits_is_explained_by_the_queue() -> None:
     snapshot = p.picture(p.job(), gated, held)
     found = snapshot.find("Pod", "p", p.NAMESPACE)
     assert found is not None
-    assert [each.id for each in explain(snapshot, found).causes] == ["quota-used-up", "scheduling-gated"]
+    answer = explain(snapshot, found)
+    assert [each.id for each in answer.causes] == ["quota-used-up"]
+    assert [each.id for each in answer.consequences] == ["scheduling-gated"]
 
 
 def test_one_that_succeeded_has_no_causes_whatever_failed_on_the_way() -> None:
@@ -69,6 +71,14 @@ def test_one_that_succeeded_has_no_causes_whatever_failed_on_the_way() -> None:
     found = snapshot.find("Job", "j", p.NAMESPACE)
     assert found is not None
     assert explain(snapshot, found) == Answer(subject="Job team/j", state="succeeded")
+
+
+def test_a_run_of_a_pipeline_that_did_not_succeed_has_failed() -> None:
+    for kind, state in (("PipelineRun", "failed"), ("Experiment", "unknown")):
+        run = p.thing(kind, "r", status={"conditions": [p.condition("Succeeded", "False", "Failed", "1 task failed")]})
+        found = p.picture(run).find(kind, "r", p.NAMESPACE)
+        assert found is not None
+        assert (explain(p.picture(run), found).state == "failed") is (state == "failed")
 
 
 def test_where_nothing_says_why_the_answer_is_unknown_and_what_would_help() -> None:

@@ -23,6 +23,8 @@ _VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0
 _SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished"})
 _FAILURES = frozenset({"Failed", "Error", "FailureTarget"})
 _OTHERWISE = frozenset({"blocked", "cancelled", "lost", "skipped"})
+_BY_SUCCESS = ("PipelineRun", "TaskRun")
+"""Kinds that have failed where that condition is false: elsewhere it says that they have not ended."""
 _STATES = ("status.phase", "status.jobDeploymentStatus", "status.applicationState.state", "status.jobStatus")
 """Where kinds without such conditions say how they are."""
 
@@ -141,6 +143,9 @@ def state_of(thing: Thing) -> str:
     conditions = {kind for kind, each in thing.conditions.items() if each.text("status") == "True"}
     words = {thing.text(path) for path in _STATES} - {""}
     lower = {word.lower() for word in words}
+    succeeded = thing.condition("Succeeded") if thing.ref.kind in _BY_SUCCESS else None
+    if succeeded is not None and succeeded.text("status") == "False":
+        return "failed"
     if conditions & _FAILURES or lower & {"failed", "error", "failing", "submission_failed"}:
         return "failed"
     if conditions & _SUCCESSES or lower & {"succeeded", "complete", "completed"}:

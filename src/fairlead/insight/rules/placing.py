@@ -558,7 +558,9 @@ RULES = (
         "compare the claim with what there is: kubectl get resourceclaims,deviceclasses,resourceslices",
     ),
     _rule("gang-incomplete", Layer.PLACEMENT, _ungrouped, "scheduling-eviction/gang-scheduling/", 0.9),
-    _rule("scheduling-gated", Layer.QUOTA, _gated, "scheduling-eviction/pod-scheduling-readiness/"),
+    _rule("scheduling-gated", Layer.QUOTA, _gated, "scheduling-eviction/pod-scheduling-readiness/")._replace(
+        is_consequence=True  # what has set the gate says more
+    ),
     _rule("scheduler-missing", Layer.STRUCTURE, _ignored, "scheduling-eviction/kube-scheduler/"),
     _rule("no-node", Layer.PLACEMENT, _elsewhere, "scheduling-eviction/kube-scheduler/", 0.5),
 )  # fmt: skip
