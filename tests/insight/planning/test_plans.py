@@ -13,7 +13,7 @@ from fairlead.insight.planning.prices import Price, PriceBook
 from fairlead.insight.planning.refusing import refused
 from fairlead.snapshots.snapshot import Unread
 from fairlead.specs.contexts import Submission
-from fairlead.specs.graphs import Graph, Node
+from fairlead.specs.graphs import Graph, Node, Output
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Ray, Torch
 from fairlead.specs.steps import Dimension, DriverStep, Environment, FunctionStep, Retries, SweepStep
@@ -46,6 +46,14 @@ def test_steps_that_are_alike_are_one_line_and_the_worst_counts() -> None:
     assert first.duration_s is not None and (first.duration_s.p50, first.duration_s.p90) == (60, 120)
     assert first.memory_bytes is not None and first.memory_bytes.attempts == 2
     assert found.cost is None and [each.start for each in found.steps] == ["now", "never", "now"]
+
+
+def test_of_a_run_that_goes_on_only_what_is_left_is_looked_at() -> None:
+    nodes = [Node(step="done"), Node(step="fit", inputs={"x": Output(0)}), Node(step="done", name="again")]
+    for packages in ((), ("numpy",)):
+        left = {"fit": fit(environment=Environment(packages=packages))}
+        found = asked(graph(left, *nodes), submission(pip_secret="p") if packages else submission())
+        assert [(each.step, each.instances) for each in found] == [("fit", 1), ("", 1)]
 
 
 def test_a_plan_with_prices_has_a_cost() -> None:

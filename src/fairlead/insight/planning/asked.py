@@ -13,7 +13,7 @@ from fairlead.insight.nodes import requests_of
 from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.snapshot import Thing
 from fairlead.specs.contexts import Submission
-from fairlead.specs.graphs import Graph
+from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.runtimes import fewest_nodes
 from fairlead.specs.steps import DriverStep, Step, SweepStep
 from fairlead.targets import pods
@@ -142,10 +142,10 @@ class _Uses:
 def _uses(graph: Graph) -> dict[str, _Uses]:
     """Return how often each definition is used, as far as the graph says; a sweep's trials are uses."""
     found: dict[str, _Uses] = {}
-    for node in graph.nodes:
+    for _, node in _left(graph):
         times = 1 if not node.each else node.count if node.count is not None else 1
         known = not node.each or node.count is not None
-        step = graph.step_of(node)
+        step = graph.steps[node.step]
         is_driven = isinstance(step, DriverStep)
         uses = [(node.step, times, node.title, known)]
         if isinstance(step, SweepStep) and step.trial in graph.steps and not pods.is_gang(step):
@@ -156,6 +156,11 @@ def _uses(graph: Graph) -> dict[str, _Uses]:
             each.is_counted = each.is_counted and is_counted and not is_driven
             each.names.add(name)
     return found
+
+
+def _left(graph: Graph) -> Iterator[tuple[int, Node]]:
+    """Yield the nodes by their numbers: of a run that goes on those alone that are left have a definition."""
+    return ((number, node) for number, node in enumerate(graph.nodes) if node.step in graph.steps)
 
 
 def _of_step(submission: Submission, step: Step, key: str) -> Asked:
@@ -198,7 +203,7 @@ def _claims(submission: Submission, step: Step) -> Iterator[Thing]:
 def _of_run(graph: Graph, submission: Submission) -> Asked:
     """Return the pods that Fairlead needs itself: those that install packages, and the last one."""
     context = submission.context
-    layers = wanted(graph, range(len(graph.nodes)), context)
+    layers = wanted(graph, [number for number, _ in _left(graph)], context)
     specs = [pods.layer_pod(submission, each.image) for each in layers]
     specs.append(pods.own_pod(context, "fairlead.worker.pods.finish"))
     made = (_pod(submission, "fairlead", {"metadata": {"labels": run_labels(submission)}, "spec": each})
