@@ -128,14 +128,20 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
     """
     state = state_of(subject)
     steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
-    known = Answer(subject=str(subject.ref), state=state, steps=steps, unread=snapshot.meta.unread)
     seen = sorted(_seen(snapshot, _concerned(snapshot, subject)), key=lambda each: each.order)
     causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
     others = [each for each in seen if each not in causes]
     found = tuple(map(_cause, causes))
     if not found and state not in ("succeeded", "running", "unknown"):
         found = (_unknown(snapshot, subject, state),)
-    return msgspec.structs.replace(known, causes=found, consequences=tuple(map(_cause, others)))
+    return Answer(
+        subject=str(subject.ref),
+        state=state,
+        steps=steps,
+        causes=found,
+        consequences=tuple(map(_cause, others)),
+        unread=snapshot.meta.unread,
+    )
 
 
 def state_of(thing: Thing) -> str:

@@ -274,6 +274,6 @@ def _pools(queues: Iterable[ClusterQueue], cohorts: dict[str, Cohort]) -> dict[s
         found[queue.name] = Pool(queue.name, dict(quotas_of(queue.groups)))
         if queue.cohort:
             cohort(queue.cohort).adopt(found[queue.name])
-    for root in {id(pool.root): pool.root for pool in found.values()}.values():
+    for root in {pool.root for pool in found.values()}:
         root.sum_up()
     return found

@@ -171,8 +171,6 @@ def _fits(queue: ClusterQueue, pool: Pool, what: FlavorResource, amount: int, or
     level, may_reclaim = pool.level(what, amount)
     if amount <= max(0, pool.available(what)):
         return Mode.FIT, level
-    quota = pool.quotas.get(what)
-    nominal = quota.nominal if quota else 0
-    if nominal >= amount or may_reclaim or queue.preemption.borrow_within is not None:
+    if pool.total.get(what, 0) >= amount or may_reclaim or queue.preemption.borrow_within is not None:
         return oracle(what, amount)
     return Mode.NO_FIT, level

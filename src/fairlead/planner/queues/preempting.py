@@ -20,13 +20,11 @@ class Running(NamedTuple):
         workload: The work.
         usage: What it uses.
         since: When it was admitted.
-        ends: Whether it was told to end already.
     """
 
     workload: Workload
     usage: Amounts
     since: float
-    ends: bool = False
 
 
 class Cluster(NamedTuple):
@@ -59,12 +57,9 @@ def targets(
     queue, pool = cluster.queues[workload.queue], cluster.pools[workload.queue]
     same = _ordered(_in_same_queue(cluster, workload, needs), workload)
     nearer, others = (_ordered(each, workload) for each in _in_cohort(cluster, workload, needs, asked))
-    candidates = [
-        *(each for listed in (nearer, others, same) for each in listed if each.running.ends),
-        *(each for listed in (nearer, others, same) for each in listed if not each.running.ends),
-    ]
+    candidates = [*nearer, *others, *same]
     forbidden = queue.preemption.borrow_within is None
-    under = all(pool.used.get(what, 0) < _nominal(pool, what) for what in needs)
+    under = all(pool.used.get(what, 0) < pool.total.get(what, 0) for what in needs)
     if not (nearer or others) or (forbidden and not under):
         ways = [True]
     elif forbidden and not nearer:
@@ -198,13 +193,11 @@ def _may(policy: str, workload: Workload, other: Workload) -> bool:
 
 
 def _ordered(candidates: Iterable[_Candidate], workload: Workload) -> list[_Candidate]:
-    """Put those first that end already, are of other queues, matter least, and have begun last."""
+    """Put those first that are of other queues, matter least, and have begun last."""
 
-    def rank(each: _Candidate) -> tuple[bool, bool, int, float, str]:
+    def rank(each: _Candidate) -> tuple[bool, int, float, str]:
         other = each.running.workload
-        return (
-            not each.running.ends, other.queue == workload.queue, other.priority, -each.running.since, other.uid
-        )  # fmt: skip
+        return other.queue == workload.queue, other.priority, -each.running.since, other.uid
 
     return sorted(candidates, key=rank)
 
@@ -215,8 +208,3 @@ def _fits(pool: Pool, asked: Mapping[FlavorResource, int], *, borrowing: bool) -
 
 def _pool(cluster: Cluster, running: Running) -> Pool:
     return cluster.pools[running.workload.queue]
-
-
-def _nominal(pool: Pool, what: FlavorResource) -> int:
-    quota = pool.quotas.get(what)
-    return quota.nominal if quota else 0
