@@ -7,7 +7,7 @@ import json
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +195,9 @@ def certificate(folder: Path) -> ssl.SSLContext:
     return context
 
 
-def placed_pod(client: Client, port: int) -> str:
-    """Make a pod on a node whose kubelet is at a port of this machine."""
+@contextlib.contextmanager
+def placed_pod(client: Client, port: int) -> Iterator[None]:
+    """Make a pod on a node whose kubelet is at a port of this machine; the node is gone afterwards."""
     name = client.connection.namespace
     client.create(NODE, {"metadata": {"name": name}})
     addresses = [{"type": "InternalIP", "address": "127.0.0.1"}]
@@ -208,19 +209,18 @@ def placed_pod(client: Client, port: int) -> str:
     )
     spec: dict[str, Any] = {"nodeName": name, "containers": [{"name": "main", "image": "localhost/none:1"}]}
     client.create(POD, {"metadata": {"name": "a"}, "spec": spec})
-    return name
+    try:
+        yield
+    finally:  # other tests on this server count its nodes
+        client.delete(NODE, name)
 
 
 @pytest.mark.apiserver
 def test_a_command_runs_through_a_real_api_server(api_server: ApiServer, tmp_path: Path) -> None:
     with new_namespace(api_server) as client, container(upper_case, [V4], certificate(tmp_path)) as (port, _):
-        placed_pod(client, port)
-        with channels.Channels(
-            client,
-            POD.path(client.connection.namespace, "a", "exec"),
-            [("command", "x"), ("stdin", "true"), ("stdout", "true")],
-            protocols=[V4],
-        ) as opened:
+        command = [("command", "x"), ("stdin", "true"), ("stdout", "true")]
+        path = POD.path(client.connection.namespace, "a", "exec")
+        with placed_pod(client, port), channels.Channels(client, path, command, protocols=[V4]) as opened:
             opened.send(STDIN, b"hello")
             said = list(opened.messages())
     assert b"".join(each.data for each in said if each.channel == STDOUT) == b"HELLO!"
@@ -237,11 +237,14 @@ def test_a_port_is_forwarded_through_a_real_api_server(api_server: ApiServer, tm
         channel, data = next(session.messages())
         session.say(channel, data.upper())
 
-    with new_namespace(api_server) as client, container(upper, [V4], certificate(tmp_path)) as (port, sessions):
-        placed_pod(client, port)
-        with executing.forward(client, "a", 8080) as opened:
-            opened.send(0, b"hello")
-            said = list(opened.messages())
+    with (
+        new_namespace(api_server) as client,
+        container(upper, [V4], certificate(tmp_path)) as (port, sessions),
+        placed_pod(client, port),
+        executing.forward(client, "a", 8080) as opened,
+    ):
+        opened.send(0, b"hello")
+        said = list(opened.messages())
     assert said == [(0, b"\x90\x1f"), (1, b"\x90\x1f"), (0, b"HELLO")]
     assert [value for name, value in sessions[0].query if name in ("port", "ports")] == ["8080"]
 

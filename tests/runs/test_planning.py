@@ -48,6 +48,7 @@ def graph(*steps: FunctionStep) -> Graph:
 def client(api_server: ApiServer) -> Iterator[Client]:
     """Have a namespace with an account, on a cluster with one node."""
     with new_namespace(api_server) as found:
+        assert not found.list(NODE).items, "another test has left a node, and plans count them"
         found.create(SERVICE_ACCOUNT, {"metadata": {"name": "default"}})
         status = {"allocatable": {"cpu": "8", "memory": "64Gi", "pods": "110"}}
         name = f"node-{found.connection.namespace}"
