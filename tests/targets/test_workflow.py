@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fairlead.errors import SpecError
 from fairlead.specs.graphs import Export, Graph, Node, Output, graph_faults
 from fairlead.specs.runtimes import Torch
-from fairlead.specs.steps import DriverStep, FunctionStep, Overlay, Retries, Step
+from fairlead.specs.steps import DriverStep, Environment, FunctionStep, Overlay, Retries, Step
 from fairlead.targets import naming, workflow
 from fairlead.targets.cutting import INSTANCES_MAX
 from fairlead.targets.layers import wanted
@@ -238,3 +238,18 @@ def test_pauses_between_tries_are_written_as_argo_reads_them() -> None:
 def test_a_step_of_a_context_with_a_user_runs_as_that_user() -> None:
     context = CONTEXT.__class__(name="c", store="s3://b", image="i", worker_image="w", user=65532)
     assert workflow_of(one_step(STEP), context)["spec"]["securityContext"]["runAsUser"] == 65532
+
+
+def test_nobody_delivers_the_worker_into_the_image_that_delivers_it() -> None:
+    context = CONTEXT.__class__(name="c", store="s3://b", image="w", worker_image="w")
+    foreign = FunctionStep(name="work", function="mod:work", environment=Environment(image="i"))
+    for step, folder, delivered in ((STEP, "/opt/fairlead", False), (foreign, "/fairlead", True)):
+        _, templates = parts(workflow_of(one_step(step), context))
+        template = templates["work"]
+        assert template["container"]["command"][1] == f"{folder}/start.py"
+        assert bool(template.get("initContainers")) == delivered
+        of_delivery = (
+            "fairlead" in {each["name"] for each in template["volumes"]},
+            "fairlead" in {each["name"] for each in template["container"]["volumeMounts"]},
+        )
+        assert of_delivery == (delivered, delivered)

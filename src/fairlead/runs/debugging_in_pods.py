@@ -27,10 +27,11 @@ class Opened(NamedTuple):
     client: Client
     namespace: str
     pod: str
+    entering: list[str]
 
     def command(self, *words: str) -> list[str]:
         """Return the command that runs another one where the step's code is; a shell where none is given."""
-        return debugging.worker_command("entering", debugging.FOLDER, *words)
+        return [*self.entering, *words]
 
 
 @contextmanager
@@ -56,7 +57,8 @@ def opened_in(context: str, found: Recorded, lasting_s: int, say: Callable[[str]
         submission, context=msgspec.structs.replace(submission.context, worker_image=worker)
     )
     with debugging.debug_pod(place.client, submission, found.task, lasting_s=lasting_s, say=say) as pod:
-        yield Opened(place.client, submission.namespace, pod)
+        entering = debugging.worker_command(submission, found.task.step, "entering", debugging.FOLDER)
+        yield Opened(place.client, submission.namespace, pod, entering)
 
 
 def _submission(backend: Backend, found: Recorded) -> Submission:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from fairlead.errors import Fault
 from fairlead.targets import pods
-from fairlead.targets.volumes import BROUGHT
+from fairlead.targets.volumes import BROUGHT, DELIVERY
 
 VARIABLES = "FAIRLEAD_VARIABLES"
 """The variable that names the folders in which Secrets lie whose keys are variables: a pipeline can name single keys
@@ -24,9 +24,7 @@ only, and which ones a Secret has is not known. The worker makes them variables 
 _SECRETS = "/fairlead-secrets"
 _GIVEN = {"restartPolicy", "serviceAccountName", "automountServiceAccountToken"}
 """What pods have from the installation, and steps do not need otherwise: they do not talk to the API server."""
-_DELIVERY = "fairlead"
-"""The name of the init container that delivers the worker, and of its volume."""
-_SPARED = (_DELIVERY, "tmp")
+_SPARED = (DELIVERY, "tmp")
 """The volumes that a pod does not need here: its root can be written to."""
 _MAIN = {"name", "image", "command", "resources", "volumeMounts", "env", "envFrom", "securityContext"}
 _POD = "overlays.Pod"
@@ -68,7 +66,7 @@ def executor(pod: pods.PodSpec, metadata: Mapping[str, Mapping[str, str]], user:
     resources = _resources(main["resources"], faults)
     affinity = _affinity(rest.pop("affinity", {}), faults)
     faults += _container_faults(main)
-    if any(each["name"] != _DELIVERY for each in rest.pop("initContainers", ())):
+    if any(each["name"] != DELIVERY for each in rest.pop("initContainers", ())):
         faults.append(Fault(f"{_POD}.initContainers", _UNSAID))
     selector = rest.pop("nodeSelector", {})
     config = {

@@ -24,6 +24,7 @@ from fairlead.targets.validating import pod_field_faults
 from fairlead.targets.volumes import (
     BROUGHT,
     DELIVERED,
+    DELIVERY,
     FACTS,
     WORK,
     mounts,
@@ -130,11 +131,11 @@ def node_pod(submission: Submission, step: Step, *where: str) -> PodSpec:
     made = _user_pod(submission, step, "fairlead.worker.pods.arriving", arguments, driving=False)
     arriving = main_of(made)
     own = {name: value for name, value in arriving.items() if name != "command"}
-    own["env"] = [*own["env"], {"name": "PYTHONPATH", "value": f"{DELIVERED}/{ON_PATH}"}]
+    own["env"] = [*own["env"], {"name": "PYTHONPATH", "value": f"{worker_of(submission.context, step)}/{ON_PATH}"}]
     others = [each for each in made["containers"] if each is not arriving]
     return {
         **made,
-        "initContainers": [*made["initContainers"], {**arriving, "name": "code"}],
+        "initContainers": [*made.get("initContainers", ()), {**arriving, "name": "code"}],
         "containers": [own, *others],
     }
 
@@ -151,7 +152,7 @@ def standing_pod(submission: Submission, step: Step) -> PodSpec:
     Raises as `step_pod` does.
     """
     context = submission.context
-    runs = {"fairlead", "fairlead-work"}
+    runs = {DELIVERY, "fairlead-work"}
     variables = [{"name": name, "value": value} for name, value in step.environment.variables.items()]
     container = {
         "image": _image(context, step),
@@ -166,6 +167,11 @@ def standing_pod(submission: Submission, step: Step) -> PodSpec:
         **scheduling(context, step),
     }
     return _overlaid(step, made)
+
+
+def worker_of(context: Context, step: Step) -> str:
+    """Return the folder where a step's container has the worker: nobody delivers it into the image that delivers it."""
+    return BROUGHT if _image(context, step) == context.worker_image else DELIVERED
 
 
 def main_of(spec: PodSpec) -> Container:
@@ -205,18 +211,20 @@ def layer_pod(submission: Submission, image: str, *where: str) -> PodSpec:
 
 def _user_pod(submission: Submission, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
     context = submission.context
+    worker = worker_of(context, step)
+    apart = () if worker == DELIVERED else (DELIVERY,)
     container = {
         "image": _image(context, step),
-        "command": ["python3", f"{DELIVERED}/start.py", module, *arguments],
-        "volumeMounts": mounts(step),
+        "command": ["python3", f"{worker}/start.py", module, *arguments],
+        "volumeMounts": [each for each in mounts(step) if each["name"] not in apart],
         "resources": resources(context, step),
         "securityContext": container_security(),
         **_environment(context, step),
     }
     made = {
         **_pod(context, container, driving=driving),
-        "volumes": volumes(submission, step),
-        "initContainers": [_delivery(context)],
+        "volumes": [each for each in volumes(submission, step) if each["name"] not in apart],
+        **({} if apart else {"initContainers": [_delivery(context)]}),
         **scheduling(context, step),
         **pod_claims(submission, step),
     }
@@ -266,10 +274,10 @@ def own_container(context: Context, module: str, *arguments: str) -> Container:
 def _delivery(context: Context) -> Container:
     """Return the init container that puts the worker where the step's container finds it."""
     return {
-        "name": "fairlead",
+        "name": DELIVERY,
         "image": context.worker_image,
         "command": ["cp", "-r", f"{BROUGHT}/.", DELIVERED],
-        "volumeMounts": [{"name": "fairlead", "mountPath": DELIVERED}],
+        "volumeMounts": [{"name": DELIVERY, "mountPath": DELIVERED}],
         "resources": SMALL,
         "securityContext": container_security(),
     }

@@ -19,8 +19,10 @@ from fairlead.targets import naming
 from fairlead.targets.naming import dns_label
 from fairlead.targets.orders import Manifest
 
+DELIVERY = "fairlead"
+"""The init container that delivers the worker, and the volume that it delivers it into."""
 DELIVERED = "/fairlead"
-"""Where the worker lies in a step's container, delivered by an init container."""
+"""Where the worker lies then in a step's container."""
 BROUGHT = "/opt/fairlead"
 """Where it lies in Fairlead's own image, and in images that bring it."""
 WORK = "/fairlead-work"
@@ -28,7 +30,7 @@ WORK = "/fairlead-work"
 FACTS = f"{WORK}/facts"
 """Where it tells the workflow's executor what others wait for."""
 
-_OWN = {"fairlead": DELIVERED, "fairlead-work": WORK, "tmp": "/tmp"}
+_OWN = {DELIVERY: DELIVERED, "fairlead-work": WORK, "tmp": "/tmp"}
 _SHARED_MEMORY = "shm"
 OWN_NAMES = (*_OWN, _SHARED_MEMORY)
 """The names that a step's volumes can't have."""
@@ -50,7 +52,7 @@ def volumes(submission: Submission, step: Step) -> list[dict[str, Any]]:
 def mounts(step: Step) -> list[dict[str, Any]]:
     """Return where a step's container has its pod's volumes."""
     found: list[dict[str, Any]] = [
-        {"name": "fairlead", "mountPath": DELIVERED, "readOnly": True},
+        {"name": DELIVERY, "mountPath": DELIVERED, "readOnly": True},
         {"name": "fairlead-work", "mountPath": WORK},
         {"name": "tmp", "mountPath": "/tmp"},
     ]

@@ -26,6 +26,7 @@ from fairlead.store.values import Values
 from fairlead.worker import context, failures
 from fairlead.worker.cgroups import join
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored, WorkerTask
+from fairlead.worker.usage import usage
 
 
 class Kept(NamedTuple):
@@ -83,12 +84,14 @@ def run_task(
         unstable = _enter_in_cache(task, backend, outcome)
     else:
         outcome = _with_metrics(Outcome(), attempt)
+    used = usage()
     backend.create(attempt_key(task.run, task_name(task)), encode(AttemptRecord(
         step=task.step.name, index=task.index, number=task.number,
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
         started=started, finished=time.time(), unstable=unstable, damaged=damaged, host=host_name(),
         retry=error is not None and (task.retry_lost if store_failed else task.retry), infrastructure=store_failed,
         rank=task.rank.rank if task.rank else None, pod_uid=pod_uid(),
+        peak_memory_bytes=used.peak_memory_bytes, cpu_s=used.cpu_s,
     )))  # fmt: skip
     return error is None
 

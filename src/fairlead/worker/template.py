@@ -7,12 +7,10 @@ by each process after its fork, ahead of time. Started as ``python -m fairlead.w
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import faulthandler
 import gc
 import os
-import resource
 import select
 import signal
 import sys
@@ -37,6 +35,7 @@ from fairlead.store.backends import Backend, Folder
 from fairlead.store.opening import open_backend
 from fairlead.worker import guarding
 from fairlead.worker.channel import Connection
+from fairlead.worker.ending import leave, leaves_at_once
 from fairlead.worker.functions import Modules, function_of
 from fairlead.worker.running import run_task, set_up_process
 from fairlead.worker.tasks import (
@@ -52,6 +51,7 @@ from fairlead.worker.tasks import (
     Work,
     WorkerTask,
 )
+from fairlead.worker.usage import MAXRSS_BYTES, usage
 
 NOT_FORKABLE = ("jax", "tensorflow", "ray", "grpc", "cupy", "pyspark", "mlx")
 """Libraries that do not work in a process forked after their import, whatever its threads."""
@@ -66,9 +66,6 @@ _EVERY_TASK_USES = (
 
 _LOOK_S = 0.5
 """Seconds between two looks for what tasks have left behind, at least."""
-
-MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
-"""The unit in which the system tells the peak memory of a process."""
 
 _decoder = msgspec.msgpack.Decoder(WorkerTask)
 _PR_SET_PDEATHSIG = 1
@@ -309,20 +306,9 @@ def rehearsal(x: int) -> int:
     return x
 
 
-def leaves_at_once() -> bool:
-    """Say whether nothing is left to do in this process after its task: no thread, and no handler of its exit."""
-    return threading.active_count() == 1 and atexit._ncallbacks() == _inherited_exit_handlers
-
-
 def _finished(identity: int, done: bool) -> Exited:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Exited(
-        id=identity,
-        status=0 if done else 1 << 8,
-        peak_memory_bytes=max(usage.ru_maxrss, children.ru_maxrss) * MAXRSS_BYTES,
-        cpu_s=usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
-    )
+    used = usage()
+    return Exited(id=identity, status=0 if done else 1 << 8, peak_memory_bytes=used.peak_memory_bytes, cpu_s=used.cpu_s)
 
 
 _loaded: dict[ProjectCode, Modules] = {}
@@ -381,17 +367,6 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def leave(code: int) -> NoReturn:
-    """End this process at once: no thread that still runs, and nothing inherited, can hold it."""
-    try:
-        if atexit._ncallbacks() > _inherited_exit_handlers:
-            atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
-
-
 def _prctl(option: int, argument: int) -> None:
     _libc().prctl(option, argument, 0, 0, 0)
 
@@ -404,7 +379,6 @@ def _libc() -> ctypes.CDLL:
 
 
 _library: ctypes.CDLL | None = None
-_inherited_exit_handlers = atexit._ncallbacks()
 
 
 def _subreaper() -> None:

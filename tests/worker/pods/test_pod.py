@@ -80,6 +80,8 @@ def test_an_end_is_recorded_by_the_pod_with_the_last_words_and_metrics(
     record = record_of(run, "end")
     assert record is not None
     assert record.outcome.metrics["loss"].last == 1.5
+    assert record.peak_memory_bytes is not None and 10 << 20 < record.peak_memory_bytes < 1 << 30
+    assert record.cpu_s is not None and 0 < record.cpu_s < 60
     assert log_of(run, "end").startswith(b"about to end by")
     if error is not None:
         assert record.error is not None

@@ -20,10 +20,11 @@ from fairlead.kube.client import Client
 from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import JOB, POD
 from fairlead.specs.contexts import Submission
+from fairlead.specs.steps import Step
 from fairlead.targets import job
-from fairlead.targets.pods import MAIN
+from fairlead.targets.pods import MAIN, worker_of
 from fairlead.targets.podstatus import pod_status
-from fairlead.targets.volumes import DELIVERED, WORK
+from fairlead.targets.volumes import WORK
 from fairlead.worker.tasks import WorkerTask
 
 FOLDER = f"{WORK}/debug"
@@ -32,9 +33,10 @@ FOLDER = f"{WORK}/debug"
 _PAUSE_S = 0.5
 
 
-def worker_command(module: str, *arguments: str) -> list[str]:
+def worker_command(submission: Submission, step: Step, module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of Fairlead's worker in a step's container."""
-    return ["python3", f"{DELIVERED}/start.py", f"fairlead.worker.debugging.{module}", *arguments]
+    start = f"{worker_of(submission.context, step)}/start.py"
+    return ["python3", start, f"fairlead.worker.debugging.{module}", *arguments]
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def debug_pod(
         made = create(client, manifest)
         Claims(client, submission, owner_of(JOB, made)).make([task.step])
         pod = _running(client, name, namespace, say)
-        _furnish(client, pod, namespace, task)
+        _furnish(client, pod, submission, task)
         yield pod
     finally:
         _remove(client, name, namespace)
@@ -91,9 +93,9 @@ def _running(client: Client, name: str, namespace: str, say: Callable[[str], Non
         time.sleep(_PAUSE_S)
 
 
-def _furnish(client: Client, pod: str, namespace: str, task: WorkerTask) -> None:
-    data = msgspec.msgpack.encode(task)
-    command = worker_command("furnishing", FOLDER, str(len(data)))
+def _furnish(client: Client, pod: str, submission: Submission, task: WorkerTask) -> None:
+    data, namespace = msgspec.msgpack.encode(task), submission.namespace
+    command = worker_command(submission, task.step, "furnishing", FOLDER, str(len(data)))
     ended, _, said = executing.run(client, pod, command, namespace=namespace, container=MAIN, data=data)
     if ended.code:
         raise ClusterError(

@@ -18,7 +18,8 @@ from fairlead.worker.functions import Modules, sweep_of
 from fairlead.worker.running import environment_of, find_function, run_task, seed_of
 from fairlead.worker.seeding import seed_everything
 from fairlead.worker.tasks import Exited, FromWorker, ProjectCode, WorkerTask
-from fairlead.worker.template import MAXRSS_BYTES, load_project, sharing_checkpoints
+from fairlead.worker.template import load_project, sharing_checkpoints
+from fairlead.worker.usage import MAXRSS_BYTES
 
 
 class InlineProcesses:

@@ -32,7 +32,9 @@ from fairlead.worker.channel import CHANNEL
 from fairlead.worker.context import LoggedLine, summarized
 from fairlead.worker.failures import TAIL_LINES, crash, hint, last_lines, signal_name
 from fairlead.worker.mpi import inherited
+from fairlead.worker.pods.spare import Spare
 from fairlead.worker.tasks import WorkerTask
+from fairlead.worker.usage import MAXRSS_BYTES
 
 TASK = "fairlead.worker.pods.process"
 """The module that is the process of a task."""
@@ -132,6 +134,7 @@ def run_child(
     timeout_s: float | None,
     channel: socket.socket | None = None,
     module: str = TASK,
+    spare: Spare | None = None,
 ) -> Death | None:
     """Run a task in a process of its own, and wait for its end. Called in the main thread, which takes signals.
 
@@ -142,11 +145,12 @@ def run_child(
         timeout_s: How long it may take, or None.
         channel: What a driver's process speaks to; given to it, and closed here.
         module: What the process runs: it takes the path of the description, and removes it in the end.
+        spare: The process, where there is one already.
 
     Returns:
         None where it ended well, else how it ended.
     """
-    return _wait([_Child(task, log, work / "task", channel, module)], timeout_s)[0]
+    return _wait([_Child(task, log, work / "task", channel, module, spare)], timeout_s)[0]
 
 
 def run_children(tasks: Sequence[tuple[WorkerTask, Path]], work: Path) -> list[Death | None]:
@@ -155,7 +159,7 @@ def run_children(tasks: Sequence[tuple[WorkerTask, Path]], work: Path) -> list[D
     Returns:
         As `run_child` does, for each.
     """
-    children = [_Child(task, log, work / f"task-{number}", None, TASK) for number, (task, log) in enumerate(tasks)]
+    children = [_Child(task, log, work / f"task-{number}") for number, (task, log) in enumerate(tasks)]
     return _wait(children, None)
 
 
@@ -188,9 +192,31 @@ def _wait(children: list[_Child], timeout_s: float | None) -> list[Death | None]
     return [each.death() for each in children]
 
 
+def _started(command: list[str], packages: str, channel: socket.socket | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=[*([channel.fileno()] if channel else ()), *inherited(os.environ)],
+        env={
+            **os.environ,
+            **({CHANNEL: str(channel.fileno())} if channel else {}),
+            **({PACKAGES: packages} if packages else {}),
+        },
+    )
+
+
 class _Child:
     def __init__(
-        self, task: WorkerTask, log: Path, description: Path, channel: socket.socket | None, module: str
+        self,
+        task: WorkerTask,
+        log: Path,
+        description: Path,
+        channel: socket.socket | None = None,
+        module: str = TASK,
+        spare: Spare | None = None,
     ) -> None:
         self._description = description
         self._unkept = unkept(description)
@@ -203,19 +229,12 @@ class _Child:
         self._path = log
         self._log: BinaryIO = open(log, "wb")  # noqa: SIM115  # closed when the child has ended
         self._metrics = Path(task.metrics)
-        self._process = subprocess.Popen(
-            [*starting(module), str(description)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=[*([channel.fileno()] if channel else ()), *inherited(os.environ)],
-            env={
-                **os.environ,
-                **({CHANNEL: str(channel.fileno())} if channel else {}),
-                **({PACKAGES: task.packages} if task.packages else {}),
-            },
-        )
+        self._process: subprocess.Popen[bytes] | Spare
+        if spare is None:
+            self._process = _started([*starting(module), str(description)], task.packages, channel)
+        else:
+            self._process = spare
+            spare.give(description)
         if channel is not None:
             channel.close()
         self._reader = threading.Thread(target=self._pass_on, name="fairlead-output", daemon=True)
@@ -280,7 +299,7 @@ class _Child:
             infrastructure=kind in ("Evicted", "StoreError"),
             lines=tuple(last_lines(self._path)),
             metrics=summarized(_read_metrics(self._metrics)),
-            peak_memory_bytes=usage.ru_maxrss * 1024,
+            peak_memory_bytes=usage.ru_maxrss * MAXRSS_BYTES,
             cpu_s=usage.ru_utime + usage.ru_stime,
         )
 

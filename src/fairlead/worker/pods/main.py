@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
-from fairlead.worker.pods.pod import in_child, run_pod
+from fairlead.worker.ending import leave
+from fairlead.worker.pods.children import TASK
+from fairlead.worker.pods.pod import in_spare, run_pod
+from fairlead.worker.pods.spare import Spare
 
 if __name__ == "__main__":
-    sys.exit(run_pod(None, in_child))
+    with Spare(TASK) as spare:
+        code = run_pod(None, in_spare(spare))
+    leave(code)

@@ -49,6 +49,7 @@ from fairlead.worker.pods.facts import facts, undecided, write_facts
 from fairlead.worker.pods.fetching import PackagesError, fetch_code, fetch_packages
 from fairlead.worker.pods.keeping import Keeper
 from fairlead.worker.pods.place import Place, open_store, read_place
+from fairlead.worker.pods.spare import Spare
 from fairlead.worker.pods.trials import begin_trial
 from fairlead.worker.resolving import resolver_of
 from fairlead.worker.tasks import Input, WorkerTask
@@ -246,9 +247,14 @@ Execute = Callable[[Pod, Instance, WorkerTask, Path], Death | None]
 """Does the work of an attempt: its log goes to the path; None where it ended well."""
 
 
-def in_child(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
-    """Do the work in a process of this pod."""
-    return run_child(task, log, pod.place.work, timeout_s=instance.step.timeout_s)
+def in_spare(spare: Spare) -> Execute:
+    """Return what does the work in a process that waits for it; with packages, which its path lacks, in a new one."""
+
+    def execute(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
+        timeout_s = instance.step.timeout_s
+        return run_child(task, log, pod.place.work, timeout_s=timeout_s, spare=None if task.packages else spare)
+
+    return execute
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

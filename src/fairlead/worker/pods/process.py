@@ -19,13 +19,13 @@ from fairlead.specs.steps import ContainerStep
 from fairlead.worker.channel import CHANNEL, Connection
 from fairlead.worker.checkpoints import keeping
 from fairlead.worker.containers import commanded
+from fairlead.worker.ending import leave
 from fairlead.worker.functions import Modules, function_of
 from fairlead.worker.mpi import finalize
 from fairlead.worker.pods.children import unkept
 from fairlead.worker.pods.place import open_store
 from fairlead.worker.running import run_task, set_up_process, write_lines_at_once
 from fairlead.worker.tasks import WorkerTask
-from fairlead.worker.template import leave
 
 
 def main(path: str) -> int:

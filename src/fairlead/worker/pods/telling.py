@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fairlead.worker.pods.pod import in_child, run_pod
+from fairlead.worker.ending import leave
+from fairlead.worker.pods.children import TASK
+from fairlead.worker.pods.pod import in_spare, run_pod
+from fairlead.worker.pods.spare import Spare
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tell", action="append", default=[])
     parser.add_argument("--facts", type=Path, required=True)
     given, rest = parser.parse_known_args(arguments)
-    code = run_pod([*rest, f"--facts={given.facts}"], in_child)
+    with Spare(TASK) as spare:
+        code = run_pod([*rest, f"--facts={given.facts}"], in_spare(spare))
     if code == 0:
         for each in given.tell:
             name, _, file = each.partition("=")
@@ -43,4 +46,4 @@ def tell(fact: Path, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -160,10 +161,10 @@ class _Gang:
         records = self._records()
         failed = sorted((each for each in records.values() if each.status != "succeeded"), key=_finished)
         if how == "succeeded" and 0 in records and not failed:
-            self._write(msgspec.structs.replace(records[0], rank=None))
+            self._write(msgspec.structs.replace(_of_all(records[0], records.values()), rank=None))
             return None
         if failed and how in ("succeeded", "failed"):
-            self._write(failed[0])
+            self._write(_of_all(failed[0], records.values()))
         return Death(kind=_KINDS.get(how, "Lost"), message=self._said(how), started=self._started, exit_code=None,
                      signal=None, infrastructure=how != "timeout")  # fmt: skip
 
@@ -209,6 +210,15 @@ class _Gang:
 
 
 _KINDS = {"timeout": "Timeout", "evicted": "Evicted", "preempted": "Preempted"}
+
+
+def _of_all(record: AttemptRecord, ranks: Collection[AttemptRecord]) -> AttemptRecord:
+    """Return a record of one rank with what all of them have used."""
+    return msgspec.structs.replace(
+        record,
+        peak_memory_bytes=sum(each.peak_memory_bytes or 0 for each in ranks) or None,
+        cpu_s=sum(each.cpu_s or 0.0 for each in ranks),
+    )
 
 
 def _finished(record: AttemptRecord) -> float:
