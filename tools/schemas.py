@@ -43,6 +43,11 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "What placement policies make of a workload: what fairlead capacity replay prints with -o json",
         dict[str, reports.ReplayReport],
     ),
+    "fragmentation": (
+        "Which GPUs of a cluster are free, and why they can't be used: what fairlead capacity fragmentation prints with"
+        " -o json",
+        reports.FragmentationReport,
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)

@@ -298,3 +298,104 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     gpu_allocation: tuple[CurvePoint, ...]
     fragmentation: tuple[CurvePoint, ...]
+
+
+class Stranded(msgspec.Struct, frozen=True, kw_only=True):
+    """Free GPUs that the typical workload can't use for one cause.
+
+    Attributes:
+        cause: The cause's name, which stays: `docs/capacity.md` has what each means.
+        gpu_millis: How much, in thousandths of a GPU.
+    """
+
+    cause: str
+    gpu_millis: int
+
+
+class TypicalDemand(msgspec.Struct, frozen=True, kw_only=True):
+    """What many pods with GPUs ask for.
+
+    Attributes:
+        share: The share of the typical pods that ask for it; all shares add up to 1.
+        cpu_millis: CPU, in thousandths of a core.
+        gpus: How many GPUs it has a part of.
+        gpu_millis: The part of each, in thousandths.
+        models: The models that will do; none where any will.
+    """
+
+    share: float
+    cpu_millis: int
+    gpus: int
+    gpu_millis: int
+    models: tuple[str, ...]
+
+
+class NodeFragmentation(msgspec.Struct, frozen=True, kw_only=True):
+    """The GPUs of one kind of a node, in thousandths of a GPU.
+
+    Attributes:
+        node: The node.
+        model: The GPUs' model, or the MIG profile.
+        gpu_millis: All of them.
+        free_gpu_millis: Those that no pod has.
+        stranded_gpu_millis: What of these the typical workload can't use.
+        causes: Why, each cause that there is.
+    """
+
+    node: str
+    model: str
+    gpu_millis: int
+    free_gpu_millis: int
+    stranded_gpu_millis: int
+    causes: tuple[Stranded, ...]
+
+
+class PendingPods(msgspec.Struct, frozen=True, kw_only=True):
+    """Pods with GPUs that have no node yet.
+
+    Attributes:
+        pods: How many there are.
+        fit_now: How many of them nodes have room for, the smallest first.
+        fit_if_usable: How many there were room for if all free GPUs of a model that they accept were usable.
+    """
+
+    pods: int
+    fit_now: int
+    fit_if_usable: int
+
+
+class NotRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What could not be read, or is counted otherwise than it is, and why."""
+
+    what: str
+    why: str
+
+
+class FragmentationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Which GPUs of a cluster are free, and why the typical workload can't use them.
+
+    Attributes:
+        subject: The context, or the bundle.
+        gpu_millis: All GPUs, in thousandths of one.
+        free_gpu_millis: Those that no pod has.
+        stranded_gpu_millis: What of these the typical workload can't use.
+        gpu_allocation_percent: What pods have of all GPUs; null where there are none.
+        fragmentation_percent: What is stranded of the free GPUs; null where none is free.
+        causes: Why, every cause in the order in which they are asked for; they add up to what is stranded.
+        typical: The typical workload, what is asked for most first.
+        nodes: The nodes with GPUs, the most stranded first.
+        pending: Pods with GPUs that have no node yet; null where there are none.
+        not_read: What could not be read, or is counted otherwise than it is.
+    """
+
+    subject: str
+    gpu_millis: int
+    free_gpu_millis: int
+    stranded_gpu_millis: int
+    gpu_allocation_percent: float | None
+    fragmentation_percent: float | None
+    causes: tuple[Stranded, ...]
+    typical: tuple[TypicalDemand, ...]
+    nodes: tuple[NodeFragmentation, ...]
+    pending: PendingPods | None
+    not_read: tuple[NotRead, ...]
