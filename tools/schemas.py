@@ -48,6 +48,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         " -o json",
         reports.FragmentationReport,
     ),
+    "rightsize": (
+        "What steps should ask for, by what they used: what fairlead capacity rightsize prints with -o json",
+        reports.RightsizeReport,
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)

@@ -3,10 +3,12 @@
     fairlead capacity replay --format openb --nodes FILE --workloads FILE --policy NAME[,NAME] [--inflate 1.3]
                              [--seeds 42:52]
     fairlead capacity fragmentation (--on CONTEXT | --snapshot BUNDLE)
+    fairlead capacity rightsize [FLOW …] [--margin 0.2] [--prices FILE] [--csv FILE]
 
 replay is the published experiment: pods come one after another in a random order onto empty nodes, none leaves, and
 one that finds no place is dropped. Files are read, no cluster is asked. fragmentation says which GPUs of a cluster are
-free as it stands, how much of them its typical workload can't use, and why.
+free as it stands, how much of them its typical workload can't use, and why. rightsize says what steps ask for, what
+their attempts used, and what to ask for.
 """
 
 from __future__ import annotations
@@ -17,28 +19,26 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli import capacity_fragmentation, capacity_rightsize
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
-from fairlead.specs.contexts import LOCAL
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import FragmentationReport, ReplayReport, Stranded
-
-    _Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # it has no other name
+    from fairlead.specs.reports import ReplayReport
 
 _SHOWN_EVERY = 10
 """The table for people has every tenth per cent, and the last."""
-_GAPS_SHOWN = 20
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _configure_replay(verbs)
-    _configure_fragmentation(verbs)
+    capacity_fragmentation.configure(verbs)
+    capacity_rightsize.configure(verbs)
 
 
-def _configure_replay(verbs: _Verbs) -> None:
+def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     replaying = verbs.add_parser(
         "replay", help="replay a workload", description="Replay a workload on empty nodes, once for each seed."
     )
@@ -62,37 +62,9 @@ def _configure_replay(verbs: _Verbs) -> None:
     add_output_option(replaying)
 
 
-def _configure_fragmentation(verbs: _Verbs) -> None:
-    telling = verbs.add_parser(
-        "fragmentation",
-        help="say which GPUs are free, and why they can't be used",
-        description="Say which GPUs of a cluster are free, how much of them the typical workload can't use, and why.",
-    )
-    telling.add_argument("--on", metavar="CONTEXT", help="of which cluster; the chosen context where it is not given")
-    telling.add_argument("--snapshot", metavar="BUNDLE", help="say it by a snapshot, not by the cluster")
-    add_output_option(telling)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Do what is asked for, and print what it gives."""
     return _ACTIONS[arguments.action](arguments)
-
-
-def _fragmentation(arguments: argparse.Namespace) -> int:
-    from fairlead.runs.fragmenting import fragmentation_of_bundle, fragmentation_of_context
-    from fairlead.runs.settings import chosen_context
-
-    if arguments.snapshot is not None:
-        found = fragmentation_of_bundle(arguments.snapshot)
-    elif chosen_context() == LOCAL:
-        raise UsageError("no cluster is named", next="--on CONTEXT, or --snapshot BUNDLE")
-    else:
-        found = fragmentation_of_context(chosen_context())
-    if arguments.output == "table":
-        _print_fragmentation(found)
-    else:
-        print_document(found, arguments.output)
-    return 0
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -135,64 +107,4 @@ def _print_replay(found: dict[str, ReplayReport]) -> None:
     print_table(("POLICY", "ARRIVED", "ALLOCATED %", "FRAGMENTED %"), rows)
 
 
-_MEANINGS = {
-    "mig-profile": "MIG slices of a profile that is not asked for",
-    "model": "of a model, or on a node with labels, that is not asked for",
-    "node-closed": "on nodes that are cordoned, not ready or tainted",
-    "gpu-too-full": "less is left of a GPU than is wanted of one",
-    "too-few-gpus": "fewer GPUs on one node than are wanted together",
-    "no-cpu": "no CPU is left beside them",
-    "no-memory": "no memory is left beside them",
-}
-
-
-def _print_fragmentation(found: FragmentationReport) -> None:
-    if not found.gpu_millis:
-        print(f"{found.subject}: no node that could be read has a GPU")
-    else:
-        _print_gpus(found)
-    if found.pending is not None:
-        each = found.pending
-        print(f"\n{each.pods} pods with GPUs are pending: {each.fit_now} would fit now, {each.fit_if_usable} if all"
-              " free GPUs of their models were usable")  # fmt: skip
-    if found.not_read:
-        print("\nnot read, or counted otherwise")
-        for gap in found.not_read[:_GAPS_SHOWN]:
-            print(f"  {gap.what}: {gap.why}")
-        if len(found.not_read) > _GAPS_SHOWN:
-            print(f"  and {len(found.not_read) - _GAPS_SHOWN} more: -o json has them all")
-
-
-def _print_gpus(found: FragmentationReport) -> None:
-    taken = found.gpu_millis - found.free_gpu_millis
-    print(f"{found.subject}: {_gpus(found.gpu_millis)} GPUs")
-    print(f"  GPU allocation rate   {found.gpu_allocation_percent:.2f} %   {_gpus(taken)} are taken")
-    if found.fragmentation_percent is None:
-        return
-    if not found.typical:
-        print(f"  {_gpus(found.free_gpu_millis)} are free; no pod asks for GPUs, so that none are stranded")
-    else:
-        print(f"  fragmentation rate    {found.fragmentation_percent:.2f} %   {_gpus(found.stranded_gpu_millis)} of"
-              f" {_gpus(found.free_gpu_millis)} free ones can't be used by the typical workload")  # fmt: skip
-        print()
-        rows = [(each.cause, _gpus(each.gpu_millis), _MEANINGS[each.cause]) for each in found.causes if each.gpu_millis]
-        print_table(("CAUSE", "GPUS", ""), rows)
-    print()
-    rows_of_nodes = [
-        (each.node, each.model, _gpus(each.gpu_millis), _gpus(each.free_gpu_millis), _gpus(each.stranded_gpu_millis),
-         _why(each.causes))
-        for each in found.nodes if each.free_gpu_millis
-    ]  # fmt: skip
-    print_table(("NODE", "MODEL", "GPUS", "FREE", "STRANDED", "WHY"), rows_of_nodes, whole_last=True)
-
-
-def _why(causes: tuple[Stranded, ...]) -> str:
-    return ", ".join(f"{each.cause} {_gpus(each.gpu_millis)}" for each in causes)
-
-
-def _gpus(millis: int) -> str:
-    """Write thousandths of a GPU for people, exactly: ``2``, ``0.75``."""
-    return f"{millis / 1000:.3f}".rstrip("0").rstrip(".")
-
-
-_ACTIONS = {"replay": _replay, "fragmentation": _fragmentation}
+_ACTIONS = {"replay": _replay, "fragmentation": capacity_fragmentation.run, "rightsize": capacity_rightsize.run}

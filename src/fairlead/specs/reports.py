@@ -399,3 +399,80 @@ class FragmentationReport(msgspec.Struct, frozen=True, kw_only=True):
     nodes: tuple[NodeFragmentation, ...]
     pending: PendingPods | None
     not_read: tuple[NotRead, ...]
+
+
+class Sized(msgspec.Struct, frozen=True, kw_only=True):
+    """A resource of a step or workload: what is asked for, what attempts used, and what to ask for.
+
+    Attributes:
+        requested: What the newest attempt asked for; null where it asked for none.
+        samples: How many attempts that succeeded say what they used.
+        p95: What 95 of 100 of these did not exceed, by nearest rank; null where there are none.
+        largest: The largest of them.
+        above: What was not enough: the most that an attempt had that was killed for want of it; null where none was.
+        proposed: What to ask for; null where nothing is proposed.
+        saved_hours: What that would have saved of what was asked for, in cores or GiB times hours; less than nothing
+            where it is more; null where nothing is proposed, or nothing was asked for.
+    """
+
+    requested: int | None
+    samples: int
+    p95: int | None = None
+    largest: int | None = None
+    above: int | None = None
+    proposed: int | None = None
+    saved_hours: float | None = None
+
+
+class Rightsized(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of a flow, or a workload that Fairlead did not run.
+
+    Attributes:
+        flow: The flow; empty for a workload.
+        step: The step, or the workload.
+        attempts: How many attempts were read, however they ended.
+        oom_kills: How many of them were killed for want of memory.
+        cpu_millis: CPU, in thousandths of a core, as a mean over the time of an attempt.
+        memory_bytes: The most memory of an attempt.
+        gpu_memory_p95_bytes: The 95th percentile of the memory that was used of a GPU; null where that is not known.
+        gpu_p95_percent: That of how busy GPUs were.
+        saved_cost: What would have been saved, by the price book; null without one, or where a price is missing.
+        why: Of what nothing is proposed, and why; empty where something is of both.
+    """
+
+    flow: str
+    step: str
+    attempts: int
+    oom_kills: int
+    cpu_millis: Sized
+    memory_bytes: Sized
+    gpu_memory_p95_bytes: int | None = None
+    gpu_p95_percent: int | None = None
+    saved_cost: float | None = None
+    why: str = ""
+
+
+class RightsizeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What steps asked for, used, and should ask for.
+
+    Attributes:
+        subject: The store, or the file of usage.
+        margin: How much more than the 95th percentile is proposed, as a share of it.
+        steps: The steps, those that would save most memory first.
+        saved_core_hours: What all proposals together would have saved of the CPU that was asked for.
+        saved_gib_hours: The same for memory.
+        currency: The price book's; empty without one.
+        saved_cost: What that would have saved, as far as it is known.
+        lacking: Prices that the book does not have.
+        not_read: What could not be read.
+    """
+
+    subject: str
+    margin: float
+    steps: tuple[Rightsized, ...]
+    saved_core_hours: float
+    saved_gib_hours: float
+    currency: str = ""
+    saved_cost: float | None = None
+    lacking: tuple[str, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
