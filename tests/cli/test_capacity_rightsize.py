@@ -21,9 +21,9 @@ FLOW = """
 
     from fairlead import flow, runtimes, step
 
-    @step(cpu=2, memory="1Gi")
+    @step(cpu=1, memory="1Gi")
     def load(part: int) -> int:
-        time.sleep(0.2)
+        time.sleep(1.1)
         return len(bytearray(32 << 20))
 
     @step(memory="96Mi", cache=False)
@@ -32,9 +32,13 @@ FLOW = """
         time.sleep(0.2 if size < 100 else 30)
         return len(held)
 
-    @step
+    @step(cache=False)
     def once() -> int:
         return 1
+
+    @flow(dynamic=True)
+    def calling() -> int:
+        return sum(once.options(memory=f"{2 + each}Gi")() for each in range(2))
 
     @step(runtime=runtimes.torch(nodes=2), cpu=1)
     def ranks() -> int:
@@ -44,6 +48,7 @@ FLOW = """
     def usual() -> None:
         load.map(list(range(6)))
         once()
+        once.options(memory="2Gi")()
 
     @flow
     def growing(sizes: list[int]) -> None:
@@ -65,6 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made.document("run", "flow.py:growing", "--sizes", "[1, 1, 1, 1, 1]")
     made.document("run", "flow.py:growing", "--sizes", "[200]", code=1)
     made.document("run", "flow.py:gang")
+    made.document("run", "flow.py:calling")
     return made
 
 
@@ -98,11 +104,12 @@ def by_step(found: Any) -> dict[str, Any]:
 def test_runs_say_what_their_steps_used(project: Project, rightsize: Any) -> None:
     prices = str(project.folder / "prices.toml")
     found = document(rightsize("-o", "json", "--prices", prices, home=project.home))
-    steps = by_step(found)
-    assert set(steps) == {"load", "once", "grow", "ranks"}
+    steps = by_step({"steps": [each for each in found["steps"] if each["flow"] != "calling"]})
+    assert set(steps) == {"load", "once", "once+2", "grow", "ranks"}
+    assert [steps[name]["memory_bytes"]["requested"] for name in ("once", "once+2")] == [None, 2048 * MIB]
     load = steps["load"]
     assert (load["flow"], load["attempts"], load["oom_kills"], load["why"]) == ("usual", 6, 0, "")
-    assert (load["cpu_millis"]["requested"], load["memory_bytes"]["requested"]) == (2000, 1024 * MIB)
+    assert (load["cpu_millis"]["requested"], load["memory_bytes"]["requested"]) == (1000, 1024 * MIB)
     memory, cpu = load["memory_bytes"], load["cpu_millis"]
     assert 32 * MIB < memory["p95"] <= memory["largest"] <= memory["proposed"] < 512 * MIB
     assert memory["p95"] * 1.2 <= memory["proposed"] and memory["proposed"] % (16 * MIB) == 0
@@ -127,10 +134,9 @@ def test_an_attempt_out_of_memory_raises_what_is_proposed(project: Project, righ
 def test_too_few_attempts_and_ranks_get_no_proposal(project: Project, rightsize: Any) -> None:
     called = rightsize(home=project.home)
     assert called.code == 0
-    assert (
-        "usual/once: nothing is proposed of CPU and memory: 5 attempts that succeeded must say what they used, and 1 do\n"
-        in called.out
-    )
+    words = "5 attempts that succeeded must say what they used, and"
+    said = f"nothing is proposed of CPU: {words} 0 do; nothing is proposed of memory: {words} 1 do"
+    assert f"usual/once: {said}\n" in called.out
     said = "it has several nodes, and what each of them used is not recorded"
     assert f"gang/ranks: nothing is proposed: {said}\n" in called.out
     assert "\nwould have saved: " in called.out and " core-hours, " in called.out
@@ -144,13 +150,19 @@ def test_a_larger_margin_proposes_more(project: Project, rightsize: Any) -> None
     assert less["memory_bytes"]["proposed"] < more["memory_bytes"]["proposed"]
 
 
+def test_calls_of_a_driver_are_steps_too(project: Project, rightsize: Any) -> None:
+    found = by_step(document(rightsize("calling", "-o", "json", home=project.home)))
+    assert {name: each["attempts"] for name, each in found.items()} == {"calling": 1, "once": 2}
+    assert found["once"]["memory_bytes"]["requested"] in (2048 * MIB, 3072 * MIB)
+
+
 def test_a_damaged_run_is_named(project: Project, rightsize: Any, tmp_path: Path) -> None:
     home = tmp_path / "copy"
     shutil.copytree(project.home, home)
     for final in home.glob("runs/*/final/*"):
         final.write_bytes(b"{")
     found = document(rightsize("-o", "json", home=home))
-    assert found["steps"] == [] and len(found["not_read"]) == 4
+    assert found["steps"] == [] and len(found["not_read"]) == 5
     assert all(each["what"].startswith("run 20") for each in found["not_read"])
 
 

@@ -1,11 +1,12 @@
 """What steps asked for and used, by the records that attempts left: of the newest runs, and so many of each step.
 
-Records hold the most memory of an attempt's process, its CPU seconds and how long it took; of GPUs they hold nothing.
+Records hold how long an attempt took, and on this machine the most memory of its process and its CPU seconds. Those of
+attempts that succeeded in pods hold neither, and none hold anything of GPUs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairlead.errors import FairleadError, NotFoundError, nearest
@@ -13,7 +14,7 @@ from fairlead.planner.usage import Usage
 from fairlead.runs.earlier import Earlier, ended_runs
 from fairlead.specs.reports import NotRead
 from fairlead.specs.runtimes import Single, Standing
-from fairlead.specs.steps import Step, SweepStep
+from fairlead.specs.steps import Step
 from fairlead.store.backends import Backend, at_once
 from fairlead.store.evidence import all_explained
 from fairlead.store.history import read_compacted, read_spec
@@ -21,6 +22,8 @@ from fairlead.store.records import AttemptRecord, Called, Ended, Observation, Ru
 
 ATTEMPTS_ENOUGH = 200
 """Attempts that are read of each step, the newest runs' first."""
+_SECONDS_LEAST = 1.0
+"""An attempt that took less says nothing of the CPU that its step wants: its process started in that time."""
 OUT_OF_MEMORY = "Memory"
 """The type of the error of an attempt that was killed for want of memory, here and on a cluster."""
 
@@ -57,9 +60,9 @@ def used_by(backend: Backend, flows: Iterable[str], gaps: list[NotRead]) -> list
     """
     wanted = list(dict.fromkeys(flows))
     runs = [each for flow in wanted or [""] for each in ended_runs(backend, flow)]
-    found = {each.flow for each in runs}
+    ended = {each.flow for each in runs}
     for flow in wanted:
-        if flow not in found:
+        if flow not in ended:
             known = {each.flow for each in ended_runs(backend)}
             raise NotFoundError(
                 f"no run of a flow {flow!r} has ended",
@@ -71,11 +74,11 @@ def used_by(backend: Backend, flows: Iterable[str], gaps: list[NotRead]) -> list
             gaps.append(read)
             continue
         spec, observations = read
-        definitions = dict(_definitions(spec, observations))
+        definitions = _Definitions(spec, observations)
         for each in observations:
-            if isinstance(each, Ended) and (step := definitions.get(each.record.step)) is not None:
-                used = steps.setdefault((run.flow, each.record.step), Used(run.flow, each.record.step, spot=step.spot))
-                _add(used, step, each.record)
+            if isinstance(each, Ended) and (found := definitions.find(each.record)) is not None:
+                name, step = found
+                _add(steps.setdefault((run.flow, name), Used(run.flow, name, spot=step.spot)), step, each.record)
     return list(steps.values())
 
 
@@ -86,18 +89,27 @@ def _read(backend: Backend, run: Earlier) -> tuple[RunSpec, list[Observation]] |
         return NotRead(what=f"run {run.run}", why=error.what)
 
 
-def _definitions(spec: RunSpec, observations: Iterable[Observation]) -> Iterator[tuple[str, Step]]:
-    """Yield the steps by the names that their instances have in records."""
-    for step in spec.graph.steps.values():
-        if isinstance(step, SweepStep) and step.trial in spec.graph.steps:
-            trial = spec.graph.steps[step.trial]
-            yield trial.name, trial
-    for node in spec.graph.nodes:
-        if node.step in spec.graph.steps:  # of a run that went on only those that were left are there
-            yield node.title, spec.graph.steps[node.step]
-    for each in observations:
-        if isinstance(each, Called):
-            yield each.step, each.definition
+class _Definitions:
+    """The steps of a run, and the names that they have here: a second set of options of a step is one of its own."""
+
+    def __init__(self, spec: RunSpec, observations: Iterable[Observation]) -> None:
+        steps = spec.graph.steps
+        self._calls = {(each.step, each.index): each.definition for each in observations if isinstance(each, Called)}
+        self._nodes: dict[str, list[tuple[int, str, Step]]] = {}
+        for node in spec.graph.nodes:
+            if node.step in steps:  # of a run that went on only those that were left are there
+                step = steps[node.step]
+                name = node.step if node.title == step.name else node.title
+                self._nodes.setdefault(node.title, []).append((node.index, name, step))
+
+    def find(self, record: AttemptRecord) -> tuple[str, Step] | None:
+        """Return the name and the step of an attempt; None where the run's spec does not have it."""
+        call = self._calls.get((record.step, record.index))
+        if call is not None:
+            return record.step, call
+        before = [each for each in self._nodes.get(record.step, ()) if each[0] <= record.index]
+        _, name, step = max(before, key=lambda each: each[0], default=(0, "", None))
+        return None if step is None else (name, step)
 
 
 def _add(used: Used, step: Step, record: AttemptRecord) -> None:
@@ -112,9 +124,13 @@ def _add(used: Used, step: Step, record: AttemptRecord) -> None:
             seconds=seconds,
             cpu_request_millis=step.resources.cpu_millis,
             memory_request_bytes=step.resources.memory_bytes,
-            cpu_used_millis=round(1000 * record.cpu_s / seconds) if record.cpu_s is not None and seconds else None,
+            cpu_used_millis=_mean_millis(record.cpu_s, seconds),
             memory_used_bytes=record.peak_memory_bytes,
             killed=record.error is not None and record.error.type == OUT_OF_MEMORY,
             failed=record.status != "succeeded",
         )
     )
+
+
+def _mean_millis(cpu_s: float | None, seconds: float) -> int | None:
+    return None if cpu_s is None or seconds < _SECONDS_LEAST else round(1000 * cpu_s / seconds)
