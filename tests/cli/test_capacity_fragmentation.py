@@ -11,14 +11,17 @@ import jsonschema
 import pytest
 
 from fairlead.cli.main import call
+from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
+from fairlead.kube.failures import Rule
 from fairlead.kube.resources import NODE, POD, SERVICE_ACCOUNT
 from fairlead.runs import contexts
+from fairlead.runs.fragmenting import fragmentation_of_cluster
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Snapshot
 from fairlead.specs.contexts import Context
 from insight import pictures as p
-from kube.cluster import new_namespace, write_kubeconfig
+from kube.cluster import new_namespace, user_of, write_kubeconfig
 from servers.apiserver import ApiServer
 
 ROOT = Path(__file__).parents[2]
@@ -194,3 +197,11 @@ def test_a_cluster_is_asked_as_it_is_now(client: Client, capsys: pytest.CaptureF
     }
     assert found["pending"] == {"pods": 1, "fit_now": 0, "fit_if_usable": 1}
     assert found["nodes"][0]["model"] == "T4"
+
+
+@pytest.mark.apiserver
+def test_who_may_not_list_nodes_is_told_so(client: Client, api_server: ApiServer) -> None:
+    user = user_of(api_server, client, (Rule("list", "", "pods"),))
+    with pytest.raises(ClusterError, match="can't say which GPUs of lab are free") as refused:
+        fragmentation_of_cluster(user, client.connection.namespace, "lab")
+    assert refused.value.why == "you may not list its nodes"

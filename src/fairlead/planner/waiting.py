@@ -30,11 +30,15 @@ def waiting(standing: Standing) -> Waiting:
     pods.sort(key=lambda each: (each.pod.demand.total_gpu_millis, each.pod.demand, each.pod.name))
     placing = _Placing(standing)
     fit_now = sum(map(placing.place, pods))
-    return Waiting(len(pods), fit_now, max(fit_now, _fit_in_heaps(standing, pods)))
+    in_heaps = _fit_in_heaps(standing, pods)
+    return Waiting(len(pods), fit_now, max(fit_now, in_heaps))  # a heap that another model would have spared is no less
 
 
 class _Placing:
-    """Pods placed one after another where they fit best; as room only shrinks, a node is given up for a demand once."""
+    """Pods placed one after another, each on the first node that has room.
+
+    Room only shrinks: a node that has none for a demand is not looked at again for it.
+    """
 
     def __init__(self, standing: Standing) -> None:
         self._standing = standing

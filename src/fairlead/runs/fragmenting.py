@@ -9,6 +9,7 @@ from pathlib import Path
 from fairlead.errors import ClusterError, UsageError
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
+from fairlead.kube.resources import NODE
 from fairlead.planner.nodes import GPU_MILLIS
 from fairlead.planner.standing import Pool, Standing
 from fairlead.planner.stranding import Ask, asks_of, stranded, summed, whole
@@ -54,11 +55,27 @@ def fragmentation_of_context(name: str) -> FragmentationReport:
     """
     context = contexts.find(name)
     connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
-    snapshot = survey_placed(Client(connection), context.namespace or connection.namespace)
-    for each in snapshot.meta.unread:
-        if each.what == "nodes":
-            raise ClusterError(f"can't say which GPUs of {name} are free", why="you may not list its nodes",
-                               next="have somebody who may take a bundle: fairlead snapshot -o FILE")  # fmt: skip
+    return fragmentation_of_cluster(Client(connection), context.namespace or connection.namespace, name)
+
+
+def fragmentation_of_cluster(client: Client, namespace: str, name: str) -> FragmentationReport:
+    """Say it by a cluster, as it is now.
+
+    Args:
+        client: The cluster.
+        namespace: Whose pods are read where those of all may not be.
+        name: What it is called.
+
+    Raises:
+        ClusterError: It can't be reached, or its nodes may not be listed.
+    """
+    snapshot = survey_placed(client, namespace)
+    if any(each.what == NODE.plural for each in snapshot.meta.unread):
+        raise ClusterError(
+            f"can't say which GPUs of {name} are free",
+            why="you may not list its nodes",
+            next="have somebody who may take a bundle: fairlead snapshot -o FILE",
+        )
     return fragmentation(snapshot, name)
 
 

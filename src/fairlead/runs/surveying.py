@@ -165,7 +165,7 @@ def survey_placed(client: Client, namespace: str, *, within_s: float = 60.0) -> 
         lambda: _pods(client, namespace, _PlacedPod),
         _lister(client, resources.NODE, resources.NODE, namespace),
     ]
-    answers = list(_within(asked, within_s))
+    answers = list(_within(asked, within_s, next="try again, or have a snapshot made: fairlead snapshot -o FILE"))
     meta = Meta(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         unread=tuple(gap for answer in answers for gap in answer.unread),
@@ -190,7 +190,9 @@ def of_bundle(snapshot: Snapshot, namespace: str) -> Facts:
     return Facts(snapshot, namespace, read)
 
 
-def _within(asked: Iterable[Callable[[], _Answer]], within_s: float) -> Iterator[_Answer]:
+def _within(
+    asked: Iterable[Callable[[], _Answer]], within_s: float, *, next: str = "fairlead plan FILE takes its time"
+) -> Iterator[_Answer]:
     """Yield answers in the order of the questions, which are asked side by side, for so many seconds at most."""
     end = time.monotonic() + within_s
     pool = ThreadPoolExecutor(_AT_ONCE)
@@ -200,9 +202,7 @@ def _within(asked: Iterable[Callable[[], _Answer]], within_s: float) -> Iterator
             try:
                 yield future.result(max(0.0, end - time.monotonic()))
             except TimeoutError:
-                raise Slow(
-                    f"the cluster did not answer within {within_s:.0f} s", next="fairlead plan FILE takes its time"
-                ) from None
+                raise Slow(f"the cluster did not answer within {within_s:.0f} s", next=next) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
