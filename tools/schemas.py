@@ -43,6 +43,15 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "What placement policies make of a workload: what fairlead capacity replay prints with -o json",
         dict[str, reports.ReplayReport],
     ),
+    "fragmentation": (
+        "Which GPUs of a cluster are free, and why they can't be used: what fairlead capacity fragmentation prints with"
+        " -o json",
+        reports.FragmentationReport,
+    ),
+    "rightsize": (
+        "What steps should ask for, by what they used: what fairlead capacity rightsize prints with -o json",
+        reports.RightsizeReport,
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)

@@ -2,9 +2,13 @@
 
     fairlead capacity replay --format openb --nodes FILE --workloads FILE --policy NAME[,NAME] [--inflate 1.3]
                              [--seeds 42:52]
+    fairlead capacity fragmentation (--on CONTEXT | --snapshot BUNDLE)
+    fairlead capacity rightsize [FLOW …] [--margin 0.2] [--prices FILE] [--csv FILE]
 
 replay is the published experiment: pods come one after another in a random order onto empty nodes, none leaves, and
-one that finds no place is dropped. Files are read, no cluster is asked.
+one that finds no place is dropped. Files are read, no cluster is asked. fragmentation says which GPUs of a cluster are
+free as it stands, how much of them its typical workload can't use, and why. rightsize says what steps ask for, what
+their attempts used, and what to ask for.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli import capacity_fragmentation, capacity_rightsize
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
 
@@ -27,7 +32,13 @@ _SHOWN_EVERY = 10
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="replay")
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _configure_replay(verbs)
+    capacity_fragmentation.configure(verbs)
+    capacity_rightsize.configure(verbs)
+
+
+def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     replaying = verbs.add_parser(
         "replay", help="replay a workload", description="Replay a workload on empty nodes, once for each seed."
     )
@@ -52,7 +63,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay, and print the curves."""
+    """Do what is asked for, and print what it gives."""
+    return _ACTIONS[arguments.action](arguments)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
     seeds = _seeds(arguments.seeds)
     policies = [each for each in dict.fromkeys(arguments.policy.split(",")) if each]
     if not policies:
@@ -68,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(note, file=sys.stderr)
     found = replay_policies(inputs, policies, seeds, inflate=arguments.inflate, processes=arguments.processes)
     if arguments.output == "table":
-        _print(found)
+        _print_replay(found)
     else:
         print_document(found, arguments.output)
     return 0
@@ -81,7 +96,7 @@ def _seeds(text: str) -> range:
     return range(int(start), int(stop))
 
 
-def _print(found: dict[str, ReplayReport]) -> None:
+def _print_replay(found: dict[str, ReplayReport]) -> None:
     rows = []
     for policy, report in found.items():
         last = report.gpu_allocation[-1].arrivals_percent
@@ -90,3 +105,6 @@ def _print(found: dict[str, ReplayReport]) -> None:
                 cells = (f"{used.mean:.2f} ± {used.sd:.2f}", f"{lost.mean:.2f} ± {lost.sd:.2f}")
                 rows.append((policy, f"{used.arrivals_percent} %", *cells))
     print_table(("POLICY", "ARRIVED", "ALLOCATED %", "FRAGMENTED %"), rows)
+
+
+_ACTIONS = {"replay": _replay, "fragmentation": capacity_fragmentation.run, "rightsize": capacity_rightsize.run}

@@ -26,7 +26,7 @@ def typical_workload(demands: Iterable[Demand]) -> tuple[Typical, ...]:
     Args:
         demands: What each pod asks for; pods without a GPU count too. Memory is not looked at.
     """
-    counts = Counter(msgspec.structs.replace(each, memory_mib=0) for each in demands)
+    counts = Counter(map(without_memory, demands))
     popular: list[tuple[Demand, int]] = []
     covered = 0
     for demand, count in sorted(counts.items(), key=_rank, reverse=True):
@@ -35,6 +35,11 @@ def typical_workload(demands: Iterable[Demand]) -> tuple[Typical, ...]:
         popular.append((demand, count))
         covered += count
     return tuple(Typical(demand, count / covered) for demand, count in popular)
+
+
+def without_memory(demand: Demand) -> Demand:
+    """Return a demand as the typical workload has it."""
+    return msgspec.structs.replace(demand, memory_mib=0)
 
 
 def _rank(counted: tuple[Demand, int]) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
@@ -12,20 +12,19 @@ from typing import TypeVar
 
 import msgspec
 
-from fairlead.errors import Fault, SpecError, UsageError
+from fairlead.errors import UsageError
 from fairlead.planner import openb
 from fairlead.planner.curves import Bin, averaged, binned
 from fairlead.planner.nodes import Node, gpu_millis_of
 from fairlead.planner.policies.table import policy_named
 from fairlead.planner.replay import replay
-from fairlead.planner.tables import Table
 from fairlead.planner.workloads import Pod
+from fairlead.runs.tables import read_rows
 from fairlead.specs.reports import ReplayReport
 
 Item = TypeVar("Item")
 
 FORMATS = ("openb",)
-FAULTS_SHOWN = 10
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -49,34 +48,13 @@ def read_inputs(nodes: Path, workloads: Path, *, skip_bad: bool = False) -> Inpu
         SpecError: Rows can't be; it names their lines.
     """
     notes: list[str] = []
-    found = _read(nodes, openb.read_nodes, notes, skip_bad=skip_bad)
+    found = read_rows(nodes, openb.read_nodes, notes, skip_bad=skip_bad)
     if not gpu_millis_of(found):
         raise UsageError("there is no node with a GPU", where=str(nodes), next="give a list of nodes that have some")
-    pods = _read(workloads, lambda lines: openb.read_pods(lines, found), notes, skip_bad=skip_bad)
+    pods = read_rows(workloads, lambda lines: openb.read_pods(lines, found), notes, skip_bad=skip_bad)
     if not any(pod.demand.gpus for pod in pods):
         raise UsageError("there is no pod that asks for a GPU", where=str(workloads))
     return Inputs(found, pods, tuple(notes))
-
-
-def _read(
-    file: Path, read: Callable[[Iterable[str]], Table[Item]], notes: list[str], *, skip_bad: bool
-) -> tuple[Item, ...]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            table = read(lines)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("a file can't be read", where=str(file), why=str(error)) from error
-    if table.faults and not skip_bad:
-        raise SpecError(str(file), _shown(table.faults), next="mend these rows, or leave them out with --skip-bad")
-    if table.bad:
-        notes.append(f"{file}: {table.bad} bad row{'s' if table.bad > 1 else ''} left out")
-    notes += [f"{file} {note}" for note in _shown(table.notes)]
-    return table.items
-
-
-def _shown(faults: Sequence[Fault]) -> list[Fault]:
-    more = len(faults) - FAULTS_SHOWN
-    return [*faults[:FAULTS_SHOWN], *([Fault("", f"and {more} more")] if more > 0 else [])]
 
 
 def replay_policies(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -26,6 +25,7 @@ from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import AlreadyExists, ApiError, Forbidden, NotFound
 from fairlead.kube.resources import POD, Kind
 from fairlead.runs.context_checking import check_cluster
+from fairlead.runs.earlier import ended_runs
 from fairlead.runs.rendering import check, render, submission_of
 from fairlead.runs.settings import open_store
 from fairlead.runs.surveying import of_bundle, survey, wanted_by
@@ -35,7 +35,6 @@ from fairlead.specs import documents
 from fairlead.specs.contexts import Context
 from fairlead.specs.graphs import Graph
 from fairlead.store.backends import Backend, at_once
-from fairlead.store.catalog import transitions
 from fairlead.store.history import read_compacted
 from fairlead.store.records import Ended
 from fairlead.targets.flow_table import FLOW, flow_target
@@ -44,11 +43,8 @@ from fairlead.targets.orders import Manifest
 from fairlead.targets.pods import is_driving
 from fairlead.targets.sweeps.table import placed
 
-_RUNS_READ = 10
-"""Earlier runs that are read at most: the newest."""
 _ATTEMPTS_ENOUGH = 30
 """Attempts of each step that say how long it takes."""
-_TRANSITIONS_READ = 2000
 _DRY_RUNS = 60
 """Objects that the cluster is asked to check at most."""
 
@@ -245,7 +241,7 @@ def _took(graph: Graph) -> list[Took]:
 def earlier(backend: Backend, flow: str) -> Iterator[Took]:
     """Yield the attempts that succeeded in the newest runs of a flow that have ended."""
     counts: dict[str, int] = {}
-    for run in _ended_runs(backend, flow):
+    for _, run in ended_runs(backend, flow):
         known = dict(counts)
         with suppress(FairleadError):  # removed, or damaged
             for each in read_compacted(backend, run):
@@ -257,16 +253,3 @@ def earlier(backend: Backend, flow: str) -> Iterator[Took]:
                     yield Took(record.step, max(0.0, record.finished - record.started), record.peak_memory_bytes)
         if counts and counts == known:  # it told nothing new: enough is known
             return
-
-
-def _ended_runs(backend: Backend, flow: str) -> Iterator[str]:
-    found: dict[str, None] = {}
-    removed = set()
-    for each in islice(transitions(backend), _TRANSITIONS_READ):
-        if each.status == "removed":
-            removed.add(each.run)
-        elif each.flow == flow and each.status != "running" and each.run not in removed and each.run not in found:
-            found[each.run] = None
-            yield each.run
-            if len(found) == _RUNS_READ:
-                return

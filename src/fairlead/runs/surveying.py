@@ -73,6 +73,19 @@ class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):
     status: _Phase = _Phase()
 
 
+class _PlacedSpec(_Spec, frozen=True, omit_defaults=True):
+    nodeSelector: dict[str, Any] = {}
+    affinity: dict[str, Any] = {}
+    tolerations: list[Any] = []
+    resourceClaims: list[Any] = []
+
+
+class _PlacedPod(_Pod, frozen=True, omit_defaults=True):
+    """The same, and what decides on which nodes it may be."""
+
+    spec: _PlacedSpec = _PlacedSpec()
+
+
 class Wanted(NamedTuple):
     """An object of the namespace, by its kind and its name."""
 
@@ -137,6 +150,29 @@ def survey(
     return Facts(Snapshot(meta, objects), namespace, read)
 
 
+def survey_placed(client: Client, namespace: str, *, within_s: float = 60.0) -> Snapshot:
+    """Look at the nodes of a cluster and at all its pods, with what decides where they may be.
+
+    Args:
+        client: The cluster.
+        namespace: Whose pods are read where those of all may not be.
+        within_s: For how long, in seconds.
+
+    Raises:
+        ClusterError: The cluster can't be reached, or takes longer.
+    """
+    asked: list[Callable[[], _Answer]] = [
+        lambda: _pods(client, namespace, _PlacedPod),
+        _lister(client, resources.NODE, resources.NODE, namespace),
+    ]
+    answers = list(_within(asked, within_s, next="try again, or have a snapshot made: fairlead snapshot -o FILE"))
+    meta = Meta(
+        taken=datetime.now(UTC).isoformat(timespec="seconds"),
+        unread=tuple(gap for answer in answers for gap in answer.unread),
+    )
+    return Snapshot(meta, [each for answer in answers for each in answer.objects])
+
+
 def wanted_by(steps: Iterable[Asked]) -> list[Wanted]:
     """Return the objects that steps name."""
     listed = [each for step in steps for each in (*named_by(step), *pull_secrets(step))]
@@ -154,7 +190,9 @@ def of_bundle(snapshot: Snapshot, namespace: str) -> Facts:
     return Facts(snapshot, namespace, read)
 
 
-def _within(asked: Iterable[Callable[[], _Answer]], within_s: float) -> Iterator[_Answer]:
+def _within(
+    asked: Iterable[Callable[[], _Answer]], within_s: float, *, next: str = "fairlead plan FILE takes its time"
+) -> Iterator[_Answer]:
     """Yield answers in the order of the questions, which are asked side by side, for so many seconds at most."""
     end = time.monotonic() + within_s
     pool = ThreadPoolExecutor(_AT_ONCE)
@@ -164,30 +202,28 @@ def _within(asked: Iterable[Callable[[], _Answer]], within_s: float) -> Iterator
             try:
                 yield future.result(max(0.0, end - time.monotonic()))
             except TimeoutError:
-                raise Slow(
-                    f"the cluster did not answer within {within_s:.0f} s", next="fairlead plan FILE takes its time"
-                ) from None
+                raise Slow(f"the cluster did not answer within {within_s:.0f} s", next=next) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pods(client: Client, namespace: str) -> _Answer:
+def _pods(client: Client, namespace: str, shape: type[_Pod] = _Pod) -> _Answer:
     """Return all pods, those of others too: they take what nodes have."""
     try:
-        return _Answer("Pod", _plain(client, EVERYWHERE))
+        return _Answer("Pod", _plain(client, EVERYWHERE, shape))
     except Forbidden:
         why = "you may not list those of other namespaces: what nodes have left is not known"
         gap = (Unread(what="pods", why=why),)
     try:
-        return _Answer("Pod", _plain(client, namespace), gap)
+        return _Answer("Pod", _plain(client, namespace, shape), gap)
     except Forbidden:
         return _Answer("Pod", [], gap)
 
 
-def _plain(client: Client, namespace: str) -> list[dict[str, Any]]:
+def _plain(client: Client, namespace: str, shape: type[_Pod]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     path = resources.POD.path(namespace)
-    for page in client.pages(path, shape=_Pod, limit=1000):
+    for page in client.pages(path, shape=shape, limit=1000):
         for each in page.items or ():
             found.append({"kind": "Pod", **msgspec.to_builtins(each)})
     return found

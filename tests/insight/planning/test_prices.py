@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fairlead.insight.planning.documents import Cost, Spread
 from fairlead.insight.planning.history import spread
-from fairlead.insight.planning.prices import Price, PriceBook, book_faults, cost_of, together, total
+from fairlead.insight.planning.prices import Price, PriceBook, book_faults, cost_of, price_of, together, total
 from fairlead.specs.resources import Resources
 from insight.planning.flows import asks, fit
 
@@ -39,6 +39,11 @@ def test_what_stands_later_goes_before_what_stands_earlier() -> None:
     own = PriceBook(currency="EUR", price=(Price(what="cpu", per_h=0.0),))
     assert cost_of(asks(step)[0], HOUR, together([book(), own])) == Cost(currency="EUR", p50=0.1, p90=0.2)
     assert together([]) is None and cost_of(asks(step)[0], HOUR, None) is None
+
+
+def test_one_price_is_that_of_spot_where_there_is_one() -> None:
+    asked = [price_of(book(), what, spot=spot) for what in ("cpu", "memory", "disk") for spot in (False, True)]
+    assert asked == [0.1, 0.04, 0.01, 0.01, None, None]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,13 @@ def together(books: Iterable[PriceBook]) -> PriceBook | None:
     return PriceBook(currency=listed[-1].currency, price=tuple(each for book in listed for each in book.price))
 
 
+def price_of(book: PriceBook, what: str, *, spot: bool = False) -> float | None:
+    """Return what something costs for an hour; None where the book does not say it."""
+    price = {_key(each.what): each for each in book.price}.get(what)
+    found = _per_h(price, spot=spot)
+    return None if found is None else float(found)
+
+
 def cost_of(asked: Asked, duration_s: Spread | None, book: PriceBook | None) -> Cost | None:
     """Return what all instances of a step cost; None where there is no book.
 
@@ -141,26 +148,26 @@ def _parts(pods: Pods, asked: Asked, prices: Mapping[str, Price]) -> Iterator[_P
         if is_device(name) and asked.device:
             yield _Part(asked.device, amount, _device(asked, name, prices))
         else:
-            yield _Part(name, amount, _per_h(prices.get(name), asked))
+            yield _Part(name, amount, _per_h(prices.get(name), spot=asked.spot))
 
 
 def _device(asked: Asked, resource: str, prices: Mapping[str, Price]) -> Decimal | None:
     """Return the price of a device: its own, that of its resource, or its share of its card's by compute slices."""
     for key in (asked.device, resource):
         if key in prices:
-            return _per_h(prices[key], asked)
+            return _per_h(prices[key], spot=asked.spot)
     if not resource.startswith(MIG) and "-MIG-" not in asked.device:
         return None
     model, profile = accelerator_named(asked.device)
-    card = _per_h(prices.get(model.name), asked)
+    card = _per_h(prices.get(model.name), spot=asked.spot)
     if card is None or profile is None:
         return None
     slices = max(each.compute_slices for each in model.mig_profiles)
     return card * profile.compute_slices / slices
 
 
-def _per_h(price: Price | None, asked: Asked) -> Decimal | None:
+def _per_h(price: Price | None, *, spot: bool) -> Decimal | None:
     if price is None:
         return None
-    is_spot = asked.spot and price.spot_per_h is not None
+    is_spot = spot and price.spot_per_h is not None
     return Decimal(str(price.spot_per_h if is_spot else price.per_h))

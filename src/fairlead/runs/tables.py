@@ -1,0 +1,47 @@
+"""Files of tables: read, and refused by the lines of their bad rows, or without them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from fairlead.errors import Fault, SpecError, UsageError
+from fairlead.planner.tables import Table
+
+Item = TypeVar("Item")
+
+FAULTS_SHOWN = 10
+
+
+def read_rows(
+    file: Path, read: Callable[[Iterable[str]], Table[Item]], notes: list[str], *, skip_bad: bool
+) -> tuple[Item, ...]:
+    """Return what the rows of a file say.
+
+    Args:
+        file: The file.
+        read: Reads the rows.
+        notes: What the user should know of the file is added to these.
+        skip_bad: Whether rows that can't be are left out and counted, instead of refused.
+
+    Raises:
+        UsageError: The file can't be read.
+        SpecError: Rows can't be; it names their lines.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            table = read(lines)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("a file can't be read", where=str(file), why=str(error)) from error
+    if table.faults and not skip_bad:
+        raise SpecError(str(file), _shown(table.faults), next="mend these rows, or leave them out with --skip-bad")
+    if table.bad:
+        notes.append(f"{file}: {table.bad} bad row{'s' if table.bad > 1 else ''} left out")
+    notes += [f"{file} {note}" for note in _shown(table.notes)]
+    return table.items
+
+
+def _shown(faults: Sequence[Fault]) -> list[Fault]:
+    more = len(faults) - FAULTS_SHOWN
+    return [*faults[:FAULTS_SHOWN], *([Fault("", f"and {more} more")] if more > 0 else [])]
