@@ -43,6 +43,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "What placement policies make of a workload: what fairlead capacity replay prints with -o json",
         dict[str, reports.ReplayReport],
     ),
+    "simulation": (
+        "What would become of jobs on nodes: what fairlead capacity simulate prints with -o json",
+        dict[str, reports.SimulationReport],
+    ),
     "fragmentation": (
         "Which GPUs of a cluster are free, and why they can't be used: what fairlead capacity fragmentation prints with"
         " -o json",

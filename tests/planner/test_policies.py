@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,7 +37,7 @@ def state(cpu: int, left: list[int], hosted: tuple[int, ...] = (), node: Node = 
         if each < 1000:
             found.place(Demand(0, 0, 1, 1000 - each), device)
     found.cpu_left = cpu
-    found.hosted = set(hosted)
+    found.hosted = Counter(hosted)
     return found
 
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairlead.planner.cluster import Cluster
 from fairlead.planner.curves import averaged, binned
 from fairlead.planner.demands import Demands
 from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.nodes import Node, gpu_millis_of, models_of
 from fairlead.planner.policies.table import POLICIES, policy_named
-from fairlead.planner.replay import Cluster, Step, replay
+from fairlead.planner.replay import Step, replay
 from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Pod
@@ -39,11 +40,11 @@ def test_no_node_gives_more_than_it_has_and_no_pod_waits_that_would_fit(
             and reference.fits(pod.demand, state.cpu_left, state.left, node.model)
             for node, state in zip(known, cluster.nodes, strict=True)
         ]
-        index = cluster.place(distinct.index(pod.demand))
-        assert (index is None) == (not any(could))
-        if index is not None:
-            assert could[index]
-            given_to[index].append(pod)
+        place = cluster.place(distinct.index(pod.demand))
+        assert (place is None) == (not any(could))
+        if place is not None:
+            assert could[place.node]
+            given_to[place.node].append(pod)
     for node, state, held in zip(known, cluster.nodes, given_to, strict=True):
         assert state.cpu_left == node.cpu_millis - sum(each.demand.cpu_millis for each in held) >= 0
         assert state.memory_left == node.memory_mib - sum(each.demand.memory_mib for each in held) >= 0

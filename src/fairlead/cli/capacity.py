@@ -2,11 +2,13 @@
 
     fairlead capacity replay --format openb --nodes FILE --workloads FILE --policy NAME[,NAME] [--inflate 1.3]
                              [--seeds 42:52]
+    fairlead capacity simulate [--format openb] --nodes FILE --workloads FILE --policy NAME[,NAME] [--queueing STRATEGY]
     fairlead capacity fragmentation (--on CONTEXT | --snapshot BUNDLE)
     fairlead capacity rightsize [FLOW …] [--margin 0.2] [--prices FILE] [--csv FILE]
 
 replay is the published experiment: pods come one after another in a random order onto empty nodes, none leaves, and
-one that finds no place is dropped. Files are read, no cluster is asked. fragmentation says which GPUs of a cluster are
+one that finds no place is dropped. simulate has jobs come at their times, wait, run and go. Files are read by both, no
+cluster is asked. fragmentation says which GPUs of a cluster are
 free as it stands, how much of them its typical workload can't use, and why. rightsize says what steps ask for, what
 their attempts used, and what to ask for.
 """
@@ -19,7 +21,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairlead.cli import capacity_fragmentation, capacity_rightsize
+from fairlead.cli import capacity_fragmentation, capacity_rightsize, capacity_simulate
+from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
 
@@ -34,6 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _configure_replay(verbs)
+    capacity_simulate.configure(verbs)
     capacity_fragmentation.configure(verbs)
     capacity_rightsize.configure(verbs)
 
@@ -45,9 +49,7 @@ def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]
     replaying.add_argument("--format", choices=("openb",), default="openb", help="how the files are written; openb")
     replaying.add_argument("--nodes", type=Path, required=True, metavar="FILE", help="the nodes")
     replaying.add_argument("--workloads", type=Path, required=True, metavar="FILE", help="the pods")
-    replaying.add_argument(
-        "--policy", required=True, metavar="NAME[,NAME]", help="what places pods: docs/capacity.md lists the policies"
-    )
+    add_policy_option(replaying)
     replaying.add_argument(
         "--inflate",
         type=float,
@@ -69,9 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _replay(arguments: argparse.Namespace) -> int:
     seeds = _seeds(arguments.seeds)
-    policies = [each for each in dict.fromkeys(arguments.policy.split(",")) if each]
-    if not policies:
-        raise UsageError("--policy names none", next="--policy fgd")
+    policies = policies_of(arguments)
     if arguments.inflate is not None and not 0 < arguments.inflate < math.inf:
         raise UsageError(f"--inflate must be above 0, got {arguments.inflate}", next="--inflate 1.3")
     if arguments.processes is not None and arguments.processes < 1:
@@ -107,4 +107,9 @@ def _print_replay(found: dict[str, ReplayReport]) -> None:
     print_table(("POLICY", "ARRIVED", "ALLOCATED %", "FRAGMENTED %"), rows)
 
 
-_ACTIONS = {"replay": _replay, "fragmentation": capacity_fragmentation.run, "rightsize": capacity_rightsize.run}
+_ACTIONS = {
+    "replay": _replay,
+    "simulate": capacity_simulate.run,
+    "fragmentation": capacity_fragmentation.run,
+    "rightsize": capacity_rightsize.run,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,7 +35,8 @@ class NodeState:
         memory_left: Memory that no pod has, in MiB.
         left: What is left of each GPU, in thousandths, in the order of the devices.
         state: The same in order of what is left.
-        hosted: The classes of the pods that it has: 0 where they share a GPU, else how many they take.
+        hosted: The classes of the pods that it has, with how many there are: 0 where they share a GPU, else how many
+            they take.
     """
 
     __slots__ = ("cpu_left", "gpus", "hosted", "left", "memory_left", "name", "state")
@@ -46,29 +48,46 @@ class NodeState:
         self.memory_left = node.memory_mib
         self.left = [GPU_MILLIS] * node.gpus
         self.state = GpuState(models.index(node.model), tuple(self.left))
-        self.hosted: set[int] = set()
+        self.hosted: Counter[int] = Counter()
 
     @property
     def gpu_left(self) -> int:
         """What is left of all GPUs together, in thousandths."""
         return sum(self.left)
 
-    def place(self, demand: Demand, device: int | None) -> None:
+    def place(self, demand: Demand, device: int | None) -> tuple[int, ...]:
         """Give a pod what it asks for; it must fit.
 
         Args:
             demand: What it asks for.
             device: The GPU that it shares; whole GPUs are the first ones that are free.
+
+        Returns:
+            The GPUs that it has a part of.
         """
-        self.cpu_left -= demand.cpu_millis
-        self.memory_left -= demand.memory_mib
-        if not demand.gpus:
+        if device is not None:
+            devices: tuple[int, ...] = (device,)
+        else:
+            devices = tuple(place for place, left in enumerate(self.left) if left == GPU_MILLIS)[: demand.gpus]
+        self._change(demand, devices, 1)
+        return devices
+
+    def remove(self, demand: Demand, devices: Sequence[int]) -> None:
+        """Take back what a pod was given, and which GPUs it had a part of."""
+        self._change(demand, devices, -1)
+
+    def _change(self, demand: Demand, devices: Sequence[int], times: int) -> None:
+        self.cpu_left -= times * demand.cpu_millis
+        self.memory_left -= times * demand.memory_mib
+        if not devices:
             return
-        whole = [place for place, left in enumerate(self.left) if left == GPU_MILLIS]
-        for place in whole[: demand.gpus] if device is None else [device]:
-            self.left[place] -= demand.gpu_millis
+        for place in devices:
+            self.left[place] -= times * demand.gpu_millis
         self.state = GpuState(self.state.model, tuple(sorted(self.left)))
-        self.hosted.add(class_of(demand))
+        kind = class_of(demand)
+        self.hosted[kind] += times
+        if not self.hosted[kind]:
+            del self.hosted[kind]
 
 
 def class_of(demand: Demand) -> int:

@@ -40,3 +40,23 @@ class Pod(msgspec.Struct, frozen=True):
 
     name: str
     demand: Demand
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Pods that come together, begin together, run for as long as they need, and are gone together.
+
+    Attributes:
+        name: Its name, unique among the jobs.
+        demand: What each of its pods asks for.
+        pods: How many there are; all of them find a place at once, or none does.
+        arrival_s: When it comes, in seconds.
+        duration_s: How long it runs, in seconds.
+        priority: Who of those that wait goes first: the higher one.
+    """
+
+    name: str
+    demand: Demand
+    pods: int = 1
+    arrival_s: int
+    duration_s: int
+    priority: int = 0

@@ -24,8 +24,6 @@ from fairlead.specs.reports import ReplayReport
 
 Item = TypeVar("Item")
 
-FORMATS = ("openb",)
-
 
 class Inputs(msgspec.Struct, frozen=True):
     """Nodes and the pods that come, and what the user should know of the files that they were read from."""
@@ -48,13 +46,22 @@ def read_inputs(nodes: Path, workloads: Path, *, skip_bad: bool = False) -> Inpu
         SpecError: Rows can't be; it names their lines.
     """
     notes: list[str] = []
-    found = read_rows(nodes, openb.read_nodes, notes, skip_bad=skip_bad)
-    if not gpu_millis_of(found):
-        raise UsageError("there is no node with a GPU", where=str(nodes), next="give a list of nodes that have some")
+    found = with_gpus(nodes, read_rows(nodes, openb.read_nodes, notes, skip_bad=skip_bad))
     pods = read_rows(workloads, lambda lines: openb.read_pods(lines, found), notes, skip_bad=skip_bad)
     if not any(pod.demand.gpus for pod in pods):
         raise UsageError("there is no pod that asks for a GPU", where=str(workloads))
     return Inputs(found, pods, tuple(notes))
+
+
+def with_gpus(file: Path, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Return nodes of a file, one of which has a GPU at least.
+
+    Raises:
+        UsageError: None has one.
+    """
+    if not gpu_millis_of(nodes):
+        raise UsageError("there is no node with a GPU", where=str(file), next="give a list of nodes that have some")
+    return nodes
 
 
 def replay_policies(

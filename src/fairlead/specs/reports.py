@@ -300,6 +300,59 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     fragmentation: tuple[CurvePoint, ...]
 
 
+class Seconds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long something took, in seconds: the mean, percentiles by nearest rank, and the most."""
+
+    mean: float
+    p50: int
+    p90: int
+    p99: int
+    most: int
+
+
+class UsagePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of a part of the time.
+
+    Attributes:
+        from_s: When it begins, in seconds, as arrivals are counted; it ends with the next one.
+        gpu_allocation: What jobs had, in per cent of all GPUs.
+        fragmentation: What was free, but of no use to the typical workload, in per cent of all GPUs.
+        waiting: How many jobs waited.
+    """
+
+    from_s: int
+    gpu_allocation: float
+    fragmentation: float
+    waiting: float
+
+
+class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of jobs with one policy, as ``fairlead capacity simulate -o json`` prints it for each.
+
+    Attributes:
+        jobs: How many came.
+        given_up: The names of those that can never begin.
+        makespan_s: Seconds from the first arrival to the last end.
+        scheduling_occupancy: The GPU time that jobs had, in per cent of that of all GPUs in this time.
+        gpu_allocation_most: The most that they had at once, in per cent of all GPUs.
+        fragmentation: What was free, but of no use to the typical workload: the mean over the time, in per cent of all
+            GPUs.
+        wait: From arrival to beginning; null where none began.
+        completion: From arrival to end: the job completion time; null where none began.
+        over_time: The same over time, as means of at most 100 parts of equal length.
+    """
+
+    jobs: int
+    given_up: tuple[str, ...]
+    makespan_s: int
+    scheduling_occupancy: float
+    gpu_allocation_most: float
+    fragmentation: float
+    wait: Seconds | None
+    completion: Seconds | None
+    over_time: tuple[UsagePoint, ...]
+
+
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):
     """Free GPUs that the typical workload can't use for one cause.
 

@@ -1,0 +1,84 @@
+"""Print what would become of jobs on nodes: how long they wait, and how much of the GPUs they use."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fairlead.cli.capacity_policies import add_policy_option, policies_of
+from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.quantities import human_duration
+
+if TYPE_CHECKING:
+    from fairlead.specs.reports import Seconds, SimulationReport
+
+_HEAD = (
+    "POLICY", "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
+    "COMPLETION P50", "P90",
+)  # fmt: skip
+_NAMED = 5
+"""So many jobs that can never begin are named to people; the document has all."""
+
+
+def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb, and describe its options."""
+    simulating = verbs.add_parser(
+        "simulate",
+        help="simulate jobs that come, wait, run and go",
+        description="Simulate jobs that come, wait, run and go, on nodes that are empty at first.",
+    )
+    simulating.add_argument(
+        "--format", choices=("plain", "openb"), default="plain", help="how the files are written; plain"
+    )
+    simulating.add_argument("--nodes", type=Path, required=True, metavar="FILE", help="the nodes")
+    simulating.add_argument("--workloads", type=Path, required=True, metavar="FILE", help="the jobs")
+    add_policy_option(simulating)
+    simulating.add_argument(
+        "--queueing",
+        default="BestEffortFIFO",
+        metavar="STRATEGY",
+        help="StrictFIFO, or BestEffortFIFO: those behind may pass who can't begin; that where it is not given",
+    )
+    simulating.add_argument("--seed", type=int, default=42, metavar="N", help="decides what a policy draws; 42")
+    simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
+    add_output_option(simulating)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate, and print what came of it."""
+    from fairlead.runs.simulating import read_scenario, simulate_policies
+
+    policies = policies_of(arguments)
+    scenario = read_scenario(arguments.nodes, arguments.workloads, arguments.format, skip_bad=arguments.skip_bad)
+    for note in scenario.notes:
+        print(note, file=sys.stderr)
+    found = simulate_policies(scenario, policies, arguments.queueing, arguments.seed)
+    if arguments.output == "table":
+        _print(found)
+    else:
+        print_document(found, arguments.output)
+    return 0
+
+
+def _print(found: dict[str, SimulationReport]) -> None:
+    print_table(_HEAD, [_row(policy, report) for policy, report in found.items()])
+    for policy, report in found.items():
+        if report.given_up:
+            named = ", ".join(report.given_up[:_NAMED])
+            more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
+            print(f"{policy}: can never begin on these nodes: {named}{more}")
+
+
+def _row(policy: str, report: SimulationReport) -> tuple[str, ...]:
+    wait, completion = report.wait, report.completion
+    return (
+        policy, str(report.jobs), str(len(report.given_up)), human_duration(report.makespan_s),
+        f"{report.scheduling_occupancy:.2f}", f"{report.fragmentation:.2f}",
+        *_cells(wait, "p50", "p90", "p99", "most"), *_cells(completion, "p50", "p90"),
+    )  # fmt: skip
+
+
+def _cells(seconds: Seconds | None, *names: str) -> list[str]:
+    return [human_duration(getattr(seconds, name)) if seconds else "" for name in names]

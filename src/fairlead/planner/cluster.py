@@ -1,0 +1,77 @@
+"""A cluster while pods come and go: where a policy places each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from fairlead.planner.demands import Demands, Floats
+from fairlead.planner.fragmentation import Fragmentation
+from fairlead.planner.nodes import Node, models_of
+from fairlead.planner.policies.policy import Policy
+from fairlead.planner.states import NodeState
+
+
+class Place(NamedTuple):
+    """Where a pod is: the index of its node, and those of the GPUs that it has a part of."""
+
+    node: int
+    devices: tuple[int, ...]
+
+
+class Cluster:
+    """Nodes, and the scores that a policy gives them for every demand: [demands, nodes].
+
+    Attributes:
+        nodes: The nodes.
+        used: What pods have of GPUs, in thousandths of one.
+        fragmented: What is free, but of no use to the typical workload.
+    """
+
+    def __init__(self, nodes: Sequence[Node], demands: Demands, policy: Policy, fragmentation: Fragmentation) -> None:
+        models = models_of(nodes)
+        self._demands = demands
+        self._policy = policy
+        self._fragmentation = fragmentation
+        self.nodes = [NodeState(each, models) for each in nodes]
+        self._scores: Floats = np.empty((len(demands), len(nodes)))
+        self._fragmented = [0.0] * len(nodes)
+        self.used = 0
+        self.fragmented = 0.0
+        alike: dict[tuple[object, ...], int] = {}
+        for index, node in enumerate(self.nodes):
+            first = alike.setdefault((node.cpu_left, node.memory_left, node.state), index)
+            if first == index:
+                self._weigh(index)
+            else:
+                self._scores[:, index] = self._scores[:, first]
+                self._fragmented[index] = self._fragmented[first]
+                self.fragmented += self._fragmented[first]
+
+    def place(self, demand: int) -> Place | None:
+        """Find a place for a pod; None where no node can take it."""
+        scores = self._scores[demand]
+        index = self._policy.choose(scores) if scores.max() > -np.inf else None
+        if index is None:
+            return None
+        node, asked = self.nodes[index], self._demands.all[demand]
+        devices = node.place(asked, self._policy.device(node, demand) if asked.shares else None)
+        self.used += asked.total_gpu_millis
+        self._weigh(index)
+        return Place(index, devices)
+
+    def remove(self, demand: int, place: Place) -> None:
+        """Take a pod away again."""
+        asked = self._demands.all[demand]
+        self.nodes[place.node].remove(asked, place.devices)
+        self.used -= asked.total_gpu_millis
+        self._weigh(place.node)
+
+    def _weigh(self, index: int) -> None:
+        node = self.nodes[index]
+        self._scores[:, index] = np.where(self._demands.fit(node), self._policy.scores(node), -np.inf)
+        now = self._fragmentation.amount(node)
+        self.fragmented += now - self._fragmented[index]
+        self._fragmented[index] = now

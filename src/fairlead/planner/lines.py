@@ -1,0 +1,86 @@
+"""Jobs that wait: who may begin next, by the rules that Kueue's queues have.
+
+Source: https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/#queueing-strategy
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import NamedTuple
+
+from fairlead.planner.workloads import Demand, Job
+
+STRICT, BEST_EFFORT = STRATEGIES = ("StrictFIFO", "BestEffortFIFO")
+
+
+class _Rank(NamedTuple):
+    """The order of jobs: of a higher priority first, then those that came first."""
+
+    priority: int
+    number: int
+
+
+_Alike = tuple[Demand, int]
+"""What jobs ask for, and in how many pods: where one of them finds no place, another one doesn't either."""
+
+
+class Line:
+    """The jobs that wait.
+
+    Args:
+        strategy: With ``StrictFIFO`` nobody passes the first one; with ``BestEffortFIFO`` those behind it may begin
+            where it can't.
+    """
+
+    def __init__(self, strategy: str) -> None:
+        self._strict = strategy == STRICT
+        self._waiting: defaultdict[_Alike, list[_Rank]] = defaultdict(list)
+        self._stuck: set[_Alike] = set()
+        self._jobs: dict[int, Job] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def add(self, number: int, job: Job) -> None:
+        """Have a job wait; `number` is its place among all."""
+        self._jobs[number] = job
+        heappush(self._waiting[job.demand, job.pods], _Rank(-job.priority, number))
+
+    def has_room(self) -> None:
+        """Say that something has ended: whoever found no place may find one now."""
+        self._stuck.clear()
+
+    def begin(self, place: Callable[[int, Job], bool]) -> None:
+        """Have those begin that can, in their order.
+
+        Args:
+            place: Finds a job a place; False where there is none.
+        """
+        heads = [
+            (ranks[0], alike) for alike, ranks in self._waiting.items() if self._strict or alike not in self._stuck
+        ]
+        heapify(heads)
+        while heads:
+            rank, alike = heappop(heads)
+            if alike in self._stuck or not place(rank.number, self._jobs[rank.number]):
+                self._stuck.add(alike)
+                if self._strict:
+                    return
+                continue
+            self._remove(rank, alike)
+            if alike in self._waiting:
+                heappush(heads, (self._waiting[alike][0], alike))
+
+    def drop_first(self) -> None:
+        """Have the first job wait no longer: it can never begin."""
+        rank, alike = min((ranks[0], alike) for alike, ranks in self._waiting.items())
+        self._remove(rank, alike)
+        self._stuck.clear()
+
+    def _remove(self, rank: _Rank, alike: _Alike) -> None:
+        del self._jobs[rank.number]
+        heappop(self._waiting[alike])
+        if not self._waiting[alike]:
+            del self._waiting[alike]

@@ -1,0 +1,97 @@
+"""What came of a simulation, in the field's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from fairlead.planner.rightsizing import nearest_rank
+from fairlead.planner.simulation import Course, Moment
+from fairlead.planner.workloads import Job
+from fairlead.specs.reports import Seconds, SimulationReport, UsagePoint
+
+PARTS = 100
+"""The time from the first arrival to the last end is cut into so many parts at most, for what happened over time."""
+
+
+class _Mean(NamedTuple):
+    """What was used and fragmented, times seconds, and jobs that waited times seconds."""
+
+    used: float = 0.0
+    fragmented: float = 0.0
+    waiting: float = 0.0
+
+    def plus(self, moment: Moment, seconds: float) -> _Mean:
+        return _Mean(
+            self.used + seconds * moment.used,
+            self.fragmented + seconds * moment.fragmented,
+            self.waiting + seconds * moment.waiting,
+        )
+
+
+def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> SimulationReport:
+    """Return the report of a simulation.
+
+    Args:
+        jobs: The jobs.
+        course: What became of them.
+        gpu_millis: All GPUs of the nodes together, in thousandths of one; not 0.
+    """
+    begun = [(job, each.at_s) for job, each in zip(jobs, course.begun, strict=True) if each is not None]
+    given_up = tuple(job.name for job, each in zip(jobs, course.begun, strict=True) if each is None)
+    moments = course.moments
+    first, last = (moments[0].at_s, moments[-1].at_s) if moments else (0, 0)
+    over_time = tuple(_points(moments, gpu_millis))
+    whole = _mean_of(moments, first, last)
+    scale = 100 / (gpu_millis * (last - first)) if last > first else 0.0
+    return SimulationReport(
+        jobs=len(jobs),
+        given_up=given_up,
+        makespan_s=last - first,
+        scheduling_occupancy=scale * whole.used,
+        gpu_allocation_most=100 * max((each.used for each in moments), default=0) / gpu_millis,
+        fragmentation=scale * whole.fragmented,
+        wait=_seconds(sorted(at_s - job.arrival_s for job, at_s in begun)),
+        completion=_seconds(sorted(at_s + job.duration_s - job.arrival_s for job, at_s in begun)),
+        over_time=over_time,
+    )
+
+
+def _points(moments: Sequence[Moment], gpu_millis: int) -> Iterator[UsagePoint]:
+    """Yield what happened over time, as means of parts of equal length."""
+    first, last = (moments[0].at_s, moments[-1].at_s) if moments else (0, 0)
+    step = max(1, -(-(last - first) // PARTS))
+    place = 0
+    for start in range(first, last, step):
+        end = min(start + step, last)
+        while place + 1 < len(moments) and moments[place + 1].at_s <= start:
+            place += 1
+        inside = place
+        while inside < len(moments) and moments[inside].at_s < end:
+            inside += 1
+        mean = _mean_of(moments[place : inside + 1], start, end)
+        scale = 100 / (gpu_millis * (end - start))
+        yield UsagePoint(
+            from_s=start,
+            gpu_allocation=scale * mean.used,
+            fragmentation=scale * mean.fragmented,
+            waiting=mean.waiting / (end - start),
+        )
+
+
+def _mean_of(moments: Sequence[Moment], start: int, end: int) -> _Mean:
+    """Return the sums over a time; the moments are those in it, the one before it and the one after it."""
+    found = _Mean()
+    for one, after in pairwise(moments):
+        seconds = min(after.at_s, end) - max(one.at_s, start)
+        if seconds > 0:
+            found = found.plus(one, seconds)
+    return found
+
+
+def _seconds(values: Sequence[int]) -> Seconds | None:
+    if not values:
+        return None
+    p50, p90, p99 = (nearest_rank(values, percent) for percent in (50, 90, 99))
+    return Seconds(mean=sum(values) / len(values), p50=p50, p90=p90, p99=p99, most=values[-1])

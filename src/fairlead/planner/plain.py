@@ -1,0 +1,69 @@
+"""Nodes and jobs as plain tables, whose columns docs/capacity.md has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import msgspec
+
+from fairlead.planner.nodes import GPU_MILLIS, Node
+from fairlead.planner.openb import GPUS_MOST, Asked, in_order, named_once
+from fairlead.planner.tables import Row, Table, read_table
+from fairlead.planner.workloads import Demand, Job
+
+_NODE_COLUMNS = ("name", "cpu_milli", "memory_mib", "gpus", "model")
+_JOB_COLUMNS = ("name", "arrival_s", "duration_s", "cpu_milli", "memory_mib", "gpus")
+_COUNT_MOST = 100_000
+_PRIORITY_MOST = 10**9
+
+
+def read_nodes(lines: Iterable[str]) -> Table[Node]:
+    """Read a table of nodes; a row with a ``count`` is that many alike."""
+    once = named_once()
+
+    def read(row: Row) -> tuple[Node, ...]:
+        gpus = row.number("gpus", most=GPUS_MOST)
+        name, count = once(row, "name"), _or(row, "count", 1, least=1, most=_COUNT_MOST)
+        node = Node(
+            name=name, cpu_millis=row.number("cpu_milli", least=1), memory_mib=row.number("memory_mib", least=1),
+            gpus=gpus, model=row.text("model") if gpus else "",
+        )  # fmt: skip
+        if count == 1:
+            return (node,)
+        return tuple(msgspec.structs.replace(node, name=f"{name}-{number}") for number in range(count))
+
+    found = read_table(lines, _NODE_COLUMNS, read)
+    return Table(tuple(chain.from_iterable(found.items)), found.faults, found.bad, found.notes)
+
+
+def read_jobs(lines: Iterable[str], nodes: Sequence[Node]) -> Table[Job]:
+    """Read a table of jobs, in the order in which they come."""
+    once, asked, came = named_once(), Asked(nodes, "models"), in_order()
+
+    def read(row: Row) -> Job:
+        return Job(
+            name=once(row, "name"), arrival_s=came(row, "arrival_s"), duration_s=row.number("duration_s", least=1),
+            pods=_or(row, "pods", 1, least=1, most=_COUNT_MOST),
+            priority=_or(row, "priority", 0, least=-_PRIORITY_MOST, most=_PRIORITY_MOST),
+            demand=asked.of(row, _demand(row)),
+        )  # fmt: skip
+
+    return read_table(lines, _JOB_COLUMNS, read)
+
+
+def _demand(row: Row) -> Demand:
+    gpus = row.number("gpus", most=GPUS_MOST)
+    least = 1 if gpus == 1 else GPU_MILLIS
+    return Demand(
+        cpu_millis=row.number("cpu_milli"),
+        memory_mib=row.number("memory_mib"),
+        gpus=gpus,
+        gpu_millis=_or(row, "gpu_milli", GPU_MILLIS, least=least, most=GPU_MILLIS) if gpus else 0,
+        models=tuple(sorted({each for each in row.text("models", needed=False).split("|") if each})) if gpus else (),
+    )
+
+
+def _or(row: Row, column: str, otherwise: int, *, least: int, most: int) -> int:
+    """Return a number; where the cell is empty, or there is no such column, what counts then."""
+    return row.number(column, least=least, most=most) if row.text(column, needed=False) else otherwise
