@@ -43,6 +43,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "What placement policies make of a workload: what fairlead capacity replay prints with -o json",
         dict[str, reports.ReplayReport],
     ),
+    "partition": (
+        "How GPUs are cut into MIG instances: what fairlead capacity partition prints with -o json",
+        reports.PartitionReport,
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)

@@ -2,9 +2,11 @@
 
     fairlead capacity replay --format openb --nodes FILE --workloads FILE --policy NAME[,NAME] [--inflate 1.3]
                              [--seeds 42:52]
+    fairlead capacity partition --gpus MODEL:COUNT [--now LAYOUT[,LAYOUT]] --want PROFILE:COUNT[,PROFILE:COUNT]
 
 replay is the published experiment: pods come one after another in a random order onto empty nodes, none leaves, and
-one that finds no place is dropped. Files are read, no cluster is asked.
+one that finds no place is dropped. partition says how GPUs are cut into MIG instances so that those that are wanted
+become free, and as few pods as possible move; it ends with 6 where that can't be. No cluster is asked.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli import partitioning
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
 
@@ -27,7 +30,7 @@ _SHOWN_EVERY = 10
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="replay")
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="replay|partition")
     replaying = verbs.add_parser(
         "replay", help="replay a workload", description="Replay a workload on empty nodes, once for each seed."
     )
@@ -49,10 +52,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     replaying.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
     replaying.add_argument("--processes", type=int, metavar="N", help="how many at once; as many as there are cores")
     add_output_option(replaying)
+    partitioning.configure(
+        verbs.add_parser(
+            "partition",
+            help="cut GPUs into MIG instances",
+            description="Plan how GPUs are cut into MIG instances, and which pods move.",
+        )
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay, and print the curves."""
+    """Do what the verb says."""
+    return partitioning.run(arguments) if arguments.action == "partition" else _replay(arguments)
+
+
+def _replay(arguments: argparse.Namespace) -> int:
     seeds = _seeds(arguments.seeds)
     policies = [each for each in dict.fromkeys(arguments.policy.split(",")) if each]
     if not policies:

@@ -36,7 +36,7 @@ VERBS = {
     "cache": ("fairlead.cli.cache", "explain why a step was, or was not, found in the cache"),
     "why": ("fairlead.cli.why", "say why something is pending or has failed"),
     "snapshot": ("fairlead.cli.snapshot", "keep a picture of a namespace, for why"),
-    "capacity": ("fairlead.cli.capacity", "say what the GPUs of a cluster would do: replay a workload on nodes"),
+    "capacity": ("fairlead.cli.capacity", "say what GPUs would do: replay a workload on nodes, cut them with MIG"),
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),
     "context": ("fairlead.cli.context", "add, list, choose, check or forget clusters to run on"),
