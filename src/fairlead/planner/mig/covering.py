@@ -18,7 +18,7 @@ from fairlead.planner.mig.layouts import Counts
 
 Ints = NDArray[np.int64]
 
-_MOST, _LEAST = 4000, 100
+_MOST, _LEAST = 8000, 100
 """How many sums are kept at first, of all GPUs together, and at least after each; more take longer."""
 _BLOCK = 256
 _KEYS = 2.0**62
@@ -201,8 +201,12 @@ def _exceeded(rows: Ints, others: Ints) -> NDArray[np.bool_]:
 
 
 def _promising(sums: _Sums, wanted: Ints, weights: Ints, most: int) -> _Sums:
-    """Leave half of the sums that lack least, and half of those that cost least."""
+    """Leave a third of those that lack least, one of those that cost least, and one of those that are best in both."""
     lacking = np.maximum(wanted - sums.rows, 0) @ weights[:, 0]
-    lean = np.lexsort((sums.costs, lacking))[: most // 2]
-    cheap = np.lexsort((lacking, sums.costs))[: most - most // 2]
-    return sums.of(np.unique(np.concatenate([lean, cheap])))
+    lean, cheap = (each / max(1, int(each.max() - each.min())) for each in (lacking, sums.costs))
+    orders = (
+        np.lexsort((sums.costs, lacking)),
+        np.lexsort((lacking, sums.costs)),
+        np.argsort(lean + cheap, kind="stable"),
+    )
+    return sums.of(np.unique(np.concatenate([order[: most // 3] for order in orders])))

@@ -17,12 +17,12 @@ import msgspec
 from fairlead.planner.mig.cards import Card
 from fairlead.planner.mig.covering import Option, cover
 from fairlead.planner.mig.layouts import Gpu, Instance, Layout, Room, additions, arranged, counts_of, room_of
-from fairlead.planner.mig.packing import fullest, taken
+from fairlead.planner.mig.packing import fullest, packed, taken
 
 _Chosen = tuple[tuple[int, ...], "Layout | None"]
 """What a GPU gives besides the pods that it has, and the instances that stay; None where it is not cut."""
 
-EXACT_UP_TO = 4
+EXACT_UP_TO = 6
 """For up to so many GPUs every plan is considered."""
 
 
@@ -78,15 +78,25 @@ def repartitioned(card: Card, gpus: Sequence[Gpu], wanted: Counter[str]) -> Plan
     chosen, is_exact = cover(choices, need, [card.profiles[name] for name in names], all_of_up_to=EXACT_UP_TO)
     if chosen is not None:
         return _plan(card, gpus, wanted, [(option.gives, option.what) for option in chosen], is_exact)
-    all_move, missing, is_certain = _best_of_all(card, gpus, wanted)
-    if missing:
+    added = None if is_exact else packed(card, [()] * len(gpus), wanted + _on_pods(gpus)).added
+    if added is None:
+        missing, is_certain = _missing(card, gpus, wanted)
         return Plan(gpus=tuple(gpus), missing=missing, is_exact=is_exact and is_certain)
-    return _plan(card, gpus, wanted, all_move, is_exact=False)
+    anywhere: list[_Chosen] = []
+    for gpu, layout in zip(gpus, added, strict=True):
+        there = Counter(each.profile for each in layout)
+        there.subtract(each.profile for each in gpu.used)
+        anywhere.append((tuple(there[name] for name in names), ()))
+    return _plan(card, gpus, wanted, anywhere, is_exact=False)
+
+
+def _on_pods(gpus: Iterable[Gpu]) -> Counter[str]:
+    return Counter(each.profile for gpu in gpus for each in gpu.used)
 
 
 def _names(card: Card, gpus: Iterable[Gpu], wanted: Counter[str]) -> tuple[str, ...]:
-    on_pods = {each.profile for gpu in gpus for each in gpu.used}
-    return tuple(name for name in card.profiles if wanted[name] or name in on_pods)
+    asked = wanted + _on_pods(gpus)
+    return tuple(name for name in card.profiles if asked[name])
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -122,14 +132,11 @@ def _unexceeded(choices: Iterable[_Choice], cheaper: Sequence[_Choice]) -> Itera
             yield each
 
 
-def _best_of_all(card: Card, gpus: Sequence[Gpu], wanted: Counter[str]) -> tuple[list[_Chosen], Counter[str], bool]:
-    """Return how as much as can be of what is wanted becomes free where any pod may move, and what is then missing.
-
-    What is given up counts by its memory slices; the last is whether less can't be given up.
-    """
+def _missing(card: Card, gpus: Sequence[Gpu], wanted: Counter[str]) -> tuple[Counter[str], bool]:
+    """Return the least that can't become free wherever pods go, by memory slices, and whether that is certain."""
     names = _names(card, gpus, wanted)
     profiles = [card.profiles[name] for name in names]
-    on_pods = Counter(each.profile for gpu in gpus for each in gpu.used)
+    on_pods = _on_pods(gpus)
     need = tuple(wanted[name] + on_pods[name] for name in names)
     bare = [Option(counts, 0) for counts in fullest(card, Room(), names)]
     given_up = [
@@ -140,17 +147,11 @@ def _best_of_all(card: Card, gpus: Sequence[Gpu], wanted: Counter[str]) -> tuple
         for profile in profiles
     ]
     all_of_up_to = EXACT_UP_TO + len(names) if len(gpus) <= EXACT_UP_TO else 0
-    found = cover([*given_up, *[bare] * len(gpus)], need, profiles, all_of_up_to=all_of_up_to)
-    assert found.chosen is not None, "pods have their instances now, and all that is wanted may be given up"
-    missing = Counter(
-        {name: sum(option.gives[place] for option in found.chosen[: len(names)]) for place, name in enumerate(names)}
-    )
-    hosted: list[_Chosen] = []
-    for gpu, option in zip(gpus, found.chosen[len(names) :], strict=True):
-        lost = Counter(each.profile for each in gpu.used)
-        gives = tuple(count - lost[name] for name, count in zip(names, option.gives, strict=True))
-        hosted.append((gives, ()))
-    return hosted, +missing, found.is_exact
+    chosen, is_exact = cover([*given_up, *[bare] * len(gpus)], need, profiles, all_of_up_to=all_of_up_to)
+    if chosen is None:  # where not every sum was kept
+        return wanted, False
+    missing = {name: sum(each.gives[place] for each in chosen[: len(names)]) for place, name in enumerate(names)}
+    return +Counter(missing), is_exact
 
 
 def _plan(card: Card, gpus: Sequence[Gpu], wanted: Counter[str], chosen: Sequence[_Chosen], is_exact: bool) -> Plan:
