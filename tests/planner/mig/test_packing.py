@@ -14,6 +14,7 @@ from fairlead.planner.mig.placing import Place, Rule, placed
 from planner.mig.reference import CARDS, can_place, is_possible, some_gpu, some_requests
 
 A100 = card_named("A100")
+RULES: tuple[Rule, ...] = ("first-fit", "best-fit")
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
@@ -38,7 +39,7 @@ def test_requests_are_placed_wherever_that_can_be(card: Card) -> None:
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
-@pytest.mark.parametrize("rule", ["first-fit", "best-fit"])
+@pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("cuts", [True, False])
 def test_one_after_another_a_request_finds_a_place_where_there_is_one(card: Card, rule: Rule, cuts: bool) -> None:
     chance = random.Random(card.name)
@@ -68,6 +69,18 @@ def test_best_fit_leaves_room_for_what_is_large() -> None:
     assert first == (Place(0, Instance(0, "1g.5gb")), Place(0, Instance(2, "2g.10gb")), None)
     best = placed(A100, gpus, requests, "best-fit", cuts=True)
     assert best == (Place(0, Instance(6, "1g.5gb")), Place(0, Instance(4, "2g.10gb")), Place(0, Instance(0, "4g.20gb")))
+
+
+def test_best_fit_places_more_than_first_fit() -> None:
+    chance = random.Random(5)
+    slices: Counter[str] = Counter()
+    for _ in range(30):
+        requests = list(some_requests(chance, A100, 64, 4).elements())
+        chance.shuffle(requests)
+        for rule in RULES:
+            for place in placed(A100, [Gpu()] * 8, requests, rule, cuts=True):
+                slices[rule] += A100.profiles[place.instance.profile].memory_slices if place else 0
+    assert slices["best-fit"] > slices["first-fit"]
 
 
 def test_what_is_cut_beforehand_counts_only_where_nothing_is_cut() -> None:

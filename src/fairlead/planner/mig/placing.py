@@ -31,8 +31,8 @@ def placed(
         card: The card that all GPUs are.
         gpus: The GPUs as they are.
         requests: The profile that each asks for.
-        rule: ``first-fit`` takes the first GPU and the lowest start; ``best-fit`` the place after which the fewest
-            of the instances that could still be made there, of any profile and at any start, are lost.
+        rule: ``first-fit`` takes the first GPU and the lowest start; ``best-fit`` the place that costs least of the
+            instances that could still be made, of any profile and at any start, each counted by its memory slices.
         cuts: Whether GPUs are cut as it is asked for; free instances that stand there are then no obstacle.
 
     Returns:
@@ -65,6 +65,11 @@ def _free(free: Sequence[Sequence[Instance]], profile: str) -> Iterator[Place]:
 def _best(card: Card, used: Sequence[Layout], places: Iterator[Place]) -> Place | None:
     def lost(place: Place) -> int:
         layout = used[place.gpu]
-        return len(additions(card, layout)) - len(additions(card, (*layout, place.instance)))
+        return _possible(card, layout) - _possible(card, (*layout, place.instance))
 
     return min(places, key=lost, default=None)
+
+
+def _possible(card: Card, layout: Layout) -> int:
+    """Return the memory slices of all instances that could still be made, each taken alone."""
+    return sum(card.profiles[each.profile].memory_slices for each in additions(card, layout))
