@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from fairlead.errors import UsageError
 from fairlead.planner.mig.cards import Card, profile_named
@@ -96,9 +96,3 @@ def read_counts(card: Card, text: str) -> Counter[str]:
 def write_layout(layout: Iterable[Instance]) -> str:
     """Write a layout with its starts: ``3g.20gb@0+1g.5gb@6``."""
     return "+".join(f"{each.profile}@{each.start}" for each in layout)
-
-
-def write_counts(card: Card, counts: Counter[str]) -> str:
-    """Write counts, the largest profile first."""
-    names: Sequence[str] = [name for name in reversed(card.profiles) if counts[name]]
-    return ", ".join(f"{counts[name]} of {name}" for name in names)
