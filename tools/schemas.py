@@ -56,6 +56,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
         "What steps should ask for, by what they used: what fairlead capacity rightsize prints with -o json",
         reports.RightsizeReport,
     ),
+    "partition": (
+        "How GPUs are cut into MIG instances: what fairlead capacity partition prints with -o json",
+        reports.PartitionReport,
+    ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)

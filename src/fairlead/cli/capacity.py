@@ -5,12 +5,14 @@
     fairlead capacity simulate [--format openb] --nodes FILE --workloads FILE --policy NAME[,NAME] [--queueing STRATEGY]
     fairlead capacity fragmentation (--on CONTEXT | --snapshot BUNDLE)
     fairlead capacity rightsize [FLOW …] [--margin 0.2] [--prices FILE] [--csv FILE]
+    fairlead capacity partition --gpus MODEL:COUNT [--now LAYOUT[,LAYOUT]] --want PROFILE:COUNT[,PROFILE:COUNT]
 
-replay is the published experiment: pods come one after another in a random order onto empty nodes, none leaves, and
-one that finds no place is dropped. simulate has jobs come at their times, wait, run and go. Files are read by both, no
-cluster is asked. fragmentation says which GPUs of a cluster are
-free as it stands, how much of them its typical workload can't use, and why. rightsize says what steps ask for, what
-their attempts used, and what to ask for.
+replay is the published experiment: pods come one after another in a random order onto empty nodes, none leaves, and one
+that finds no place is dropped. simulate has jobs come at their times, wait, run and go. Files are read by both, no
+cluster is asked. fragmentation says which GPUs of a cluster are free as it stands, how much of them its typical
+workload can't use, and why. rightsize says what steps ask for, what their attempts used, and what to ask for. partition
+says how GPUs are cut into MIG instances so that those that are wanted become free, and as few pods as possible move; it
+ends with 6 where that can't be.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairlead.cli import capacity_fragmentation, capacity_rightsize, capacity_simulate
+from fairlead.cli import capacity_fragmentation, capacity_partition, capacity_rightsize, capacity_simulate
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
@@ -40,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     capacity_simulate.configure(verbs)
     capacity_fragmentation.configure(verbs)
     capacity_rightsize.configure(verbs)
+    capacity_partition.configure(verbs)
 
 
 def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -112,4 +115,5 @@ _ACTIONS = {
     "simulate": capacity_simulate.run,
     "fragmentation": capacity_fragmentation.run,
     "rightsize": capacity_rightsize.run,
+    "partition": capacity_partition.run,
 }

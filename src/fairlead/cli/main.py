@@ -38,7 +38,7 @@ VERBS = {
     "snapshot": ("fairlead.cli.snapshot", "keep a picture of a namespace, for why"),
     "capacity": (
         "fairlead.cli.capacity",
-        "say what the GPUs of a cluster do and would do: what is stranded, and replays",
+        "say what the GPUs of a cluster do and would do: what is stranded, simulations, MIG",
     ),
     "diff": ("fairlead.cli.diff", "compare two runs"),
     "store": ("fairlead.cli.store", "rebuild the index, check or collect the store"),

@@ -529,3 +529,68 @@ class RightsizeReport(msgspec.Struct, frozen=True, kw_only=True):
     saved_cost: float | None = None
     lacking: tuple[str, ...] = ()
     not_read: tuple[NotRead, ...] = ()
+
+
+class MigInstanceReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An instance of a MIG profile on a GPU.
+
+    Attributes:
+        start: The memory slice that it begins at.
+        pod: The pod that has it; empty where it is free.
+    """
+
+    profile: str
+    start: int
+    pod: str = ""
+
+
+class MigGpuReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One GPU, now and then.
+
+    Attributes:
+        gpu: Its number, from 0.
+        cut: Whether instances are made on it.
+        now: Its instances as they are.
+        then: Its instances when all is done.
+        compute_slices_wasted: Compute slices that no further instance could have then, however the rest is cut.
+        memory_slices_wasted: The same of its memory slices.
+    """
+
+    gpu: int
+    cut: bool
+    now: tuple[MigInstanceReport, ...]
+    then: tuple[MigInstanceReport, ...]
+    compute_slices_wasted: int
+    memory_slices_wasted: int
+
+
+class PodMoveReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod that is to stop, and to begin again on another instance of its profile."""
+
+    pod: str
+    profile: str
+    from_gpu: int
+    from_start: int
+    to_gpu: int
+    to_start: int
+
+
+class PartitionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How GPUs are cut so that instances become free, as ``fairlead capacity partition -o json`` prints it.
+
+    Attributes:
+        card: The model of all GPUs.
+        possible: Whether all that is wanted can become free; where it can't, nothing is done.
+        exact: Whether it is certain that no plan moves fewer pods or, with as many, cuts fewer GPUs; where it is not
+            possible, that no less is missing.
+        moves: The pods that move.
+        gpus: Every GPU.
+        missing: How many instances of which profile can't become free.
+    """
+
+    card: str
+    possible: bool
+    exact: bool
+    moves: tuple[PodMoveReport, ...]
+    gpus: tuple[MigGpuReport, ...]
+    missing: dict[str, int]
