@@ -3,6 +3,7 @@
     fairlead capacity replay --format openb --nodes FILE --workloads FILE --policy NAME[,NAME] [--inflate 1.3]
                              [--seeds 42:52]
     fairlead capacity simulate [--format openb] --nodes FILE --workloads FILE --policy NAME[,NAME] [--queueing STRATEGY]
+    fairlead capacity compare CHANGES --nodes FILE --workloads FILE --policy NAME
     fairlead capacity fragmentation (--on CONTEXT | --snapshot BUNDLE)
     fairlead capacity rightsize [FLOW …] [--margin 0.2] [--prices FILE] [--csv FILE]
     fairlead capacity partition --gpus MODEL:COUNT [--now LAYOUT[,LAYOUT]] --want PROFILE:COUNT[,PROFILE:COUNT]
@@ -23,7 +24,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairlead.cli import capacity_fragmentation, capacity_partition, capacity_rightsize, capacity_simulate
+from fairlead.cli import (
+    capacity_compare,
+    capacity_fragmentation,
+    capacity_partition,
+    capacity_rightsize,
+    capacity_simulate,
+)
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.errors import UsageError
@@ -40,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _configure_replay(verbs)
     capacity_simulate.configure(verbs)
+    capacity_compare.configure(verbs)
     capacity_fragmentation.configure(verbs)
     capacity_rightsize.configure(verbs)
     capacity_partition.configure(verbs)
@@ -113,6 +121,7 @@ def _print_replay(found: dict[str, ReplayReport]) -> None:
 _ACTIONS = {
     "replay": _replay,
     "simulate": capacity_simulate.run,
+    "compare": capacity_compare.run,
     "fragmentation": capacity_fragmentation.run,
     "rightsize": capacity_rightsize.run,
     "partition": capacity_partition.run,

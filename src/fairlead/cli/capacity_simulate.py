@@ -12,10 +12,11 @@ from fairlead.cli.output import add_output_option, print_document, print_table
 from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
+    from fairlead.runs.simulating import Scenario
     from fairlead.specs.reports import Seconds, SimulationReport
 
 _HEAD = (
-    "POLICY", "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
+    "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
     "COMPLETION P50", "P90",
 )  # fmt: skip
 _NAMED = 5
@@ -29,6 +30,11 @@ def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="simulate jobs that come, wait, run and go",
         description="Simulate jobs that come, wait, run and go, on nodes that are empty at first.",
     )
+    add_scenario_options(simulating)
+
+
+def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
+    """Describe the options that say what is simulated."""
     simulating.add_argument(
         "--format", choices=("plain", "openb"), default="plain", help="how the files are written; plain"
     )
@@ -48,33 +54,41 @@ def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, and print what came of it."""
-    from fairlead.runs.simulating import read_scenario, simulate_policies
+    from fairlead.runs.simulating import simulate_policies
 
     policies = policies_of(arguments)
-    scenario = read_scenario(arguments.nodes, arguments.workloads, arguments.format, skip_bad=arguments.skip_bad)
-    for note in scenario.notes:
-        print(note, file=sys.stderr)
-    found = simulate_policies(scenario, policies, arguments.queueing, arguments.seed)
-    if arguments.output == "table":
-        _print(found)
-    else:
-        print_document(found, arguments.output)
+    scenario = read(arguments)
+    print_reports(simulate_policies(scenario, policies, arguments.queueing, arguments.seed), "POLICY", arguments.output)
     return 0
 
 
-def _print(found: dict[str, SimulationReport]) -> None:
-    print_table(_HEAD, [_row(policy, report) for policy, report in found.items()])
-    for policy, report in found.items():
+def read(arguments: argparse.Namespace) -> Scenario:
+    """Return what is to be simulated; what is to be known of its files is printed."""
+    from fairlead.runs.simulating import read_scenario
+
+    scenario = read_scenario(arguments.nodes, arguments.workloads, arguments.format, skip_bad=arguments.skip_bad)
+    for note in scenario.notes:
+        print(note, file=sys.stderr)
+    return scenario
+
+
+def print_reports(found: dict[str, SimulationReport], what: str, form: str) -> None:
+    """Print reports by their names, in a form; `what` heads the column of names."""
+    if form != "table":
+        print_document(found, form)
+        return
+    print_table((what, *_HEAD), [_row(name, report) for name, report in found.items()])
+    for name, report in found.items():
         if report.given_up:
             named = ", ".join(report.given_up[:_NAMED])
             more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
-            print(f"{policy}: can never begin on these nodes: {named}{more}")
+            print(f"{name}: can never begin on these nodes: {named}{more}")
 
 
-def _row(policy: str, report: SimulationReport) -> tuple[str, ...]:
+def _row(name: str, report: SimulationReport) -> tuple[str, ...]:
     wait, completion = report.wait, report.completion
     return (
-        policy, str(report.jobs), str(len(report.given_up)), human_duration(report.makespan_s),
+        name, str(report.jobs), str(len(report.given_up)), human_duration(report.makespan_s),
         f"{report.scheduling_occupancy:.2f}", f"{report.fragmentation:.2f}",
         *_cells(wait, "p50", "p90", "p99", "most"), *_cells(completion, "p50", "p90"),
     )  # fmt: skip

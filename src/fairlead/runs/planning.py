@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ import msgspec
 
 from fairlead.engines.kubernetes.engine import chosen_targets
 from fairlead.engines.kubernetes.submitting import kind_of
-from fairlead.errors import FairleadError, SpecError, UsageError
+from fairlead.errors import FairleadError, SpecError
 from fairlead.insight.findings import Layer
 from fairlead.insight.planning import plans
 from fairlead.insight.planning.asked import Asked, asked
@@ -29,6 +28,7 @@ from fairlead.runs.earlier import ended_runs
 from fairlead.runs.rendering import check, render, submission_of
 from fairlead.runs.settings import open_store
 from fairlead.runs.surveying import of_bundle, survey, wanted_by
+from fairlead.runs.tables import read_toml
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Unread
 from fairlead.specs import documents
@@ -88,14 +88,7 @@ def read_prices(file: str) -> PriceBook:
         UsageError: The file can't be read, or is no TOML.
         SpecError: It is no price book; every fault is named.
     """
-    try:
-        found = tomllib.loads(Path(file).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the price book {file}", why=str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            f"{file} is no TOML", why=str(error), next="docs/plan.md has the form of a price book"
-        ) from None
+    found = read_toml(Path(file), "docs/plan.md has the form of a price book")
     book = documents.convert(found, PriceBook, source=file)
     if faults := list(book_faults(book)):
         raise SpecError(file, faults)

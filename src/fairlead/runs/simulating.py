@@ -1,22 +1,24 @@
-"""What would become of jobs on nodes: both read from files, and simulated."""
+"""What would become of jobs on nodes: both read from files, and simulated, as they are and with changes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from fairlead.errors import UsageError, nearest
+from fairlead.errors import SpecError, UsageError, nearest
 from fairlead.planner import openb, plain
 from fairlead.planner.lines import STRATEGIES
 from fairlead.planner.nodes import Node, gpu_millis_of
 from fairlead.planner.outcomes import reported
 from fairlead.planner.policies.table import policy_named
 from fairlead.planner.simulation import simulate
+from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed
 from fairlead.planner.workloads import Job
 from fairlead.runs.capacity import with_gpus
-from fairlead.runs.tables import read_rows
+from fairlead.runs.tables import read_rows, read_toml
+from fairlead.specs import documents
 from fairlead.specs.reports import SimulationReport
 
 _FORMATS = {"plain": (plain.read_nodes, plain.read_jobs), "openb": (openb.read_nodes, openb.read_jobs)}
@@ -60,11 +62,46 @@ def simulate_policies(
     Raises:
         UsageError: There is no such policy, or no such strategy of queueing.
     """
+    _check(policies, strategy)
+    return {name: _simulated(scenario.nodes, scenario.jobs, name, strategy, seed) for name in policies}
+
+
+def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
+    """Read what is to be changed.
+
+    Raises:
+        UsageError: The file can't be read, or is no TOML.
+        SpecError: It says what can't be; every fault is named.
+    """
+    found = documents.convert(read_toml(file, "docs/capacity.md has the form of changes"), Changes, source=str(file))
+    if faults := list(change_faults(found.change, scenario.nodes)):
+        raise SpecError(str(file), faults)
+    return found.change
+
+
+def compare_changes(
+    scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str, seed: int
+) -> dict[str, SimulationReport]:
+    """Simulate a scenario as it is, and with each change alone.
+
+    Raises:
+        UsageError: There is no such policy or strategy, or a change leaves no GPU.
+    """
+    _check([policy], strategy)
+    found = {}
+    for change in (Change(name=AS_IS), *changes):
+        nodes, jobs = changed(scenario.nodes, scenario.jobs, change)
+        found[change.name] = _simulated(nodes, jobs, change.policy or policy, change.queueing or strategy, seed)
+    return found
+
+
+def _check(policies: Iterable[str], strategy: str) -> None:
+    """Refuse what there is not, before anything is simulated."""
+    for name in policies:
+        policy_named(name)
     if strategy not in STRATEGIES:
         raise UsageError(f"there is no queueing strategy {strategy!r}", next=nearest(strategy, STRATEGIES))
-    found = {name: policy_named(name) for name in policies}
-    gpu_millis = gpu_millis_of(scenario.nodes)
-    return {
-        name: reported(scenario.jobs, simulate(scenario.nodes, scenario.jobs, policy, strategy, seed), gpu_millis)
-        for name, policy in found.items()
-    }
+
+
+def _simulated(nodes: Sequence[Node], jobs: Sequence[Job], policy: str, strategy: str, seed: int) -> SimulationReport:
+    return reported(jobs, simulate(nodes, jobs, policy_named(policy), strategy, seed), gpu_millis_of(nodes))

@@ -1,10 +1,11 @@
-"""Files of tables: read, and refused by the lines of their bad rows, or without them."""
+"""Files that users write: tables, refused by the lines of their bad rows, or read without them; and TOML."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fairlead.errors import Fault, SpecError, UsageError
 from fairlead.planner.tables import Table
@@ -40,6 +41,24 @@ def read_rows(
         notes.append(f"{file}: {table.bad} bad row{'s' if table.bad > 1 else ''} left out")
     notes += [f"{file} {note}" for note in _shown(table.notes)]
     return table.items
+
+
+def read_toml(file: Path, form: str) -> dict[str, Any]:
+    """Read a file of TOML.
+
+    Args:
+        file: The file.
+        form: Where its form is described.
+
+    Raises:
+        UsageError: It can't be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("a file can't be read", where=str(file), why=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is no TOML", why=str(error), next=form) from None
 
 
 def _shown(faults: Sequence[Fault]) -> list[Fault]:
