@@ -9,6 +9,9 @@ import jsonschema
 import pytest
 
 from fairlead.cli.main import call
+from fairlead.snapshots import bundles
+from fairlead.snapshots.snapshot import Snapshot
+from insight import pictures as p
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "simulation.schema.json"
 NODES = "name,cpu_milli,memory_mib,gpus,model,count\nn,8000,1024,2,T4,2\n"
@@ -83,3 +86,21 @@ def test_there_must_be_gpus_and_jobs(files: list[str], capsys: pytest.CaptureFix
     Path(files[3]).write_text("name,cpu_milli,memory_mib,gpus,model\nn,8000,1024,0,\n")
     assert call([*files, "--policy", "fgd"]) == 2
     assert "there is no node with a GPU" in capsys.readouterr().err
+
+
+def test_the_nodes_may_be_those_of_a_snapshot(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    devices = {"nvidia.com/gpu": "2", "nvidia.com/mig-1g.5gb": "7"}
+    bundle = Path(files[3]).with_name("bundle.tgz")
+    nodes = [p.node("n1", cpu="8", memory="64Gi", **devices), p.node("n2", cpu="8", memory="64Gi")]
+    bundles.write(Snapshot(p.picture().meta, nodes), bundle)
+    Path(files[-1]).write_text(JOBS + "d,90,60,0,0,2\n")
+    words = [*files[:2], "--snapshot", str(bundle), *files[4:], "--policy", "best-fit"]
+    assert call([*words, "-o", "json"]) == 0
+    captured = capsys.readouterr()
+    assert (
+        json.loads(captured.out)["best-fit"]["wait"]["most"] == 0
+    )  # a, b, c and d: whole cards and three times slices
+    assert "Node n1: has devices of 2 kinds, each of which counts as a node with all of its CPU" in captured.err
+    bundles.write(Snapshot(p.picture().meta, [p.pod("a")]), bundle)
+    assert call(words) == 2
+    assert "the bundle has no nodes" in capsys.readouterr().err

@@ -2,8 +2,8 @@
 
     fairlead capacity replay --format openb --nodes FILE --workloads FILE --policy NAME[,NAME] [--inflate 1.3]
                              [--seeds 42:52]
-    fairlead capacity simulate [--format openb] --nodes FILE --workloads FILE --policy NAME[,NAME] [--queueing STRATEGY]
-    fairlead capacity compare CHANGES --nodes FILE --workloads FILE --policy NAME
+    fairlead capacity simulate (--nodes FILE | --snapshot BUNDLE) --workloads FILE --policy NAME[,NAME]
+    fairlead capacity compare CHANGES (--nodes FILE | --snapshot BUNDLE) --workloads FILE --policy NAME
     fairlead capacity fragmentation (--on CONTEXT | --snapshot BUNDLE)
     fairlead capacity rightsize [FLOW …] [--margin 0.2] [--prices FILE] [--csv FILE]
     fairlead capacity partition --gpus MODEL:COUNT [--now LAYOUT[,LAYOUT]] --want PROFILE:COUNT[,PROFILE:COUNT]

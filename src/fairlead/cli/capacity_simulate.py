@@ -38,7 +38,9 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
     simulating.add_argument(
         "--format", choices=("plain", "openb"), default="plain", help="how the files are written; plain"
     )
-    simulating.add_argument("--nodes", type=Path, required=True, metavar="FILE", help="the nodes")
+    nodes = simulating.add_mutually_exclusive_group(required=True)
+    nodes.add_argument("--nodes", type=Path, metavar="FILE", help="the nodes, empty")
+    nodes.add_argument("--snapshot", type=Path, metavar="BUNDLE", help="the nodes of a snapshot, empty")
     simulating.add_argument("--workloads", type=Path, required=True, metavar="FILE", help="the jobs")
     add_policy_option(simulating)
     simulating.add_argument(
@@ -66,7 +68,10 @@ def read(arguments: argparse.Namespace) -> Scenario:
     """Return what is to be simulated; what is to be known of its files is printed."""
     from fairlead.runs.simulating import read_scenario
 
-    scenario = read_scenario(arguments.nodes, arguments.workloads, arguments.format, skip_bad=arguments.skip_bad)
+    scenario = read_scenario(
+        arguments.nodes or arguments.snapshot, arguments.workloads, arguments.format,
+        is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
+    )  # fmt: skip
     for note in scenario.notes:
         print(note, file=sys.stderr)
     return scenario

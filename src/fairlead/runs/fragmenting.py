@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from fairlead.errors import ClusterError, UsageError
+from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.kube.resources import NODE
@@ -17,9 +17,8 @@ from fairlead.planner.typical import without_memory
 from fairlead.planner.waiting import waiting
 from fairlead.planner.workloads import Demand
 from fairlead.runs import contexts
-from fairlead.runs.importing import imported
+from fairlead.runs.importing import bundle_with_nodes, imported
 from fairlead.runs.surveying import survey_placed
-from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Snapshot
 from fairlead.specs.reports import (
     FragmentationReport,
@@ -37,13 +36,7 @@ def fragmentation_of_bundle(file: str) -> FragmentationReport:
     Raises:
         UsageError: It can't be read, or has no nodes.
     """
-    snapshot = bundles.read(Path(file))
-    if not snapshot.of_kind("Node"):
-        why = "; ".join(f"{each.what}: {each.why}" for each in snapshot.meta.unread)
-        raise UsageError(
-            "the bundle has no nodes", where=file, why=why, next="fairlead snapshot -o FILE by who may list them"
-        )
-    return fragmentation(snapshot, file)
+    return fragmentation(bundle_with_nodes(Path(file)), file)
 
 
 def fragmentation_of_context(name: str) -> FragmentationReport:

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
-from fairlead.errors import Fault
+from fairlead.errors import Fault, UsageError
 from fairlead.insight.nodes import has_ended, reach, requests_of
 from fairlead.planner.nodes import GPU_MILLIS, Node
 from fairlead.planner.openb import GPUS_MOST
@@ -20,6 +21,7 @@ from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Demand, Pod
 from fairlead.quantities import parse_quantity
 from fairlead.runs.devices import Devices, devices, is_device
+from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Snapshot, Thing
 
 _MIB = 1 << 20
@@ -33,6 +35,44 @@ Amounts = Mapping[str, Decimal]
 def imported(snapshot: Snapshot) -> Standing:
     """Return a cluster as the planner has it."""
     return _Import(snapshot).standing
+
+
+def bundle_with_nodes(file: Path) -> Snapshot:
+    """Read a bundle that has nodes.
+
+    Raises:
+        UsageError: It can't be read, or has none.
+    """
+    snapshot = bundles.read(file)
+    if not snapshot.of_kind("Node"):
+        raise UsageError(
+            "the bundle has no nodes",
+            where=str(file),
+            why="; ".join(f"{each.what}: {each.why}" for each in snapshot.meta.unread),
+            next="fairlead snapshot -o FILE by who may list them",
+        )
+    return snapshot
+
+
+def empty_nodes(file: Path, notes: list[str]) -> tuple[Node, ...]:
+    """Return the nodes of a bundle as if nothing stood on them.
+
+    Args:
+        file: The bundle.
+        notes: What could not be read, or is counted otherwise than it is, is added to these.
+
+    Raises:
+        UsageError: It can't be read, or has no nodes.
+    """
+    snapshot = bundle_with_nodes(file)
+    standing = imported(snapshot)
+    hosts = Counter(pool.host for pool in standing.pools)
+    notes += [f"{file}: {each}" for each in standing.notes if each.path.startswith("Node ")]
+    notes += [
+        f"{file}: Node {host}: has devices of {count} kinds, each of which counts as a node with all of its CPU"
+        for host, count in hosts.items() if count > 1
+    ]  # fmt: skip
+    return tuple(pool.node for pool in standing.pools)
 
 
 class _Host:

@@ -17,6 +17,7 @@ from fairlead.planner.simulation import simulate
 from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed
 from fairlead.planner.workloads import Job
 from fairlead.runs.capacity import with_gpus
+from fairlead.runs.importing import empty_nodes
 from fairlead.runs.tables import read_rows, read_toml
 from fairlead.specs import documents
 from fairlead.specs.reports import SimulationReport
@@ -32,13 +33,16 @@ class Scenario(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def read_scenario(nodes: Path, workloads: Path, form: str, *, skip_bad: bool = False) -> Scenario:
+def read_scenario(
+    nodes: Path, workloads: Path, form: str, *, is_bundle: bool = False, skip_bad: bool = False
+) -> Scenario:
     """Read nodes and jobs.
 
     Args:
         nodes: The file of nodes.
         workloads: The file of jobs, in the order in which they come.
         form: How both are written: ``plain`` or ``openb``.
+        is_bundle: Whether the file of nodes is a snapshot of a cluster, whose nodes are taken as empty.
         skip_bad: Whether rows that can't be are left out and counted, instead of refused.
 
     Raises:
@@ -47,7 +51,8 @@ def read_scenario(nodes: Path, workloads: Path, form: str, *, skip_bad: bool = F
     """
     read_nodes, read_jobs = _FORMATS[form]
     notes: list[str] = []
-    found = with_gpus(nodes, read_rows(nodes, read_nodes, notes, skip_bad=skip_bad))
+    listed = empty_nodes(nodes, notes) if is_bundle else read_rows(nodes, read_nodes, notes, skip_bad=skip_bad)
+    found = with_gpus(nodes, listed)
     jobs = read_rows(workloads, lambda lines: read_jobs(lines, found), notes, skip_bad=skip_bad)
     if not jobs:
         raise UsageError("there is no job", where=str(workloads), next="give a list that has some")
