@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from fairlead.cli.main import call
+from fairlead.planner.nodes import Node
+from fairlead.runs import simulating
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "simulation.schema.json"
 NODES = "name,cpu_milli,memory_mib,gpus,model\nn,8000,1024,2,T4\n"
@@ -70,3 +74,20 @@ def test_bad_changes_are_refused_with_their_place(
 def test_one_policy_is_compared(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call([*words[:-1], "fgd,best-fit"]) == 2
     assert "compare wants one --policy" in capsys.readouterr().err
+
+
+def test_an_interrupt_leaves_what_there_is(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate = simulating.simulate
+
+    def interrupted(nodes: Sequence[Node], *more: Any) -> Any:
+        if len(nodes) > 1:
+            raise KeyboardInterrupt
+        return simulate(nodes, *more)
+
+    monkeypatch.setattr(simulating, "simulate", interrupted)
+    assert call(words) == 130
+    captured = capsys.readouterr()
+    assert [row.split("  ")[0] for row in captured.out.splitlines()[1:]] == ["as it is"]
+    assert "only a part of what was asked for" in captured.err

@@ -30,7 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("compare wants one --policy", next=f"--policy {policy}, and another one in a change")
     scenario = read(arguments)
     changes = read_changes(arguments.changes, scenario)
-    print_reports(
-        compare_changes(scenario, changes, policy, arguments.queueing, arguments.seed), "CHANGE", arguments.output
-    )
-    return 0
+    reports = compare_changes(scenario, changes, policy, arguments.queueing, arguments.seed)
+    return print_reports(reports, "CHANGE", arguments.output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
     "COMPLETION P50", "P90",
 )  # fmt: skip
+_INTERRUPTED = 130
 _NAMED = 5
 """So many jobs that can never begin are named to people; the document has all."""
 
@@ -60,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     policies = policies_of(arguments)
     scenario = read(arguments)
-    print_reports(simulate_policies(scenario, policies, arguments.queueing, arguments.seed), "POLICY", arguments.output)
-    return 0
+    reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed)
+    return print_reports(reports, "POLICY", arguments.output)
 
 
 def read(arguments: argparse.Namespace) -> Scenario:
@@ -77,11 +79,27 @@ def read(arguments: argparse.Namespace) -> Scenario:
     return scenario
 
 
-def print_reports(found: dict[str, SimulationReport], what: str, form: str) -> None:
-    """Print reports by their names, in a form; `what` heads the column of names."""
-    if form != "table":
+def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, form: str) -> int:
+    """Print reports with their names, in a form; `what` heads the column of names.
+
+    Returns:
+        The exit code: where the user has interrupted it, those that there are are printed, and it is said.
+    """
+    found: dict[str, SimulationReport] = {}
+    code = 0
+    try:
+        found.update(reports)
+    except KeyboardInterrupt:
+        print("interrupted: what follows is only a part of what was asked for", file=sys.stderr)
+        code = _INTERRUPTED
+    if form == "table":
+        _print(found, what)
+    else:
         print_document(found, form)
-        return
+    return code
+
+
+def _print(found: dict[str, SimulationReport], what: str) -> None:
     print_table((what, *_HEAD), [_row(name, report) for name, report in found.items()])
     for name, report in found.items():
         if report.given_up:

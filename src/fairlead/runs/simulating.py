@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -61,14 +61,14 @@ def read_scenario(
 
 def simulate_policies(
     scenario: Scenario, policies: Sequence[str], strategy: str, seed: int
-) -> dict[str, SimulationReport]:
-    """Simulate with each policy.
+) -> Iterator[tuple[str, SimulationReport]]:
+    """Simulate with each policy, one after another; returns a report for each with its name, as soon as there is one.
 
     Raises:
         UsageError: There is no such policy, or no such strategy of queueing.
     """
     _check(policies, strategy)
-    return {name: _simulated(scenario.nodes, scenario.jobs, name, strategy, seed) for name in policies}
+    return ((name, _simulated(scenario.nodes, scenario.jobs, name, strategy, seed)) for name in policies)
 
 
 def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
@@ -86,18 +86,19 @@ def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
 
 def compare_changes(
     scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str, seed: int
-) -> dict[str, SimulationReport]:
-    """Simulate a scenario as it is, and with each change alone.
+) -> Iterator[tuple[str, SimulationReport]]:
+    """Simulate a scenario as it is, and with each change alone; as `simulate_policies` does with policies.
 
     Raises:
         UsageError: There is no such policy or strategy, or a change leaves no GPU.
     """
     _check([policy], strategy)
-    found = {}
-    for change in (Change(name=AS_IS), *changes):
-        nodes, jobs = changed(scenario.nodes, scenario.jobs, change)
-        found[change.name] = _simulated(nodes, jobs, change.policy or policy, change.queueing or strategy, seed)
-    return found
+    # all of them before any is simulated: what can't be is said at once
+    tried = [(each, *changed(scenario.nodes, scenario.jobs, each)) for each in (Change(name=AS_IS), *changes)]
+    return (
+        (each.name, _simulated(nodes, jobs, each.policy or policy, each.queueing or strategy, seed))
+        for each, nodes, jobs in tried
+    )
 
 
 def _check(policies: Iterable[str], strategy: str) -> None:
