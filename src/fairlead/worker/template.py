@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +35,7 @@ from fairlead.store.opening import open_backend
 from fairlead.worker import guarding
 from fairlead.worker.channel import Connection
 from fairlead.worker.ending import leave, leaves_at_once
+from fairlead.worker.forking import why_not_forkable
 from fairlead.worker.functions import Modules, function_of
 from fairlead.worker.running import run_task, set_up_process
 from fairlead.worker.tasks import (
@@ -52,9 +52,6 @@ from fairlead.worker.tasks import (
     WorkerTask,
 )
 from fairlead.worker.usage import MAXRSS_BYTES, usage
-
-NOT_FORKABLE = ("jax", "tensorflow", "ray", "grpc", "cupy", "pyspark", "mlx")
-"""Libraries that do not work in a process forked after their import, whatever its threads."""
 
 _EVERY_TASK_USES = (
     "fairlead.worker.seeding",
@@ -345,18 +342,6 @@ def _recorded(code: ProjectCode) -> tuple[Project, dict[str, bytes] | None]:
     if MANIFEST in contents:
         return open_project(data, Path(f"{code.package}.tree")), None
     return find_project(Path(code.file)), contents
-
-
-def why_not_forkable() -> str:
-    """Say why this process can't be forked safely any more, or nothing."""
-    found = [name for name in NOT_FORKABLE if name in sys.modules]
-    if found:
-        return f"the project imports {', '.join(found)}, which can't be forked"
-    try:
-        threads = len(os.listdir("/proc/self/task"))
-    except OSError:
-        threads = threading.active_count()
-    return "" if threads == 1 else f"importing the project started {threads - 1} threads"
 
 
 def die_with_parent(parent: int) -> None:

@@ -99,3 +99,20 @@ def is_there(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_there_is_none_where_a_process_can_not_be_forked(parent: Path) -> None:
+    script = parent / "threaded.py"
+    script.write_text(
+        "import threading, time\n"
+        "from fairlead.worker.pods.spare import spared\n"
+        "with spared('tasks') as one:\n"
+        "    print(one is None)\n"
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "with spared('tasks') as one:\n"
+        "    print(one is None)\n"
+    )
+    path = os.pathsep.join((environment()["PYTHONPATH"], str(parent)))
+    env = {**environment(), "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "True"]

@@ -247,8 +247,11 @@ Execute = Callable[[Pod, Instance, WorkerTask, Path], Death | None]
 """Does the work of an attempt: its log goes to the path; None where it ended well."""
 
 
-def in_spare(spare: Spare) -> Execute:
-    """Return what does the work in a process that waits for it; with packages, which its path lacks, in a new one."""
+def in_spare(spare: Spare | None) -> Execute:
+    """Return what does the work in a process that waits for it, if there is one.
+
+    With packages, which that one's path lacks, it is done in a new one.
+    """
 
     def execute(pod: Pod, instance: Instance, task: WorkerTask, log: Path) -> Death | None:
         timeout_s = instance.step.timeout_s

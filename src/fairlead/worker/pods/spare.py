@@ -11,13 +11,26 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from fairlead.worker.ending import leave
+from fairlead.worker.forking import why_not_forkable
 
 _LONGEST_PAUSE_S = 0.05
+
+
+@contextmanager
+def spared(module: str) -> Iterator[Spare | None]:
+    """Have such a process; None where this one can't be forked, as an image starts threads in every Python."""
+    if why_not_forkable():
+        yield None
+        return
+    with Spare(module) as spare:
+        yield spare
 
 
 class Spare:

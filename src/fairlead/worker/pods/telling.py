@@ -16,7 +16,7 @@ from pathlib import Path
 from fairlead.worker.ending import leave
 from fairlead.worker.pods.children import TASK
 from fairlead.worker.pods.pod import in_spare, run_pod
-from fairlead.worker.pods.spare import Spare
+from fairlead.worker.pods.spare import spared
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tell", action="append", default=[])
     parser.add_argument("--facts", type=Path, required=True)
     given, rest = parser.parse_known_args(arguments)
-    with Spare(TASK) as spare:
+    with spared(TASK) as spare:
         code = run_pod([*rest, f"--facts={given.facts}"], in_spare(spare))
     if code == 0:
         for each in given.tell:
