@@ -43,7 +43,7 @@ test: check  ## run every gate, the fast tier of the tests, and those of a clust
 	@tools/test.sh $(TESTS)
 
 test-cluster: env  ## run the tests that need a Kubernetes cluster, the slow ones too: the testbed, or a cluster of yours
-	@[ -n "$$FAIRLEAD_TEST_KUBECONFIG" ] || { $(MAKE) cluster && $(BIN)/python -m testbed context >/dev/null; }
+	@[ -n "$${FAIRLEAD_TEST_KUBECONFIG:-}" ] || { $(MAKE) cluster && $(BIN)/python -m testbed context >/dev/null; }
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
 test-components: env cluster  ## build the components that a testbed can do without, run their tests, and write docs/components.md

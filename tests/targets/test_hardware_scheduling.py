@@ -24,13 +24,14 @@ from servers.schedulers import scheduling
 from targets.goldens import submission, traced
 from targets.test_hardware import FLOW, PLACE
 
-pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(600)]
 
 DEVICE_CLASS = Kind("resource.k8s.io", "v1", "DeviceClass", "deviceclasses", namespaced=False)
 RESOURCE_SLICE = Kind("resource.k8s.io", "v1", "ResourceSlice", "resourceslices", namespaced=False)
 NVIDIA = "nvidia.com/gpu"
 PRODUCT = "nvidia.com/gpu.product"
-PATIENCE_S = 120.0
+PATIENCE_S = 330.0
+"""The scheduler looks again after five minutes at what it held to fit nowhere, should it have missed that this changed."""
 
 
 class Advertising(msgspec.Struct, frozen=True):
@@ -127,17 +128,17 @@ def test_every_step_is_placed_where_its_hardware_is_and_fits_on_no_other_node(pl
     for manifest in hardware.claims(place, graph.steps.values()):  # later than the pods, as a submission does it
         placing.create(RESOURCE_CLAIM_TEMPLATE, manifest)
 
-    def placed() -> dict[str, str]:
-        listed = placing.list(POD).items
-        return {each["metadata"]["name"].replace("-", "_"): each["spec"].get("nodeName", "") for each in listed}
+    def pods_now() -> dict[str, Any]:
+        return {each["metadata"]["name"].replace("-", "_"): each for each in placing.list(POD).items}
 
     try:
-        wait_for(lambda: all(placed().get(key) for key in specs), patience_s=PATIENCE_S)
+        with suppress(AssertionError):  # what has no place is said below, and why
+            wait_for(lambda: all(each["spec"].get("nodeName") for each in pods_now().values()), patience_s=PATIENCE_S)
     finally:
-        found = placed()
+        found = pods_now()
         for key in specs:
             placing.delete(POD, key.replace("_", "-"))
-    assert found == PLACES
+    assert {key: pod["spec"].get("nodeName") or pod["status"] for key, pod in found.items()} == PLACES
     for key, spec in specs.items():
         if "resourceClaims" not in spec:  # what is claimed does not count in `never_fits`
             assert [name for name in NODES if not never_fits({"spec": spec}, [node(name)])] == [PLACES[key]]
