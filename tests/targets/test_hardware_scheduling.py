@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from engines.local.driving import wait_for
-from fairlead.kube.client import Client
+from fairlead.kube.client import EVERYWHERE, Client
 from fairlead.kube.failures import AlreadyExists
 from fairlead.kube.resources import NAMESPACE, NODE, POD, RESOURCE_CLAIM_TEMPLATE, Kind
 from fairlead.targets import hardware, pods
@@ -88,6 +88,8 @@ def placing(api_server: ApiServer) -> Iterator[Client]:
     client = Client(api_server.connection(namespace="ml"))
     with suppress(AlreadyExists):
         client.create(NAMESPACE, {"metadata": {"name": "ml"}})
+    for left in client.list(POD, namespace=EVERYWHERE).items:  # by other tests: it would be placed on these nodes first
+        client.delete(POD, left["metadata"]["name"], namespace=left["metadata"]["namespace"], grace_s=0)
     for name in NODES:
         client.create(NODE, node(name))  # which the server taints, as one that no kubelet has said anything of
         client.patch(NODE, name, {"spec": {"taints": node(name)["spec"]["taints"]}})
