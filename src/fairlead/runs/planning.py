@@ -88,7 +88,7 @@ def read_prices(file: str) -> PriceBook:
         UsageError: The file can't be read, or is no TOML.
         SpecError: It is no price book; every fault is named.
     """
-    found = read_toml(Path(file), "docs/plan.md has the form of a price book")
+    found = read_toml(Path(file), "price book", "docs/plan.md")
     book = documents.convert(found, PriceBook, source=file)
     if faults := list(book_faults(book)):
         raise SpecError(file, faults)

@@ -78,7 +78,7 @@ def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
         UsageError: The file can't be read, or is no TOML.
         SpecError: It says what can't be; every fault is named.
     """
-    found = documents.convert(read_toml(file, "docs/capacity.md has the form of changes"), Changes, source=str(file))
+    found = documents.convert(read_toml(file, "file of changes", "docs/capacity.md"), Changes, source=str(file))
     if faults := list(change_faults(found.change, scenario.nodes)):
         raise SpecError(str(file), faults)
     return found.change

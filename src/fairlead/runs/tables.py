@@ -43,12 +43,13 @@ def read_rows(
     return table.items
 
 
-def read_toml(file: Path, form: str) -> dict[str, Any]:
+def read_toml(file: Path, what: str, page: str) -> dict[str, Any]:
     """Read a file of TOML.
 
     Args:
         file: The file.
-        form: Where its form is described.
+        what: What it is: ``price book``.
+        page: The page that has its form.
 
     Raises:
         UsageError: It can't be read, or is no TOML.
@@ -56,9 +57,9 @@ def read_toml(file: Path, form: str) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("a file can't be read", where=str(file), why=str(error)) from error
+        raise UsageError(f"cannot read the {what} {file}", why=str(error)) from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is no TOML", why=str(error), next=form) from None
+        raise UsageError(f"{file} is no TOML", why=str(error), next=f"{page} has the form of a {what}") from None
 
 
 def _shown(faults: Sequence[Fault]) -> list[Fault]:
