@@ -8,6 +8,8 @@ import msgspec
 
 GPU_MILLIS = 1000
 """A whole GPU, in the unit in which pods share one."""
+GPUS_MOST = 1024
+"""No node has more GPUs."""
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,14 +6,12 @@ columns of times are read for a simulation alone, as the published experiment ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from fairlead.planner.nodes import GPU_MILLIS, Node, models_of
+from fairlead.planner.nodes import GPU_MILLIS, GPUS_MOST, Node
+from fairlead.planner.reading import Asked, in_order, named_once
 from fairlead.planner.tables import Row, Table, read_table
 from fairlead.planner.workloads import Demand, Job, Pod
-
-GPUS_MOST = 1024
-"""No node has more GPUs."""
 
 _NODE_COLUMNS = ("sn", "cpu_milli", "memory_mib", "gpu", "model")
 _POD_COLUMNS = ("name", "cpu_milli", "memory_mib", "num_gpu", "gpu_milli")
@@ -64,64 +62,6 @@ def read_jobs(lines: Iterable[str], nodes: Sequence[Node]) -> Table[Job]:
     return read_table(lines, (*_POD_COLUMNS, *_TIME_COLUMNS), read)
 
 
-class Asked:
-    """What rows ask for, each demand once, held against the nodes.
-
-    Args:
-        nodes: The nodes.
-        models: The column that names models.
-    """
-
-    def __init__(self, nodes: Sequence[Node], models: str) -> None:
-        self._nodes = nodes
-        self._column = models
-        self._models = {model for model in models_of(nodes) if model}
-        self._known: dict[Demand, tuple[Demand, str]] = {}
-
-    def of(self, row: Row, demand: Demand) -> Demand:
-        """Return a row's demand; a model that no node has is a fault, and one that is too large for all is noted."""
-        if row.faults:
-            return demand
-        if demand not in self._known:
-            self._known[demand] = demand, _too_large(demand, self._nodes)
-        demand, too_large = self._known[demand]
-        if demand.models and not set(demand.models) & self._models:
-            named = " or ".join(demand.models)
-            row.fault(self._column, f"no node has a GPU {named}; there are {', '.join(sorted(self._models))}")
-        elif too_large:
-            row.note(too_large)
-        return demand
-
-
-def in_order() -> Callable[[Row, str], int]:
-    """Return what reads a time that is none before that of the row above."""
-    latest = 0
-
-    def time(row: Row, column: str) -> int:
-        nonlocal latest
-        faults, found = len(row.faults), row.number(column)
-        if found < latest and len(row.faults) == faults:
-            row.fault(column, f"is before that of a row above: {found} < {latest}; sort the rows by it")
-        latest = max(latest, found)
-        return found
-
-    return time
-
-
-def named_once() -> Callable[[Row, str], str]:
-    """Return what reads a name that no other row has."""
-    seen: set[str] = set()
-
-    def name(row: Row, column: str) -> str:
-        found = row.text(column)
-        if found in seen:
-            row.fault(column, f"{found!r} stands in an earlier line too")
-        seen.add(found)
-        return found
-
-    return name
-
-
 def _demand(row: Row) -> Demand:
     gpus = row.number("num_gpu", most=GPUS_MOST)
     least, most = (0, 0) if gpus == 0 else (1, GPU_MILLIS) if gpus == 1 else (GPU_MILLIS, GPU_MILLIS)
@@ -131,21 +71,4 @@ def _demand(row: Row) -> Demand:
         gpus=gpus,
         gpu_millis=row.number("gpu_milli", least=least, most=most),
         models=tuple(sorted({each for each in row.text("gpu_spec", needed=False).split("|") if each})),
-    )
-
-
-def _too_large(demand: Demand, nodes: Sequence[Node]) -> str:
-    """Say that no node could ever take a pod; empty where one could."""
-    for node in nodes:
-        if (
-            demand.cpu_millis <= node.cpu_millis
-            and demand.memory_mib <= node.memory_mib
-            and demand.gpus <= node.gpus
-            and (not demand.models or node.model in demand.models)
-        ):
-            return ""
-    of = f" of {' or '.join(demand.models)}" if demand.models else ""
-    return (
-        f"is larger than any node: {demand.cpu_millis} thousandths of a core, {demand.memory_mib} MiB and "
-        f"{demand.gpus} GPUs{of}"
     )

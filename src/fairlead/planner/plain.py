@@ -7,8 +7,8 @@ from itertools import chain
 
 import msgspec
 
-from fairlead.planner.nodes import GPU_MILLIS, Node
-from fairlead.planner.openb import GPUS_MOST, Asked, in_order, named_once
+from fairlead.planner.nodes import GPU_MILLIS, GPUS_MOST, Node
+from fairlead.planner.reading import Asked, in_order, named_once
 from fairlead.planner.tables import Row, Table, read_table
 from fairlead.planner.workloads import Demand, Job
 

@@ -12,7 +12,7 @@ import msgspec
 
 SAMPLES_LEAST = 5
 """With fewer attempts that succeeded there is no proposal: the 95th percentile would be the largest of a handful."""
-_PERCENT = 95
+PERCENT = 95
 _MIB = 1 << 20
 _GIB = 1 << 30
 _CPU_STEPS = ((1000, 50), (8000, 250))
@@ -72,7 +72,7 @@ def sized(samples: Iterable[Sample], margin: float, rounded: Callable[[int], int
     found = Sizing(samples=len(used), above=above or None)
     if not used:
         return found
-    p95 = nearest_rank(used, _PERCENT)
+    p95 = nearest_rank(used, PERCENT)
     found = msgspec.structs.replace(found, p95=p95, largest=used[-1])
     if len(used) < SAMPLES_LEAST:
         return found

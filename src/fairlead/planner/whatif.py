@@ -10,8 +10,7 @@ import msgspec
 
 from fairlead.errors import Fault, UsageError, nearest
 from fairlead.planner.lines import STRATEGIES
-from fairlead.planner.nodes import Node, gpu_millis_of
-from fairlead.planner.openb import GPUS_MOST
+from fairlead.planner.nodes import GPUS_MOST, Node, gpu_millis_of
 from fairlead.planner.policies.table import POLICIES
 from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Job

@@ -16,8 +16,7 @@ from functools import cache
 from typing import Any
 
 from fairlead.insight.planning.amounts import MIG
-from fairlead.planner.nodes import GPU_MILLIS
-from fairlead.planner.openb import GPUS_MOST
+from fairlead.planner.nodes import GPU_MILLIS, GPUS_MOST
 from fairlead.specs.accelerators import accelerator_models
 
 _NVIDIA = "nvidia.com/"

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from fairlead.errors import Fault, UsageError
 from fairlead.insight.nodes import has_ended, reach, requests_of
-from fairlead.planner.nodes import GPU_MILLIS, Node
-from fairlead.planner.openb import GPUS_MOST
+from fairlead.planner.nodes import GPU_MILLIS, GPUS_MOST, Node
 from fairlead.planner.standing import Held, Pool, Standing, Where
 from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Demand, Pod

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from fairlead.errors import UsageError
 from fairlead.insight.planning.prices import PriceBook, price_of, together
-from fairlead.planner.rightsizing import SAMPLES_LEAST, Sample, nearest_rank, round_bytes, round_cpu, saved, sized
+from fairlead.planner.rightsizing import (
+    PERCENT,
+    SAMPLES_LEAST,
+    Sample,
+    nearest_rank,
+    round_bytes,
+    round_cpu,
+    saved,
+    sized,
+)
 from fairlead.planner.usage import Usage, read_usage
 from fairlead.runs.planning import read_prices
 from fairlead.runs.settings import open_store
@@ -17,7 +26,6 @@ from fairlead.specs.reports import NotRead, Rightsized, RightsizeReport, Sized
 
 _CORE = 1000
 _GIB = 1 << 30
-_PERCENT = 95
 
 
 def rightsize_flows(flows: Sequence[str], margin: float, prices: Sequence[str] = ()) -> RightsizeReport:
@@ -131,7 +139,7 @@ def _sized(
 
 def _p95(values: Iterable[int | None]) -> int | None:
     known = sorted(each for each in values if each is not None)
-    return nearest_rank(known, _PERCENT) if known else None
+    return nearest_rank(known, PERCENT) if known else None
 
 
 def _too_few(cpu: Sized, memory: Sized) -> str:

@@ -1,7 +1,6 @@
 """What steps asked for and used, by the records that attempts left: of the newest runs, and so many of each step.
 
-Records hold how long an attempt took, and on this machine the most memory of its process and its CPU seconds. Those of
-attempts that succeeded in pods hold neither, and none hold anything of GPUs.
+Records hold how long an attempt took, the most memory of its process and its CPU seconds; none hold anything of GPUs.
 """
 
 from __future__ import annotations

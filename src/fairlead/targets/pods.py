@@ -5,6 +5,7 @@ What a step's overlay adds is merged last, and the whole is then held against th
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -156,14 +157,14 @@ def standing_pod(submission: Submission, step: Step) -> PodSpec:
     variables = [{"name": name, "value": value} for name, value in step.environment.variables.items()]
     container = {
         "image": _image(context, step),
-        "volumeMounts": [each for each in mounts(step) if each["name"] not in runs],
+        "volumeMounts": _but(mounts(step), runs),
         "resources": resources(context, step),
         "securityContext": container_security(),
         "env": [{"name": "HOME", "value": "/tmp"}, *variables, *_secrets(step)],
     }
     made = {
         **_pod(context, container, driving=False),
-        "volumes": [each for each in volumes(submission, step) if each["name"] not in runs],
+        "volumes": _but(volumes(submission, step), runs),
         **scheduling(context, step),
     }
     return _overlaid(step, made)
@@ -216,19 +217,24 @@ def _user_pod(submission: Submission, step: Step, module: str, arguments: list[s
     container = {
         "image": _image(context, step),
         "command": ["python3", f"{worker}/start.py", module, *arguments],
-        "volumeMounts": [each for each in mounts(step) if each["name"] not in apart],
+        "volumeMounts": _but(mounts(step), apart),
         "resources": resources(context, step),
         "securityContext": container_security(),
         **_environment(context, step),
     }
     made = {
         **_pod(context, container, driving=driving),
-        "volumes": [each for each in volumes(submission, step) if each["name"] not in apart],
+        "volumes": _but(volumes(submission, step), apart),
         **({} if apart else {"initContainers": [_delivery(context)]}),
         **scheduling(context, step),
         **pod_claims(submission, step),
     }
     return _overlaid(step, made)
+
+
+def _but(listed: Iterable[dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
+    """Return volumes, or where they are mounted, but for those with certain names."""
+    return [each for each in listed if each["name"] not in names]
 
 
 def _overlaid(step: Step, made: PodSpec) -> PodSpec:
