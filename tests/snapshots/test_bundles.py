@@ -17,6 +17,7 @@ from fairlead.errors import UsageError
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Unread
 from insight import pictures as p
+from memory import PEAK_MIB, needs_proc
 
 
 def packed(file: Path, members: dict[str, bytes]) -> Path:
@@ -124,15 +125,16 @@ HOSTILE = {
     "headers of 2 GB": ("x", tarfile.XHDTYPE, 2 << 30, b"a" * (1 << 20)),
 }
 MEMORY_MAX_MIB = 800
-_READING = """
-import resource, sys
+_READING = f"""{PEAK_MIB}
+import sys
 from pathlib import Path
 from fairlead.snapshots import bundles
 found = bundles.read(Path(sys.argv[1]))
-print(len(found.things), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, *(each.why for each in found.meta.unread))
+print(len(found.things), peak_mib(), *(each.why for each in found.meta.unread))
 """
 
 
+@needs_proc
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_made_to_take_memory_is_left_out_and_named_and_takes_little(name: str, tmp_path: Path) -> None:
     file = stretched(tmp_path / "b.tgz", _FIRST, HOSTILE[name])

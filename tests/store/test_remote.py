@@ -24,6 +24,7 @@ from fairlead.store.opening import open_backend
 from fairlead.store.remote import Remote
 from fairlead.testing.racing import race_to_create
 from fairlead.testing.stores import BackendContract, check_race
+from memory import PEAK_MIB, needs_proc
 from servers import minio
 from servers.fixtures import start_or_skip
 
@@ -167,18 +168,19 @@ def test_a_server_that_dies_or_falls_silent_in_mid_run(
     assert [error.what.startswith("cannot write a/") for error in failed] == [True]
 
 
-PUT_FILE = """
-import resource, sys
+PUT_FILE = f"""{PEAK_MIB}
+import sys
 from pathlib import Path
 from fairlead.store.remote import Remote
 store = Remote(sys.argv[1])
 store.put("warm", b"1")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_mib()
 store.put_file("large", Path(sys.argv[2]))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(peak_mib() - before)
 """
 
 
+@needs_proc
 def test_a_large_file_is_sent_in_parts_and_never_held_whole(store: Remote, tmp_path: Path) -> None:
     size, marks = 300 << 20, (0, 8 << 20, 123_456_789, (300 << 20) - 8)
     file = tmp_path / "large"
