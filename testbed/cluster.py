@@ -288,6 +288,7 @@ def context_line(state: State) -> str:
         "driver-service-account": "fairlead-driver",
         "image": worker.examples_tag(),
         "worker-image": worker.worker_tag(),
+        "delivery": "volume",
         "user": images.USER,
         "queue": "fairlead",
     }

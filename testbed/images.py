@@ -176,7 +176,7 @@ def import_into(state: State, tag: str) -> None:
     Raises:
         BuildFailed: containerd does not run, or refused.
     """
-    control = ("ctr", "--address", state.containerd_socket, "--namespace", "k8s.io", "images")
+    control = (build("containerd") / "ctr", "--address", state.containerd_socket, "--namespace", "k8s.io", "images")
     with locked(archive(tag).with_suffix(".lock")):  # containerd refuses the second of two at once
         if tag not in _run(*control, "list", "--quiet").split():
             _run(*control, "import", archive(tag))

@@ -16,7 +16,6 @@ from .faults import TestbedError
 PACKAGES = {
     "buildah": "/usr/bin/buildah",
     "ca-certificates": "/etc/ssl/certs/ca-certificates.crt",
-    "containerd": "/usr/bin/containerd",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
     "debootstrap": "/usr/sbin/debootstrap",
     "gcc": "/usr/bin/gcc",

@@ -67,6 +67,7 @@ def api_server(state: State, address: str) -> Process:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged",
+            "--feature-gates=ImageVolume=true",
             f"--client-ca-file={keys / 'ca.crt'}",
             f"--tls-cert-file={keys / 'apiserver.crt'}",
             f"--tls-private-key-file={keys / 'apiserver.key'}",

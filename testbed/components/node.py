@@ -16,7 +16,6 @@ from .. import asking, network
 from ..building import build
 from ..certificates import Certificate, kubeconfig
 from ..groups import Group
-from ..machine import PACKAGES
 from ..processes import Process, records
 from ..state import State, write
 from .control_plane import node_is_ready, server
@@ -41,7 +40,7 @@ def certificates(address: str) -> list[Certificate]:
 
 
 def containerd(state: State) -> Process:
-    """Return Debian's containerd, which begins the node's mount namespace."""
+    """Return containerd, which begins the node's mount namespace."""
     folder = state.folder
     configuration = folder / "containerd.toml"
     write(configuration, _containerd_toml(state))
@@ -56,27 +55,31 @@ def containerd(state: State) -> Process:
     inside: list[str | Path] = ["unshare", "--mount", "--propagation", "slave", "/bin/sh", folder / "enter.sh"]
     return Process(
         "containerd",
-        [*inside, PACKAGES["containerd"], "--config", configuration],
+        [*inside, build("containerd") / "containerd", "--config", configuration],
         lambda: asking.over_socket(state.containerd_socket),
     )
 
 
 def _containerd_toml(state: State) -> str:
     quoted = {name: json.dumps(str(state.folder / name)) for name in ("containerd", "run", "pods/network")}
+    # By its path: a containerd of the machine may have put another one where programs are looked for.
+    shim = json.dumps(str(build("containerd") / "containerd-shim-runc-v2"))
     return f"""\
-version = 2
+version = 3
 root = {quoted["containerd"]}
 state = {quoted["run"]}
 [grpc]
   address = {json.dumps(str(state.containerd_socket))}
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{PAUSE}"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+  sandbox = "{PAUSE}"
+[plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true  # a machine without CAP_SYS_RESOURCE can't lower a score
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/usr/lib/cni"]
     conf_dir = {quoted["pods/network"]}
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    runtime_path = {shim}
 """
 
 
@@ -108,6 +111,7 @@ def kubelet(state: State, address: str, group: Group) -> Process:
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": group.pods,
         "failCgroupV1": False,
+        "featureGates": {"ImageVolume": True},  # as Kubernetes 1.35 has it by itself
         "failSwapOn": False,
         "containerRuntimeEndpoint": f"unix://{state.containerd_socket}",
         "clusterDNS": [network.LOCAL],

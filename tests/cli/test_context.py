@@ -126,6 +126,10 @@ error: fairlead context add needs --store
 error: context 'dev' is not valid
   store: must be s3://…, gs://… or az://…, which pods can reach too; got '/tmp/store'
   next   correct it: fairlead context add --help"""),
+    Case("context add dev --store s3://b --delivery mount", """
+error: context 'dev' is not valid
+  delivery: must be one of copy, volume; got 'mount'
+  next   correct it: fairlead context add --help"""),
     Case("context add local --store s3://b", """
 error: context 'local' is not valid
   name: 'local' is this machine

@@ -16,6 +16,7 @@ from fairlead.engines.kubernetes.submitting import create
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Rule
 from fairlead.kube.resources import (
+    JOB,
     POD,
     ROLE,
     ROLE_BINDING,
@@ -201,6 +202,21 @@ def test_what_claims_and_groups_of_pods_need_is_looked_at_where_a_context_has_th
     assert not {"resourceclaimtemplates", "podgroups"} & {
         each for role in plain.roles for rule in role["rules"] for each in rule["resources"]
     }
+
+
+@pytest.mark.apiserver
+def test_a_cluster_without_image_volumes_is_told_by_the_pod_that_opens_the_store(
+    client: Client, context: Context
+) -> None:
+    mounting = msgspec.structs.replace(context, worker_image="fairlead", delivery="volume")
+    report = check_cluster(mounting, client, namespace_of(client), pod=True)
+    found = next(each for each in report.checks if each.name == "store, from a pod")
+    assert (found.state, found.said, found.next) == (
+        "failed",
+        "the API server takes no image volumes: its feature gate ImageVolume is off",
+        "fairlead context add prod … --delivery copy",
+    )
+    assert not client.list(JOB).items
 
 
 @pytest.mark.apiserver

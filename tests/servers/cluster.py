@@ -25,6 +25,7 @@ class Cluster(NamedTuple):
         image: Debian with Python 3.11, and nothing else.
         store_environment: What a client of the S3 server must have in its environment; empty where not known.
         absent: Why a component is missing, by its name.
+        delivery: How a worker comes into its pods; see `fairlead.specs.contexts.DELIVERIES`.
     """
 
     kubeconfig: Path
@@ -37,6 +38,7 @@ class Cluster(NamedTuple):
     worker_account: str = "fairlead-worker"
     driver_account: str = "fairlead-driver"
     queue: str = "fairlead"
+    delivery: str = "volume"
 
     def kubectl(self, *arguments: str, given: str = "") -> str:
         """Run kubectl in the namespace and return what it prints."""
@@ -62,7 +64,8 @@ def find() -> Cluster:
     """
     named = os.environ.get("FAIRLEAD_TEST_KUBECONFIG")
     if named:
-        return Cluster(Path(named), os.environ.get("FAIRLEAD_TEST_IMAGE", images.python_tag()), {}, {})
+        image = os.environ.get("FAIRLEAD_TEST_IMAGE", images.python_tag())
+        return Cluster(Path(named), image, {}, {}, delivery=os.environ.get("FAIRLEAD_TEST_DELIVERY", "copy"))
     here = state.current()
     running = cluster.running(here)
     if running is None or not cluster.is_healthy(here):

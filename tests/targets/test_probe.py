@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from fairlead.specs.contexts import Context
 from fairlead.targets.probe import store_probe
 from fairlead.targets.restricted import pod_faults
@@ -18,4 +20,14 @@ def test_it_runs_the_probe_once_with_the_store_s_variables() -> None:
     assert (container["image"], container["envFrom"]) == ("i", [{"secretRef": {"name": "s"}}])
     assert (manifest["spec"]["backoffLimit"], manifest["spec"]["template"]["spec"]["restartPolicy"]) == (0, "Never")
     pod = manifest["spec"]["template"]["spec"]
+    assert list(pod_faults(pod, pod, "spec")) == []
+
+
+def test_where_the_worker_is_mounted_it_is_opened_from_there() -> None:
+    context = msgspec.structs.replace(CONTEXT, delivery="volume")
+    pod = store_probe(context, "ns", "1f")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["command"][1] == "/fairlead/opt/fairlead/start.py"
+    assert {"name": "fairlead", "image": {"reference": "i"}} in pod["volumes"]
+    assert {"name": "fairlead", "mountPath": "/fairlead", "readOnly": True} in container["volumeMounts"]
     assert list(pod_faults(pod, pod, "spec")) == []

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import SpecError
+from fairlead.specs.contexts import DELIVERIES
 from fairlead.specs.graphs import Export, Graph, Node, Output, graph_faults
 from fairlead.specs.runtimes import Torch
 from fairlead.specs.steps import DriverStep, Environment, FunctionStep, Overlay, Retries, Step
@@ -240,16 +241,19 @@ def test_a_step_of_a_context_with_a_user_runs_as_that_user() -> None:
     assert workflow_of(one_step(STEP), context)["spec"]["securityContext"]["runAsUser"] == 65532
 
 
-def test_nobody_delivers_the_worker_into_the_image_that_delivers_it() -> None:
-    context = CONTEXT.__class__(name="c", store="s3://b", image="w", worker_image="w")
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_nobody_delivers_the_worker_into_the_image_that_delivers_it(delivery: str) -> None:
+    context = CONTEXT.__class__(name="c", store="s3://b", image="w", worker_image="w", delivery=delivery)
     foreign = FunctionStep(name="work", function="mod:work", environment=Environment(image="i"))
-    for step, folder, delivered in ((STEP, "/opt/fairlead", False), (foreign, "/fairlead", True)):
+    mounted = delivery == "volume"
+    brought = {"name": "fairlead", "image": {"reference": "w"}} if mounted else {"name": "fairlead", "emptyDir": {}}
+    for step, folder, delivered in (
+        (STEP, "/opt/fairlead", []),
+        (foreign, "/fairlead/opt/fairlead" if mounted else "/fairlead", [brought]),
+    ):
         _, templates = parts(workflow_of(one_step(step), context))
         template = templates["work"]
         assert template["container"]["command"][1] == f"{folder}/start.py"
-        assert bool(template.get("initContainers")) == delivered
-        of_delivery = (
-            "fairlead" in {each["name"] for each in template["volumes"]},
-            "fairlead" in {each["name"] for each in template["container"]["volumeMounts"]},
-        )
-        assert of_delivery == (delivered, delivered)
+        assert bool(template.get("initContainers")) == (delivered != [] and not mounted)
+        assert [each for each in template["volumes"] if each["name"] == "fairlead"] == delivered
+        assert ("fairlead" in {each["name"] for each in template["container"]["volumeMounts"]}) == bool(delivered)

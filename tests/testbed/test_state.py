@@ -59,7 +59,7 @@ def test_the_context_line_names_everything_that_fairlead_must_know(state: State)
         " --namespace fairlead --store s3://fairlead/store --store-secret fairlead-store"
         f" --store-env {state.folder}/store.env --service-account fairlead-worker"
         f" --driver-service-account fairlead-driver --image {worker.examples_tag()}"
-        f" --worker-image {worker.worker_tag()} --user 65532 --queue fairlead"
+        f" --worker-image {worker.worker_tag()} --delivery volume --user 65532 --queue fairlead"
     )
 
 

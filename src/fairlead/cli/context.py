@@ -33,12 +33,13 @@ _FIELDS = {
     "driver-service-account": "the ServiceAccount of drivers of dynamic flows, sweeps and gangs",
     "image": "the image of steps that name none; it has Python",
     "worker-image": "the image that delivers Fairlead's worker",
+    "delivery": "how: copy, by an init container, as without it, or volume, where the cluster has image volumes",
     "queue": "the Kueue LocalQueue of runs",
     "priority": "the priority class of runs",
     "gang-scheduler": "what places gangs whole where Kueue does not: 'volcano [QUEUE]' or 'coscheduling [NAME]'",
     "unschedulable": "of steps that can't be scheduled: warn, 'fail-after 10m' or fail-if-never-fits",
 }
-_METAVARS = {"gang-scheduler": "SCHEDULER", "unschedulable": "POLICY"}
+_METAVARS = {"delivery": "HOW", "gang-scheduler": "SCHEDULER", "unschedulable": "POLICY"}
 UNREADY = 3
 """The exit code of a check that has found something that is not as it must be: the store or cluster refuses."""
 _PATHS = ("kubeconfig", "store-env")

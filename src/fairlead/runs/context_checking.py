@@ -264,9 +264,7 @@ class _Checking:
             return _failed(title, error)
         if tried.done:
             return ContextCheck(title, "ok", tried.said)
-        return ContextCheck(
-            title, "failed", tried.said, "look at the Secret, the image and the network of the namespace"
-        )
+        return ContextCheck(title, "failed", tried.said, tried.next)
 
 
 def _check_store(context: Context) -> Iterator[ContextCheck]:

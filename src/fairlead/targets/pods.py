@@ -26,8 +26,11 @@ from fairlead.targets.volumes import (
     BROUGHT,
     DELIVERED,
     DELIVERY,
+    DELIVERY_MOUNT,
     FACTS,
+    MOUNTED,
     WORK,
+    delivery,
     mounts,
     own_mounts,
     own_volumes,
@@ -172,7 +175,14 @@ def standing_pod(submission: Submission, step: Step) -> PodSpec:
 
 def worker_of(context: Context, step: Step) -> str:
     """Return the folder where a step's container has the worker: nobody delivers it into the image that delivers it."""
-    return BROUGHT if _image(context, step) == context.worker_image else DELIVERED
+    if _image(context, step) == context.worker_image:
+        return BROUGHT
+    return MOUNTED if context.delivery == "volume" else DELIVERED
+
+
+def copying(submission: Submission) -> Submission:
+    """Return a submission as targets have it whose pods can't mount an image: the worker is copied."""
+    return msgspec.structs.replace(submission, context=msgspec.structs.replace(submission.context, delivery="copy"))
 
 
 def main_of(spec: PodSpec) -> Container:
@@ -213,7 +223,7 @@ def layer_pod(submission: Submission, image: str, *where: str) -> PodSpec:
 def _user_pod(submission: Submission, step: Step, module: str, arguments: list[str], *, driving: bool) -> PodSpec:
     context = submission.context
     worker = worker_of(context, step)
-    apart = () if worker == DELIVERED else (DELIVERY,)
+    apart = (DELIVERY,) if worker == BROUGHT else ()
     container = {
         "image": _image(context, step),
         "command": ["python3", f"{worker}/start.py", module, *arguments],
@@ -225,7 +235,7 @@ def _user_pod(submission: Submission, step: Step, module: str, arguments: list[s
     made = {
         **_pod(context, container, driving=driving),
         "volumes": _but(volumes(submission, step), apart),
-        **({} if apart else {"initContainers": [_delivery(context)]}),
+        **({"initContainers": [_delivery(context)]} if worker == DELIVERED else {}),
         **scheduling(context, step),
         **pod_claims(submission, step),
     }
@@ -253,6 +263,18 @@ def own_pod(context: Context, module: str, *arguments: str, driving: bool = Fals
     container = own_container(context, module, *arguments)
     priority = {"priorityClassName": context.priority} if context.priority else {}
     return {**_pod(context, container, driving=driving), "volumes": own_volumes(), **priority}
+
+
+def mounting_pod(context: Context, module: str, *arguments: str) -> PodSpec:
+    """Return a pod of Fairlead's own image that runs a module as pods of steps have it, where its image is mounted."""
+    made = own_pod(context, module, *arguments)
+    main = main_of(made)
+    mounted = {
+        **main,
+        "command": ["python3", f"{MOUNTED}/start.py", module, *arguments],
+        "volumeMounts": [DELIVERY_MOUNT, *main["volumeMounts"]],
+    }
+    return {**made, "containers": [mounted], "volumes": [delivery(context), *made["volumes"]]}
 
 
 def _pod(context: Context, container: Container, *, driving: bool) -> PodSpec:

@@ -1,4 +1,8 @@
-"""A ``Job`` of one short pod that opens the store, as the pods of runs will."""
+"""A ``Job`` of one short pod that opens the store, as the pods of runs will.
+
+Where those have the worker by mounting its image, so has it: a cluster without image volumes refuses the pod, and a
+runtime that lets nothing in them be executed can't load the worker's libraries.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
         namespace: The namespace, known by now.
         mark: What tells it from others.
     """
+    made = pods.mounting_pod if context.delivery == "volume" else pods.own_pod
     labels = {**context.labels, "app.kubernetes.io/managed-by": "fairlead"}
     return {
         "apiVersion": "batch/v1",
@@ -33,7 +38,7 @@ def store_probe(context: Context, namespace: str, mark: str) -> Manifest:
             "ttlSecondsAfterFinished": _KEPT_S,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": pods.own_pod(context, "fairlead.worker.pods.probe", f"--store={context.store}"),
+                "spec": made(context, "fairlead.worker.pods.probe", f"--store={context.store}"),
             },
         },
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fairlead.quantities import parse_bytes
-from fairlead.specs.contexts import Submission
+from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.steps import Step
 from fairlead.specs.volumes import Csi, Volume
 from fairlead.targets import naming
@@ -20,11 +20,13 @@ from fairlead.targets.naming import dns_label
 from fairlead.targets.orders import Manifest
 
 DELIVERY = "fairlead"
-"""The init container that delivers the worker, and the volume that it delivers it into."""
-DELIVERED = "/fairlead"
-"""Where the worker lies then in a step's container."""
+"""The init container that delivers the worker, and the volume that it delivers it into, or that is its image."""
 BROUGHT = "/opt/fairlead"
-"""Where it lies in Fairlead's own image, and in images that bring it."""
+"""Where the worker lies in Fairlead's own image, and in images that bring it."""
+DELIVERED = "/fairlead"
+"""Where it lies in a step's container when it was copied there."""
+MOUNTED = f"{DELIVERED}{BROUGHT}"
+"""Where it lies there when its image is mounted. Not by a sub-path, which fewer runtimes have than image volumes."""
 WORK = "/fairlead-work"
 """Where the worker keeps code, downloads and the log of its attempt."""
 FACTS = f"{WORK}/facts"
@@ -32,6 +34,8 @@ FACTS = f"{WORK}/facts"
 
 _OWN = {DELIVERY: DELIVERED, "fairlead-work": WORK, "tmp": "/tmp"}
 _SHARED_MEMORY = "shm"
+DELIVERY_MOUNT = {"name": DELIVERY, "mountPath": DELIVERED, "readOnly": True}
+"""Where a step's container has the volume with the worker."""
 OWN_NAMES = (*_OWN, _SHARED_MEMORY)
 """The names that a step's volumes can't have."""
 OWN_PATHS = (*_OWN.values(), "/dev/shm")
@@ -40,7 +44,7 @@ OWN_PATHS = (*_OWN.values(), "/dev/shm")
 
 def volumes(submission: Submission, step: Step) -> list[dict[str, Any]]:
     """Return the volumes of a pod that runs a step."""
-    found: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in _OWN]
+    found = [delivery(submission.context), *own_volumes()]
     if step.resources.shared_memory:
         size = str(parse_bytes(step.resources.shared_memory))
         found.append({"name": _SHARED_MEMORY, "emptyDir": {"medium": "Memory", "sizeLimit": size}})
@@ -49,12 +53,18 @@ def volumes(submission: Submission, step: Step) -> list[dict[str, Any]]:
     return found
 
 
+def delivery(context: Context) -> dict[str, Any]:
+    """Return the volume in which a step's container has the worker."""
+    if context.delivery == "volume":
+        return {"name": DELIVERY, "image": {"reference": context.worker_image}}
+    return {"name": DELIVERY, "emptyDir": {}}
+
+
 def mounts(step: Step) -> list[dict[str, Any]]:
     """Return where a step's container has its pod's volumes."""
     found: list[dict[str, Any]] = [
-        {"name": DELIVERY, "mountPath": DELIVERED, "readOnly": True},
-        {"name": "fairlead-work", "mountPath": WORK},
-        {"name": "tmp", "mountPath": "/tmp"},
+        DELIVERY_MOUNT,
+        *own_mounts(),
     ]
     if step.resources.shared_memory:
         found.append({"name": _SHARED_MEMORY, "mountPath": "/dev/shm"})

@@ -36,6 +36,7 @@ def cluster_context(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) 
         driver_service_account=cluster.driver_account,
         image=os.environ.get("FAIRLEAD_TEST_IMAGE") or worker.examples(),
         worker_image=os.environ.get("FAIRLEAD_TEST_WORKER_IMAGE") or worker.worker(),
+        delivery=cluster.delivery,
         user=images.USER,
         labels={"fairlead.dev/tests": "true"},
     )

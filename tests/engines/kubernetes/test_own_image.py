@@ -1,4 +1,4 @@
-"""Steps in the image that delivers the worker: nothing is delivered, and what they have used is recorded."""
+"""How the worker comes into a step's container, and that what the step has used is recorded in each way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from fairlead.kube.resources import POD
 from fairlead.runs import contexts
 from fairlead.specs.contexts import Context
 from fairlead.targets import naming
-from fairlead.targets.volumes import DELIVERY
+from fairlead.targets.pods import MAIN
+from fairlead.targets.volumes import BROUGHT, DELIVERED, DELIVERY, MOUNTED
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -31,16 +32,20 @@ def held(mib: int = 64) -> int:
 """
 
 
-@pytest.mark.parametrize("is_own", [True, False])
-def test_nothing_is_delivered_into_the_image_that_delivers_the_worker(
-    registered: Context, client: Client, file: Path, capsys: pytest.CaptureFixture[str], is_own: bool
+@pytest.mark.parametrize("where", [BROUGHT, DELIVERED, MOUNTED])
+def test_the_worker_is_the_image_s_own_or_copied_or_mounted(
+    registered: Context, client: Client, file: Path, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
-    if is_own:
-        contexts.add(msgspec.structs.replace(registered, image=registered.worker_image))
+    if where == MOUNTED and registered.delivery != "volume":
+        pytest.skip("the cluster is not said to have image volumes")
+    ways = {BROUGHT: {"image": registered.worker_image}, DELIVERED: {"delivery": "copy"}, MOUNTED: {}}
+    contexts.add(msgspec.structs.replace(registered, **ways[where]))
     assert call(["run", f"{file}:held", "-o", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
     labels = {naming.RUN: report["run"], naming.STEP: "hold"}
     (pod,) = client.list(POD, labels=labels).items
-    assert (DELIVERY in {each["name"] for each in pod["spec"]["initContainers"]}) == (not is_own)
+    (main,) = (each for each in pod["spec"]["containers"] if each["name"] == MAIN)
+    assert f"{where}/start.py" in main["command"]
+    assert (DELIVERY in {each["name"] for each in pod["spec"]["initContainers"]}) == (where == DELIVERED)
     (attempt,) = report["steps"][0]["attempts"]
     assert 64 << 20 < attempt["peak_memory_bytes"] < 256 << 20 and 0 < attempt["cpu_s"] < 60

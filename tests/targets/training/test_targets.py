@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 import fairlead.targets.training.table as table
 from fairlead.errors import SpecError, UsageError
 from fairlead.specs.hardware import Advertised, Hardware, hardware_faults
-from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch, XGBoost
+from fairlead.specs.runtimes import ClusterRuntime, Dask, Jax, Mpi, Ray, Spark, TensorFlow, Torch, XGBoost, kind_of
 from fairlead.specs.steps import FunctionStep, Overlay, Step
 from fairlead.targets import naming, pods
 from fairlead.targets.hardware import by_role, claims
@@ -22,6 +23,8 @@ from fairlead.targets.refusals import placing_refusals, step_refusals
 from fairlead.targets.restricted import pod_faults
 from fairlead.targets.training import conditions, dask_job, ray_job, spark_application
 from fairlead.targets.training.target import Gang, State, Target
+from fairlead.targets.validating import object_field_faults
+from fairlead.targets.volumes import DELIVERY
 from specs.strategies import roles
 from targets.goldens import compare
 from targets.refused import PLACE
@@ -47,6 +50,22 @@ def test_the_last_object_is_the_one_that_is_waited_for_and_all_are_of_the_kinds_
         assert {(each["apiVersion"], each["kind"]) for each in made} <= kinds
         assert all(each["metadata"]["annotations"][naming.GANG] == gang.attempt for each in made)
         assert all(each["metadata"]["namespace"] == gang.submission.namespace for each in made)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+def test_the_worker_s_image_is_mounted_where_the_schema_of_a_kind_has_such_volumes_and_else_the_worker_is_copied(
+    target: Target,
+) -> None:
+    for gang in gangs(target):
+        kind = kind_of(gang.step.runtime)
+        context = msgspec.structs.replace(gang.submission.context, delivery="volume")
+        submission = msgspec.structs.replace(gang.submission, context=context, targets={kind: target.name})
+        asked = dataclasses.replace(gang, submission=submission)
+        assert any(each for made in target.render(asked) for each in object_field_faults(made)) != target.mounts_images
+        made = table.render(asked)
+        assert not any(each for one in made for each in object_field_faults(one))
+        volumes = [each for one in templates(made) for each in one["spec"]["volumes"] if each["name"] == DELIVERY]
+        assert volumes and all(("image" in each) == target.mounts_images for each in volumes)
 
 
 COUNTS = st.integers(1, 500)

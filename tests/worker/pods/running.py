@@ -11,11 +11,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from engines.local.driving import SOURCE, flags, steps_of, wait_for
+from engines.local.driving import MARK, SOURCE, flags, marked, steps_of, wait_for
 from fairlead.engines.kubernetes.remaining import left
 from fairlead.engines.kubernetes.reopening import reopen
 from fairlead.naming import utc_now
@@ -76,18 +76,22 @@ class Pod:
         work = self._folder / f"pod-{len(list(self._folder.glob('pod-*')))}"
         work.mkdir(parents=True)
         work.chmod(0o777)  # an emptyDir is everybody's
+        mark = work.as_posix()
         arguments = [*self._run.identity(), *self._where, *self.more, f"--work={work}", f"--facts={work}/facts"]
         with (work / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 [*before, *self._run.starter, "fairlead.worker.pods.main", *arguments],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                **{"env": environment(), "cwd": work, **options},
+                **{"cwd": work, **options, "env": {**options.get("env", environment()), MARK: mark}},
             )  # fmt: skip
         try:
             yield self.process
         finally:
             self.process.kill()
             self.process.wait(30)
+            for pid in marked(mark):  # its task: in a cluster the container ends with its first process
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.facts = {each.name: each.read_text() for each in (work / "facts").glob("*")}
         self.output = (work / "output").read_bytes()
 

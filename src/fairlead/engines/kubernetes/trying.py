@@ -16,13 +16,16 @@ from fairlead.targets.podstatus import pod_status
 PATIENCE_S = 120.0
 """How long the pod may take, its image's pull included."""
 _PAUSE_S = 0.5
+# An API server that has the field, but not the feature, drops such volumes without a word.
+_DROPPED = "the API server takes no image volumes: its feature gate ImageVolume is off"
 
 
 class Tried(NamedTuple):
-    """Whether a pod has opened the store, and what it said."""
+    """Whether a pod has opened the store, what it said, and what to do where it has not."""
 
     done: bool
     said: str
+    next: str = "look at the Secret, the image and the network of the namespace"
 
 
 def try_store(
@@ -42,7 +45,10 @@ def try_store(
     """
     manifest = probe.store_probe(context, namespace, mark)
     until = time.monotonic() + PATIENCE_S
-    with _created(client, manifest) as name:
+    with _created(client, manifest) as made:
+        name = made["metadata"]["name"]
+        if len(made["spec"]["template"]["spec"]["volumes"]) < len(manifest["spec"]["template"]["spec"]["volumes"]):
+            return Tried(False, _DROPPED, f"fairlead context add {context.name} … --delivery copy")
         while time.monotonic() < until:
             pods = client.list(POD, namespace=namespace, labels={"batch.kubernetes.io/job-name": name}).items
             ended = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Succeeded", "Failed")]
@@ -59,11 +65,11 @@ def try_store(
 
 
 @contextmanager
-def _created(client: Client, manifest: dict[str, Any]) -> Iterator[str]:
+def _created(client: Client, manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
     name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
-    client.create(JOB, manifest)
+    made = client.create(JOB, manifest)
     try:
-        yield name
+        yield made
     finally:
         client.delete(JOB, name, namespace=namespace, propagation="Background")
 

@@ -74,6 +74,7 @@ TARGET = Target(
     resources=(_JOB,),
     faults=lambda _: (),
     groups_itself=True,
+    mounts_images=False,
     render=render,
     state=state,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -10,6 +11,7 @@ from fairlead.errors import Fault, UsageError, nearest
 from fairlead.specs.contexts import Context, Submission
 from fairlead.specs.runtimes import GangRuntime, kind_of
 from fairlead.specs.steps import Step
+from fairlead.targets import pods
 from fairlead.targets.orders import Manifest
 from fairlead.targets.sweeps import table as sweeps
 from fairlead.targets.training import (
@@ -85,6 +87,8 @@ def render(gang: Gang) -> list[Manifest]:
         SpecError: An overlay makes it what can't be on a cluster.
     """
     target = target_of(gang)
+    if not target.mounts_images:
+        gang = dataclasses.replace(gang, submission=pods.copying(gang.submission))
     return [*([] if target.groups_itself else pod_group(gang)), *target.render(gang)]
 
 

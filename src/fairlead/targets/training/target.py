@@ -108,6 +108,7 @@ class Target:
         runtimes: The kinds of runtimes that it runs.
         resources: The kinds that it creates; the last one is that of the object that is waited for.
         groups_itself: Whether its component makes the group of pods that a gang scheduler reads, of the object's name.
+        mounts_images: Whether its pods can have volumes that are images, as far as its component's schema says.
         overlays: Those, beside that last one, that a step's overlays can change.
         faults: Says what of a step it can't express, with paths below it.
         render: Compiles an attempt; the last object is waited for, and is removed with all others.
@@ -119,6 +120,7 @@ class Target:
     runtimes: frozenset[str]
     resources: tuple[Resource, ...]
     groups_itself: bool = False
+    mounts_images: bool = True
     overlays: tuple[str, ...] = ()
     render: Callable[[Gang], list[Manifest]]
     state: Callable[[Manifest], State]
