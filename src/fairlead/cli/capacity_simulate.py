@@ -14,10 +14,15 @@ from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
     from fairlead.runs.simulating import Scenario
-    from fairlead.specs.reports import Seconds, SimulationReport
+    from fairlead.specs.reports import SimulationReport
+    from fairlead.specs.simulated import QueueOutcome, Seconds
 
 _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
+    "COMPLETION P50", "P90",
+)  # fmt: skip
+_QUEUE_HEAD = (
+    "QUEUE", "JOBS", "GIVEN UP", "TAKEN BACK", "GPU-HOURS", "IN VAIN", "WAIT P50", "P90", "MOST",
     "COMPLETION P50", "P90",
 )  # fmt: skip
 _INTERRUPTED = 130
@@ -46,10 +51,16 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
     simulating.add_argument("--workloads", type=Path, required=True, metavar="FILE", help="the jobs")
     add_policy_option(simulating)
     simulating.add_argument(
+        "--queues",
+        type=Path,
+        metavar="FILE",
+        help="the queues that admit jobs: Kueue's ClusterQueues, Cohorts and ResourceFlavors; none without",
+    )
+    simulating.add_argument(
         "--queueing",
-        default="BestEffortFIFO",
         metavar="STRATEGY",
-        help="StrictFIFO, or BestEffortFIFO: those behind may pass who can't begin; that where it is not given",
+        help="StrictFIFO, or BestEffortFIFO: those behind may pass who can't begin; as each queue says where it is not "
+        "given, and BestEffortFIFO where there are no queues",
     )
     simulating.add_argument("--seed", type=int, default=42, metavar="N", help="decides what a policy draws; 42")
     simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
@@ -71,7 +82,7 @@ def read(arguments: argparse.Namespace) -> Scenario:
     from fairlead.runs.simulating import read_scenario
 
     scenario = read_scenario(
-        arguments.nodes or arguments.snapshot, arguments.workloads, arguments.format,
+        arguments.nodes or arguments.snapshot, arguments.workloads, arguments.format, queues=arguments.queues,
         is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
     )  # fmt: skip
     for note in scenario.notes:
@@ -101,11 +112,18 @@ def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, fo
 
 def _print(found: dict[str, SimulationReport], what: str) -> None:
     print_table((what, *_HEAD), [_row(name, report) for name, report in found.items()])
+    queues = [(name, each) for name, report in found.items() for each in report.queues]
+    if queues:
+        print()
+        print_table((what, *_QUEUE_HEAD), [_queue_row(name, each) for name, each in queues])
     for name, report in found.items():
+        if report.is_restless:
+            print(f"{name}: the queues' rules take work back and admit it again without end")
         if report.given_up:
             named = ", ".join(report.given_up[:_NAMED])
             more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
-            print(f"{name}: can never begin on these nodes: {named}{more}")
+            by = "these nodes and queues" if report.queues else "these nodes"
+            print(f"{name}: can never begin on {by}: {named}{more}")
 
 
 def _row(name: str, report: SimulationReport) -> tuple[str, ...]:
@@ -114,6 +132,14 @@ def _row(name: str, report: SimulationReport) -> tuple[str, ...]:
         name, str(report.jobs), str(len(report.given_up)), human_duration(report.makespan_s),
         f"{report.scheduling_occupancy:.2f}", f"{report.fragmentation:.2f}",
         *_cells(wait, "p50", "p90", "p99", "most"), *_cells(completion, "p50", "p90"),
+    )  # fmt: skip
+
+
+def _queue_row(name: str, queue: QueueOutcome) -> tuple[str, ...]:
+    return (
+        name, queue.name, str(queue.jobs), str(queue.given_up), str(queue.evictions), f"{queue.gpu_hours:.1f}",
+        f"{queue.lost_gpu_hours:.1f}", *_cells(queue.wait, "p50", "p90", "most"),
+        *_cells(queue.completion, "p50", "p90"),
     )  # fmt: skip
 
 

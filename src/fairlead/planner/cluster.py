@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fairlead.planner.demands import Demands, Floats
 from fairlead.planner.fragmentation import Fragmentation
@@ -50,9 +51,14 @@ class Cluster:
                 self._fragmented[index] = self._fragmented[first]
                 self.fragmented += self._fragmented[first]
 
-    def place(self, demand: int) -> Place | None:
-        """Find a place for a pod; None where no node can take it."""
-        scores = self._scores[demand]
+    def place(self, demand: int, among: NDArray[np.bool_] | None = None) -> Place | None:
+        """Find a place for a pod; None where no node can take it.
+
+        Args:
+            demand: What it asks for.
+            among: Which nodes it may be on; None for all.
+        """
+        scores = self._scores[demand] if among is None else np.where(among, self._scores[demand], -np.inf)
         index = self._policy.choose(scores) if scores.max() > -np.inf else None
         if index is None:
             return None

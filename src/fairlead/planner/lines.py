@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from fairlead.planner.admitting import NONE, Flavors
 from fairlead.planner.workloads import Demand, Job
 
-STRICT, BEST_EFFORT = STRATEGIES = ("StrictFIFO", "BestEffortFIFO")
+Strategy = Literal["StrictFIFO", "BestEffortFIFO"]
+STRICT: Strategy = "StrictFIFO"
+BEST_EFFORT: Strategy = "BestEffortFIFO"
+STRATEGIES = (STRICT, BEST_EFFORT)
 
 
 class _Rank(NamedTuple):
@@ -22,8 +26,8 @@ class _Rank(NamedTuple):
     number: int
 
 
-_Alike = tuple[Demand, int]
-"""What jobs ask for, and in how many pods: where one of them finds no place, another one doesn't either."""
+_Alike = tuple[Demand, int, Flavors]
+"""What jobs ask for, in how many pods, and on which nodes: where one finds no place, another one doesn't either."""
 
 
 class Line:
@@ -38,21 +42,31 @@ class Line:
         self._strict = strategy == STRICT
         self._waiting: defaultdict[_Alike, list[_Rank]] = defaultdict(list)
         self._stuck: set[_Alike] = set()
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, tuple[Job, Flavors]] = {}
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def add(self, number: int, job: Job) -> None:
-        """Have a job wait; `number` is its place among all."""
-        self._jobs[number] = job
-        heappush(self._waiting[job.demand, job.pods], _Rank(-job.priority, number))
+    def add(self, number: int, job: Job, flavors: Flavors = NONE) -> None:
+        """Have a job wait; `number` is its place among all, `flavors` are those of the nodes that it may be on."""
+        self._jobs[number] = job, flavors
+        heappush(self._waiting[job.demand, job.pods, flavors], _Rank(-job.priority, number))
+
+    def leave(self, number: int) -> None:
+        """Have a job wait no longer."""
+        job, flavors = self._jobs.pop(number)
+        alike = job.demand, job.pods, flavors
+        ranks = self._waiting[alike]
+        ranks.remove(_Rank(-job.priority, number))
+        heapify(ranks)
+        if not ranks:
+            del self._waiting[alike]
 
     def has_room(self) -> None:
         """Say that something has ended: whoever found no place may find one now."""
         self._stuck.clear()
 
-    def begin(self, place: Callable[[int, Job], bool]) -> None:
+    def begin(self, place: Callable[[int, Job, Flavors], bool]) -> None:
         """Have those begin that can, in their order.
 
         Args:
@@ -64,7 +78,7 @@ class Line:
         heapify(heads)
         while heads:
             rank, alike = heappop(heads)
-            if alike in self._stuck or not place(rank.number, self._jobs[rank.number]):
+            if alike in self._stuck or not place(rank.number, *self._jobs[rank.number]):
                 self._stuck.add(alike)
                 if self._strict:
                     return
@@ -73,11 +87,12 @@ class Line:
             if alike in self._waiting:
                 heappush(heads, (self._waiting[alike][0], alike))
 
-    def drop_first(self) -> None:
-        """Have the first job wait no longer: it can never begin."""
-        rank, alike = min((ranks[0], alike) for alike, ranks in self._waiting.items())
+    def drop_first(self) -> int:
+        """Have the first job wait no longer, as it can never begin; returns its number."""
+        rank, alike = min(((ranks[0], alike) for alike, ranks in self._waiting.items()), key=lambda each: each[0])
         self._remove(rank, alike)
         self._stuck.clear()
+        return rank.number
 
     def _remove(self, rank: _Rank, alike: _Alike) -> None:
         del self._jobs[rank.number]

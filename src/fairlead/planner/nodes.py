@@ -21,6 +21,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         memory_mib: Memory for pods, in MiB.
         gpus: How many GPUs it has, all of one model.
         model: The GPUs' model; empty where it has none.
+        labels: Its labels, by name.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: int
     gpus: int = 0
     model: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def gpu_millis_of(nodes: Iterable[Node]) -> int:

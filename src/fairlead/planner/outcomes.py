@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from fairlead.planner.nodes import GPU_MILLIS
 from fairlead.planner.rightsizing import nearest_rank
-from fairlead.planner.simulation import Course, Moment
+from fairlead.planner.simulation import Begun, Course, Moment
 from fairlead.planner.workloads import Job
-from fairlead.specs.reports import Seconds, SimulationReport, UsagePoint
+from fairlead.specs.reports import SimulationReport
+from fairlead.specs.simulated import QueueOutcome, Seconds, UsagePoint
 
+_HOUR = 3600 * GPU_MILLIS
+"""A GPU-hour, in seconds of thousandths of a GPU."""
 PARTS = 100
 """The time from the first arrival to the last end is cut into so many parts at most, for what happened over time."""
 
@@ -38,7 +43,7 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
         course: What became of them.
         gpu_millis: All GPUs of the nodes together, in thousandths of one; not 0.
     """
-    begun = [(job, each.at_s) for job, each in zip(jobs, course.begun, strict=True) if each is not None]
+    begun = [(job, each) for job, each in zip(jobs, course.begun, strict=True) if each is not None]
     given_up = tuple(job.name for job, each in zip(jobs, course.begun, strict=True) if each is None)
     moments = course.moments
     first, last = (moments[0].at_s, moments[-1].at_s) if moments else (0, 0)
@@ -52,10 +57,33 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
         scheduling_occupancy=scale * whole.used,
         gpu_allocation_most=100 * max((each.used for each in moments), default=0) / gpu_millis,
         fragmentation=scale * whole.fragmented,
-        wait=_seconds(sorted(at_s - job.arrival_s for job, at_s in begun)),
-        completion=_seconds(sorted(at_s + job.duration_s - job.arrival_s for job, at_s in begun)),
+        wait=_seconds(sorted(each.at_s - job.arrival_s for job, each in begun)),
+        completion=_seconds(sorted(each.ended_s - job.arrival_s for job, each in begun)),
         over_time=over_time,
+        queues=tuple(_queues(jobs, course)) if course.is_queued else (),
+        is_restless=course.is_restless,
     )
+
+
+def _queues(jobs: Sequence[Job], course: Course) -> Iterator[QueueOutcome]:
+    """Yield what became of the jobs of each queue, by its name."""
+    listed: defaultdict[str, list[tuple[Job, Begun | None]]] = defaultdict(list)
+    for job, each in zip(jobs, course.begun, strict=True):
+        listed[job.queue].append((job, each))
+    for name in sorted(listed):
+        begun = [(job, each) for job, each in listed[name] if each is not None]
+        lost = sum(job.pods * job.demand.total_gpu_millis * each.lost_s for job, each in begun)
+        used = sum(job.pods * job.demand.total_gpu_millis * job.duration_s for job, _ in begun)
+        yield QueueOutcome(
+            name=name,
+            jobs=len(listed[name]),
+            given_up=len(listed[name]) - len(begun),
+            evictions=sum(each.evictions for _, each in begun),
+            lost_gpu_hours=lost / _HOUR,
+            gpu_hours=(used + lost) / _HOUR,
+            wait=_seconds(sorted(each.at_s - job.arrival_s for job, each in begun)),
+            completion=_seconds(sorted(each.ended_s - job.arrival_s for job, each in begun)),
+        )
 
 
 def _points(moments: Sequence[Moment], gpu_millis: int) -> Iterator[UsagePoint]:

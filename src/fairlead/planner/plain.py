@@ -9,7 +9,7 @@ import msgspec
 
 from fairlead.planner.nodes import GPU_MILLIS, GPUS_MOST, Node
 from fairlead.planner.reading import Asked, in_order, named_once
-from fairlead.planner.tables import Row, Table, read_table
+from fairlead.planner.tables import NUMBER_MOST, Row, Table, read_table
 from fairlead.planner.workloads import Demand, Job
 
 _NODE_COLUMNS = ("name", "cpu_milli", "memory_mib", "gpus", "model")
@@ -27,7 +27,7 @@ def read_nodes(lines: Iterable[str]) -> Table[Node]:
         name, count = once(row, "name"), _or(row, "count", 1, least=1, most=_COUNT_MOST)
         node = Node(
             name=name, cpu_millis=row.number("cpu_milli", least=1), memory_mib=row.number("memory_mib", least=1),
-            gpus=gpus, model=row.text("model") if gpus else "",
+            gpus=gpus, model=row.text("model") if gpus else "", labels=_labels(row),
         )  # fmt: skip
         if count == 1:
             return (node,)
@@ -46,7 +46,8 @@ def read_jobs(lines: Iterable[str], nodes: Sequence[Node]) -> Table[Job]:
             name=once(row, "name"), arrival_s=came(row, "arrival_s"), duration_s=row.number("duration_s", least=1),
             pods=_or(row, "pods", 1, least=1, most=_COUNT_MOST),
             priority=_or(row, "priority", 0, least=-_PRIORITY_MOST, most=_PRIORITY_MOST),
-            demand=asked.of(row, _demand(row)),
+            demand=asked.of(row, _demand(row)), queue=row.text("queue", needed=False),
+            checkpoint_s=_or(row, "checkpoint_s", 0, least=1, most=NUMBER_MOST),
         )  # fmt: skip
 
     return read_table(lines, _JOB_COLUMNS, read)
@@ -62,6 +63,17 @@ def _demand(row: Row) -> Demand:
         gpu_millis=_or(row, "gpu_milli", GPU_MILLIS, least=least, most=GPU_MILLIS) if gpus else 0,
         models=tuple(sorted({each for each in row.text("models", needed=False).split("|") if each})) if gpus else (),
     )
+
+
+def _labels(row: Row) -> tuple[tuple[str, str], ...]:
+    """Return the labels of a node: ``pool=spot|zone=a``."""
+    found = {}
+    for each in filter(None, row.text("labels", needed=False).split("|")):
+        name, given, value = each.partition("=")
+        if not given or not name:
+            row.fault("labels", f"must be name=value, divided by |, got {each!r}")
+        found[name] = value
+    return tuple(sorted(found.items()))
 
 
 def _or(row: Row, column: str, otherwise: int, *, least: int, most: int) -> int:

@@ -1,35 +1,52 @@
 """Jobs that come, wait, run and go: a discrete-event simulation of a cluster's nodes.
 
-At every moment at which something happens, first what has ended goes, then what has come waits, then those begin that
-can. Nothing but that is decided by time: the same nodes, jobs and seed give the same result, to the byte.
+At every moment at which something happens, first what has ended goes, then what has come waits, then queues admit and
+take back where there are some, then those begin that can. Nothing but that is decided by time: the same nodes, jobs and
+seed give the same result, to the byte.
 
-Left out: quota, preemption, nodes that come and go, images to be pulled, the time that anything takes beside a job.
+Left out: nodes that come and go, images to be pulled, the time that anything takes beside a job.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from fairlead.planner.admitting import ByQuota, Everyone, Flavors, nodes_of, with_strategy
 from fairlead.planner.cluster import Cluster, Place
 from fairlead.planner.demands import Demands
 from fairlead.planner.fragmentation import Fragmentation
-from fairlead.planner.lines import Line
+from fairlead.planner.lines import BEST_EFFORT, Line, Strategy
 from fairlead.planner.nodes import Node, models_of
 from fairlead.planner.policies.policy import Policy
+from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand, Job
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """When a job began, in seconds, and where its pods are."""
+    """What became of a job that began.
+
+    Attributes:
+        at_s: When it first began, in seconds.
+        ended_s: When it ended.
+        places: Where its pods were then.
+        evictions: How often it was taken back so that others begin.
+        lost_s: How long it ran in vain: since its last checkpoint, or since it had begun.
+    """
 
     at_s: int
+    ended_s: int
     places: tuple[Place, ...]
+    evictions: int = 0
+    lost_s: int = 0
 
 
 class Moment(NamedTuple):
@@ -54,30 +71,68 @@ class Course(NamedTuple):
     Attributes:
         begun: For each job when and where it began, in the order of the jobs; None where it never can.
         moments: How the cluster was, in order of time.
+        is_queued: Whether there were queues.
+        is_restless: Whether their rules took work back and admitted it again without end.
     """
 
     begun: list[Begun | None]
     moments: list[Moment]
+    is_queued: bool = False
+    is_restless: bool = False
 
 
-def simulate(nodes: Sequence[Node], jobs: Sequence[Job], policy: type[Policy], strategy: str, seed: int = 0) -> Course:
+def simulate(
+    nodes: Sequence[Node],
+    jobs: Sequence[Job],
+    policy: type[Policy],
+    strategy: Strategy | None = None,
+    seed: int = 0,
+    setup: Setup | None = None,
+) -> Course:
     """Simulate until every job has ended.
 
-    A job that finds no place while nothing runs can never begin: it is given up.
+    A job that finds no place while nothing runs can never begin: it is given up. So is one that its queue has not
+    admitted when everything else has ended.
 
     Args:
         nodes: The nodes, empty.
         jobs: The jobs, in the order in which they come.
         policy: What places pods.
-        strategy: Who of those that wait may begin: `lines.STRATEGIES`.
+        strategy: Who of those that wait may begin; as each queue says where it is None, and BestEffortFIFO where there
+            are no queues.
         seed: Decides what a policy draws.
+        setup: The queues that admit jobs; None where all that come may look for nodes.
     """
-    return _Simulation(nodes, jobs, policy, strategy, seed).run()
+    return _Simulation(nodes, jobs, policy, strategy, seed, setup).run()
+
+
+class _Run(NamedTuple):
+    """A job that runs: since when, until when, and where."""
+
+    since_s: int
+    ends_s: int
+    places: tuple[Place, ...]
+
+
+@dataclass(slots=True)
+class _Past:
+    """What a job that was taken back has behind it: when it first began, how often it was, what it lost and kept."""
+
+    first_s: int | None = None
+    evictions: int = 0
+    lost_s: int = 0
+    kept_s: int = 0
 
 
 class _Simulation:
     def __init__(
-        self, nodes: Sequence[Node], jobs: Sequence[Job], policy: type[Policy], strategy: str, seed: int
+        self,
+        nodes: Sequence[Node],
+        jobs: Sequence[Job],
+        policy: type[Policy],
+        strategy: Strategy | None,
+        seed: int,
+        setup: Setup | None,
     ) -> None:
         distinct = sorted({each.demand for each in jobs})
         demands = Demands(distinct, models_of(nodes))
@@ -86,52 +141,111 @@ class _Simulation:
         self._jobs = jobs
         self._number: dict[Demand, int] = {demand: index for index, demand in enumerate(distinct)}
         self._cluster = Cluster(nodes, demands, policy(demands, measure, Stream(seed)), measure)
-        self._line = Line(strategy)
+        self._admission: Everyone | ByQuota
+        if setup is None:
+            self._admission, self._line = Everyone(), Line(strategy or BEST_EFFORT)
+        else:  # who is admitted is tried whenever there is room, as a scheduler of pods does
+            self._admission, self._line = ByQuota(with_strategy(setup, strategy), nodes, jobs), Line(BEST_EFFORT)
+        self._of_flavor = {
+            flavor: nodes_of(labels, nodes) for flavor, labels in (setup.flavors if setup else {}).items()
+        }
+        self._among: dict[Flavors, NDArray[np.bool_] | None] = {}
+        self._running: dict[int, _Run] = {}
         self._ends: list[tuple[int, int]] = []
         self._begun: list[Begun | None] = [None] * len(jobs)
+        self._past: dict[int, _Past] = {}
         self._now_s = 0
 
     def run(self) -> Course:
         """Go from moment to moment."""
         moments: list[Moment] = []
         coming = 0
-        while coming < len(self._jobs) or self._ends:
+        while coming < len(self._jobs) or self._running:
             comes = [self._jobs[coming].arrival_s] if coming < len(self._jobs) else []
-            self._now_s = min(comes + [at_s for at_s, _ in self._ends[:1]])
+            self._now_s = min(comes + self._next_end())
             self._end()
             while coming < len(self._jobs) and self._jobs[coming].arrival_s == self._now_s:
-                self._line.add(coming, self._jobs[coming])
+                self._admission.come(coming)
                 coming += 1
-            self._line.begin(self._place)
-            while self._line and not self._ends:  # nothing runs, and still the first finds no place
-                self._line.drop_first()
-                self._line.begin(self._place)
-            cluster = self._cluster
-            moments.append(Moment(self._now_s, cluster.used, cluster.fragmented, len(self._line)))
+            self._begin()
+            while self._line and not self._running:  # nothing runs, and still the first finds no place
+                self._admission.end(self._line.drop_first())
+                self._begin()
+            cluster, waiting = self._cluster, len(self._line) + len(self._admission)
+            moments.append(Moment(self._now_s, cluster.used, cluster.fragmented, waiting))
+        if isinstance(self._admission, ByQuota):
+            return Course(self._begun, moments, is_queued=True, is_restless=self._admission.is_restless)
         return Course(self._begun, moments)
+
+    def _next_end(self) -> list[int]:
+        """Return when the next job ends, if one runs; what was taken back meanwhile is forgotten."""
+        while self._ends and not self._is_end(*self._ends[0]):
+            heappop(self._ends)
+        return [at_s for at_s, _ in self._ends[:1]]
+
+    def _is_end(self, at_s: int, number: int) -> bool:
+        return number in self._running and self._running[number].ends_s == at_s
 
     def _end(self) -> None:
         """Have those go whose time has come."""
         while self._ends and self._ends[0][0] == self._now_s:
-            _, number = heappop(self._ends)
-            begun = self._begun[number]
-            assert begun is not None
-            self._remove(self._number[self._jobs[number].demand], begun.places)
-            self._line.has_room()
+            at_s, number = heappop(self._ends)
+            if self._is_end(at_s, number):
+                run, past = self._stop(number), self._past.pop(number, _Past())
+                first_s = run.since_s if past.first_s is None else past.first_s
+                self._begun[number] = Begun(first_s, at_s, run.places, past.evictions, past.lost_s)
+                self._admission.end(number)
 
-    def _place(self, number: int, job: Job) -> bool:
+    def _begin(self) -> None:
+        """Admit, take back, and have those begin that can."""
+        for change in self._admission.settle(self._now_s):
+            if change.what == "admitted":
+                self._line.add(change.number, self._jobs[change.number], change.flavors)
+            else:
+                self._take_back(change.number)
+        self._line.begin(self._place)
+
+    def _take_back(self, number: int) -> None:
+        """Have a job stop, or look for nodes no longer; what it did since its last checkpoint is lost."""
+        past = self._past.setdefault(number, _Past())
+        past.evictions += 1
+        if number not in self._running:
+            self._line.leave(number)
+            return
+        since_s, every_s = self._stop(number).since_s, self._jobs[number].checkpoint_s
+        ran_s = self._now_s - since_s
+        lost_s = ran_s % every_s if every_s else ran_s
+        past.first_s = since_s if past.first_s is None else past.first_s
+        past.lost_s += lost_s
+        past.kept_s += ran_s - lost_s
+
+    def _stop(self, number: int) -> _Run:
+        run = self._running.pop(number)
+        self._remove(self._number[self._jobs[number].demand], run.places)
+        self._line.has_room()
+        return run
+
+    def _place(self, number: int, job: Job, flavors: Flavors) -> bool:
         """Find all pods of a job a place, or none of them."""
         demand = self._number[job.demand]
         places: list[Place] = []
         for _ in range(job.pods):
-            place = self._cluster.place(demand)
+            place = self._cluster.place(demand, self._nodes_of(flavors))
             if place is None:
                 self._remove(demand, places)
                 return False
             places.append(place)
-        self._begun[number] = Begun(self._now_s, tuple(places))
-        heappush(self._ends, (self._now_s + job.duration_s, number))
+        kept_s = self._past[number].kept_s if number in self._past else 0
+        run = self._running[number] = _Run(self._now_s, self._now_s + job.duration_s - kept_s, tuple(places))
+        heappush(self._ends, (run.ends_s, number))
         return True
+
+    def _nodes_of(self, flavors: Flavors) -> NDArray[np.bool_] | None:
+        """Return which nodes are of all of some flavors; None for all."""
+        if flavors not in self._among:
+            listed = [self._of_flavor[each] for each in sorted(flavors) if each in self._of_flavor]
+            self._among[flavors] = np.logical_and.reduce(listed) if listed else None
+        return self._among[flavors]
 
     def _remove(self, demand: int, places: Sequence[Place]) -> None:
         for place in reversed(places):

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from fairlead.errors import Fault, UsageError, nearest
-from fairlead.planner.lines import STRATEGIES
+from fairlead.planner.lines import Strategy
 from fairlead.planner.nodes import GPUS_MOST, Node, gpu_millis_of
 from fairlead.planner.policies.table import POLICIES
+from fairlead.planner.queues.manifests import Setup, amount_of
+from fairlead.planner.queues.specs import ClusterQueue, Quota, ResourceGroup, quotas_of
 from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Job
 
 AS_IS = "as it is"
 """The name of what is changed in nothing."""
 _COUNT_MOST = 100_000
+_AMOUNTS = ("nominal", "borrowing_limit", "lending_limit")
 
 
 class Addition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +43,35 @@ class Addition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     model: str = ""
 
 
+class QuotaChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another quota of a queue; what it does not say stays.
+
+    Attributes:
+        queue: The ClusterQueue.
+        resource: The resource, as the queue names it.
+        flavor: Its flavor; every one that the queue has quota of where it is empty.
+        nominal: What is guaranteed, as a Kubernetes quantity.
+        borrowing_limit: How much more may be used of what others leave.
+        lending_limit: How much others may use of it.
+        lend_percent: The same as a share of what is guaranteed.
+    """
+
+    queue: str
+    resource: str
+    flavor: str = ""
+    nominal: str | int | None = None
+    borrowing_limit: str | int | None = None
+    lending_limit: str | int | None = None
+    lend_percent: float | None = None
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All jobs of one queue go to another."""
+
+    source: str = msgspec.field(name="from")
+    target: str = msgspec.field(name="to")
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One change; what it does not say stays as it is.
 
@@ -50,6 +82,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         arrivals: How many times as fast jobs come; 2 is twice as many in an hour.
         policy: What places pods.
         queueing: Who of those that wait may begin.
+        quota: Other quotas of queues.
+        move: Queues whose jobs go to others.
     """
 
     name: str
@@ -57,7 +91,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     remove: tuple[str, ...] = ()
     arrivals: float = 1.0
     policy: str | None = None
-    queueing: str | None = None
+    queueing: Strategy | None = None
+    quota: tuple[QuotaChange, ...] = ()
+    move: tuple[Move, ...] = ()
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,8 +102,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     change: tuple[Change, ...]
 
 
-def change_faults(changes: Iterable[Change], nodes: Sequence[Node]) -> Iterator[Fault]:
-    """Yield what of changes can't be on these nodes, with paths."""
+def change_faults(changes: Iterable[Change], nodes: Sequence[Node], setup: Setup | None) -> Iterator[Fault]:
+    """Yield what of changes can't be on these nodes and queues, with paths."""
     names = {AS_IS}
     for number, each in enumerate(changes):
         path = f"change[{number}]"
@@ -81,10 +117,44 @@ def change_faults(changes: Iterable[Change], nodes: Sequence[Node]) -> Iterator[
                 yield Fault(f"{path}.remove[{place}]", f"no node is called {pattern!r}")
         if not 0 < each.arrivals < math.inf:
             yield Fault(f"{path}.arrivals", f"must be above 0, got {each.arrivals}")
-        for field, known in (("policy", POLICIES), ("queueing", STRATEGIES)):
-            said = getattr(each, field)
-            if said is not None and said not in known:
-                yield Fault(f"{path}.{field}", f"there is no {said!r}: {nearest(said, known)}")
+        if each.policy is not None and each.policy not in POLICIES:
+            yield Fault(f"{path}.policy", f"there is no {each.policy!r}: {nearest(each.policy, POLICIES)}")
+        queues = {} if setup is None else {queue.name: queue for queue in setup.queues}
+        for place, quota in enumerate(each.quota):
+            yield from _quota_faults(f"{path}.quota[{place}]", quota, queues)
+        for place, move in enumerate(each.move):
+            for field, name in (("from", move.source), ("to", move.target)):
+                if name not in queues:
+                    yield _no_queue(f"{path}.move[{place}].{field}", name, queues)
+
+
+def _no_queue(path: str, name: str, queues: Mapping[str, ClusterQueue]) -> Fault:
+    if not queues:
+        return Fault(path, "there are no queues: --queues FILE names them")
+    return Fault(path, f"there is no ClusterQueue {name!r}: {nearest(name, list(queues))}")
+
+
+def _quota_faults(path: str, change: QuotaChange, queues: Mapping[str, ClusterQueue]) -> Iterator[Fault]:
+    if change.queue not in queues:
+        yield _no_queue(f"{path}.queue", change.queue, queues)
+        return
+    known = [what for what, _ in quotas_of(queues[change.queue].groups)]
+    for field, name, there in (
+        ("resource", change.resource, [what.resource for what in known]),
+        ("flavor", change.flavor or known[0].flavor if known else "", [what.flavor for what in known]),
+    ):
+        if name not in there:
+            yield Fault(f"{path}.{field}", f"{change.queue} has no quota of {name!r}: {nearest(name, there)}")
+    for field in _AMOUNTS:
+        try:
+            amount_of(getattr(change, field))
+        except ValueError as error:
+            yield Fault(f"{path}.{field}", str(error))
+    if change.lend_percent is not None:
+        if change.lending_limit is not None:
+            yield Fault(path, "lending_limit and lend_percent can't both be given")
+        if not 0 <= change.lend_percent <= 100:
+            yield Fault(f"{path}.lend_percent", f"must be 0 to 100, got {change.lend_percent}")
 
 
 def _addition_faults(path: str, added: Addition, nodes: Sequence[Node]) -> Iterator[Fault]:
@@ -124,10 +194,43 @@ def changed(nodes: Sequence[Node], jobs: Sequence[Job], change: Change) -> tuple
             found.append(msgspec.structs.replace(node, name=name))
     if not gpu_millis_of(found):
         raise UsageError("no node with a GPU is left", where=f"change {change.name!r}", next="take fewer away")
+    targets = {move.source: move.target for move in change.move}
+    moved = [
+        msgspec.structs.replace(each, queue=targets[each.queue]) if each.queue in targets else each for each in jobs
+    ]
     if change.arrivals == 1:
-        return found, list(jobs)
-    sooner = [msgspec.structs.replace(each, arrival_s=round(each.arrival_s / change.arrivals)) for each in jobs]
+        return found, moved
+    sooner = [msgspec.structs.replace(each, arrival_s=round(each.arrival_s / change.arrivals)) for each in moved]
     return found, sooner
+
+
+def requeued(setup: Setup, change: Change) -> Setup:
+    """Return queues with a change that has no faults."""
+    queues = {each.name: each for each in setup.queues}
+    for each in change.quota:
+        queue = queues[each.queue]
+        queues[each.queue] = msgspec.structs.replace(queue, groups=tuple(_group(group, each) for group in queue.groups))
+    return setup._replace(queues=tuple(queues.values()))
+
+
+def _group(group: ResourceGroup, change: QuotaChange) -> ResourceGroup:
+    flavors = tuple(
+        msgspec.structs.replace(
+            flavor, quotas={**flavor.quotas, change.resource: _quota(flavor.quotas[change.resource], change)}
+        )
+        if change.resource in flavor.quotas and change.flavor in ("", flavor.name)
+        else flavor
+        for flavor in group.flavors
+    )
+    return msgspec.structs.replace(group, flavors=flavors)
+
+
+def _quota(quota: Quota, change: QuotaChange) -> Quota:
+    given = {field: amount for field in _AMOUNTS if (amount := amount_of(getattr(change, field))) is not None}
+    found = msgspec.structs.replace(quota, **given)
+    if change.lend_percent is None:
+        return found
+    return msgspec.structs.replace(found, lending_limit=int(found.nominal * change.lend_percent / 100))
 
 
 def _fresh(count: int, taken: set[str]) -> Iterator[str]:

@@ -52,6 +52,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         arrival_s: When it comes, in seconds.
         duration_s: How long it runs, in seconds.
         priority: Who of those that wait goes first: the higher one.
+        queue: The queue that it waits in; empty where there are none.
+        checkpoint_s: How often it keeps what it has done, in seconds of running; 0 where it keeps nothing.
     """
 
     name: str
@@ -60,3 +62,5 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     arrival_s: int
     duration_s: int
     priority: int = 0
+    queue: str = ""
+    checkpoint_s: int = 0

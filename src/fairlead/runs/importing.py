@@ -87,16 +87,19 @@ class _Host:
         """Yield the node, for each kind of its devices."""
         name = self.thing.ref.name
         cpu, memory = _millis(self.amounts["cpu"], ROUND_FLOOR), _mib(self.amounts["memory"], ROUND_FLOOR)
+        labels = tuple(sorted(self.thing.mapping("metadata.labels").items()))
         cpu_left, memory_left = cpu - self.taken["cpu"], memory - self.taken["memory"]
         for resource, each in self.devices.items():
             own = name if len(self.devices) == 1 else f"{name}/{resource}"
             yield Pool(
-                node=Node(name=own, cpu_millis=cpu, memory_mib=memory, gpus=each.count, model=each.model),
+                node=Node(
+                    name=own, cpu_millis=cpu, memory_mib=memory, gpus=each.count, model=each.model, labels=labels
+                ),
                 host=name, resource=resource, left=each.left(self.taken[resource]), cpu_left=cpu_left,
                 memory_left=memory_left, slices=each.slices,
             )  # fmt: skip
         if not self.devices:
-            node = Node(name=name, cpu_millis=cpu, memory_mib=memory)
+            node = Node(name=name, cpu_millis=cpu, memory_mib=memory, labels=labels)
             yield Pool(node=node, host=name, cpu_left=cpu_left, memory_left=memory_left)
 
 

@@ -9,15 +9,17 @@ import msgspec
 
 from fairlead.errors import SpecError, UsageError, nearest
 from fairlead.planner import openb, plain
-from fairlead.planner.lines import STRATEGIES
+from fairlead.planner.lines import STRATEGIES, Strategy
 from fairlead.planner.nodes import Node, gpu_millis_of
 from fairlead.planner.outcomes import reported
 from fairlead.planner.policies.table import policy_named
+from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.simulation import simulate
-from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed
+from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed, requeued
 from fairlead.planner.workloads import Job
 from fairlead.runs.capacity import with_gpus
 from fairlead.runs.importing import empty_nodes
+from fairlead.runs.queueing import queued, read_queues
 from fairlead.runs.tables import read_rows, read_toml
 from fairlead.specs import documents
 from fairlead.specs.reports import SimulationReport
@@ -31,10 +33,17 @@ class Scenario(msgspec.Struct, frozen=True):
     nodes: tuple[Node, ...]
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
+    setup: Setup | None = None
 
 
 def read_scenario(
-    nodes: Path, workloads: Path, form: str, *, is_bundle: bool = False, skip_bad: bool = False
+    nodes: Path,
+    workloads: Path,
+    form: str,
+    *,
+    queues: Path | None = None,
+    is_bundle: bool = False,
+    skip_bad: bool = False,
 ) -> Scenario:
     """Read nodes and jobs.
 
@@ -42,12 +51,13 @@ def read_scenario(
         nodes: The file of nodes.
         workloads: The file of jobs, in the order in which they come.
         form: How both are written: ``plain`` or ``openb``.
+        queues: The file of the queues that admit jobs; None where all that come may look for nodes.
         is_bundle: Whether the file of nodes is a snapshot of a cluster, whose nodes are taken as empty.
         skip_bad: Whether rows that can't be are left out and counted, instead of refused.
 
     Raises:
-        UsageError: A file can't be read, or there are no GPUs, or no jobs.
-        SpecError: Rows can't be; it names their lines.
+        UsageError: A file can't be read, or there are no GPUs, no jobs or no queues.
+        SpecError: Rows or queues can't be; it names their lines.
     """
     read_nodes, read_jobs = _FORMATS[form]
     notes: list[str] = []
@@ -56,19 +66,22 @@ def read_scenario(
     jobs = read_rows(workloads, lambda lines: read_jobs(lines, found), notes, skip_bad=skip_bad)
     if not jobs:
         raise UsageError("there is no job", where=str(workloads), next="give a list that has some")
-    return Scenario(found, jobs, tuple(notes))
+    if queues is None:
+        return Scenario(found, jobs, tuple(notes))
+    setup = read_queues(queues, found)
+    return Scenario(found, queued(jobs, setup, workloads), (*notes, *setup.notes), setup)
 
 
 def simulate_policies(
-    scenario: Scenario, policies: Sequence[str], strategy: str, seed: int
+    scenario: Scenario, policies: Sequence[str], strategy: str | None, seed: int
 ) -> Iterator[tuple[str, SimulationReport]]:
     """Simulate with each policy, one after another; returns a report for each with its name, as soon as there is one.
 
     Raises:
         UsageError: There is no such policy, or no such strategy of queueing.
     """
-    _check(policies, strategy)
-    return ((name, _simulated(scenario.nodes, scenario.jobs, name, strategy, seed)) for name in policies)
+    known = _known(policies, strategy)
+    return ((name, _simulated(scenario, name, known, seed)) for name in policies)
 
 
 def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
@@ -79,35 +92,45 @@ def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
         SpecError: It says what can't be; every fault is named.
     """
     found = documents.convert(read_toml(file, "file of changes", "docs/capacity.md"), Changes, source=str(file))
-    if faults := list(change_faults(found.change, scenario.nodes)):
+    if faults := list(change_faults(found.change, scenario.nodes, scenario.setup)):
         raise SpecError(str(file), faults)
     return found.change
 
 
 def compare_changes(
-    scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str, seed: int
+    scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str | None, seed: int
 ) -> Iterator[tuple[str, SimulationReport]]:
     """Simulate a scenario as it is, and with each change alone; as `simulate_policies` does with policies.
 
     Raises:
         UsageError: There is no such policy or strategy, or a change leaves no GPU.
     """
-    _check([policy], strategy)
+    known = _known([policy], strategy)
     # all of them before any is simulated: what can't be is said at once
-    tried = [(each, *changed(scenario.nodes, scenario.jobs, each)) for each in (Change(name=AS_IS), *changes)]
+    tried = [(each, _changed(scenario, each)) for each in (Change(name=AS_IS), *changes)]
     return (
-        (each.name, _simulated(nodes, jobs, each.policy or policy, each.queueing or strategy, seed))
-        for each, nodes, jobs in tried
+        (each.name, _simulated(found, each.policy or policy, each.queueing or known, seed)) for each, found in tried
     )
 
 
-def _check(policies: Iterable[str], strategy: str) -> None:
-    """Refuse what there is not, before anything is simulated."""
+def _changed(scenario: Scenario, change: Change) -> Scenario:
+    nodes, jobs = changed(scenario.nodes, scenario.jobs, change)
+    setup = None if scenario.setup is None else requeued(scenario.setup, change)
+    return msgspec.structs.replace(scenario, nodes=tuple(nodes), jobs=tuple(jobs), setup=setup)
+
+
+def _known(policies: Iterable[str], strategy: str | None) -> Strategy | None:
+    """Refuse what there is not, before anything is simulated; returns the strategy."""
     for name in policies:
         policy_named(name)
-    if strategy not in STRATEGIES:
+    if strategy is None:
+        return None
+    found = next((each for each in STRATEGIES if each == strategy), None)
+    if found is None:
         raise UsageError(f"there is no queueing strategy {strategy!r}", next=nearest(strategy, STRATEGIES))
+    return found
 
 
-def _simulated(nodes: Sequence[Node], jobs: Sequence[Job], policy: str, strategy: str, seed: int) -> SimulationReport:
-    return reported(jobs, simulate(nodes, jobs, policy_named(policy), strategy, seed), gpu_millis_of(nodes))
+def _simulated(scenario: Scenario, policy: str, strategy: Strategy | None, seed: int) -> SimulationReport:
+    course = simulate(scenario.nodes, scenario.jobs, policy_named(policy), strategy, seed, scenario.setup)
+    return reported(scenario.jobs, course, gpu_millis_of(scenario.nodes))

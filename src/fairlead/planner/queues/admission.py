@@ -19,10 +19,17 @@ from fairlead.planner.queues.waiting import Last, Waiting
 
 
 class Change(NamedTuple):
-    """Something that became of a workload: ``admitted``, or ``evicted`` so that others begin."""
+    """Something that became of a workload: ``admitted``, or ``evicted`` so that others begin.
+
+    Attributes:
+        what: Which.
+        workload: Its name.
+        flavors: What it was given, where it was admitted.
+    """
 
     what: Literal["admitted", "evicted"]
     workload: str
+    flavors: frozenset[str] = frozenset()
 
 
 class _Cycle(NamedTuple):
@@ -130,15 +137,16 @@ class Queues:
                 seen.clear()
             else:
                 seen.add(looked_at)
-            if evicted:
-                state = frozenset((name, *usage.items()) for name, usage in self.admitted.items())
-                if state in states:
-                    self.is_restless = True
-                    return found
-                states.add(state)
+            if not evicted:
+                continue
+            state = frozenset((name, *usage.items()) for name, usage in self.admitted.items())
             for running in evicted:  # they have ended before anything else is looked at
                 self._end(running)
                 self.submit(running.workload)
+            if state in states:
+                self.is_restless = True
+                return found
+            states.add(state)
 
     def _run_cycle(self) -> tuple[list[_Entry], list[Change], list[Running]]:
         """Look at the first of each queue; returns what was looked at, what changed, and what has to end."""
@@ -201,7 +209,8 @@ class Queues:
             waiting.forget(workload.name)
             running = self._by_name[workload.name] = Running(workload, assignment.usage, self._now)
             self._running[workload.queue].append(running)
-            cycle.changes.append(Change("admitted", workload.name))
+            flavors = frozenset(what.flavor for what in assignment.usage)
+            cycle.changes.append(Change("admitted", workload.name, flavors))
 
     def _still_fits(self, entry: _Entry, cycle: _Cycle) -> bool:
         """Say whether a workload fits beside what this cycle has promised, and takes nothing that others take too."""

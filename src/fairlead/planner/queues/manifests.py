@@ -1,0 +1,251 @@
+"""Queues as Kueue's own objects say them: ClusterQueues, Cohorts and ResourceFlavors, of v1beta1 and v1beta2.
+
+Source: https://kueue.sigs.k8s.io/docs/reference/kueue.v1beta2/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from fairlead.errors import Fault, SpecError
+from fairlead.planner.queues.specs import (
+    BorrowWithin,
+    ClusterQueue,
+    Cohort,
+    FlavorQuotas,
+    Fungibility,
+    Preemption,
+    Quota,
+    ResourceGroup,
+)
+from fairlead.quantities import parse_quantity
+from fairlead.specs import documents
+
+UNIT = 1000
+"""Amounts are thousandths: of a core, of a byte, of a card."""
+_GROUP = "kueue.x-k8s.io/"
+_OLD = {"Borrow": "MayStopSearch", "Preempt": "MayStopSearch"}
+"""Words of v1beta1, and those that v1beta2 has for them."""
+
+Labels = Mapping[str, str]
+
+
+class Setup(NamedTuple):
+    """The queues of a cluster.
+
+    Attributes:
+        queues: The ClusterQueues.
+        cohorts: The cohorts that have more than a name.
+        flavors: The labels of the nodes of each flavor, as far as it is known.
+        notes: What is left out, or is not known.
+    """
+
+    queues: tuple[ClusterQueue, ...]
+    cohorts: tuple[Cohort, ...] = ()
+    flavors: Mapping[str, Labels] = {}
+    notes: tuple[str, ...] = ()
+
+
+class _Form(msgspec.Struct, frozen=True, rename="camel"):
+    pass
+
+
+class _Resource(_Form, frozen=True):
+    name: str
+    nominal_quota: str | int | float
+    borrowing_limit: str | int | float | None = None
+    lending_limit: str | int | float | None = None
+
+
+class _Flavor(_Form, frozen=True):
+    name: str
+    resources: tuple[_Resource, ...] = ()
+
+
+class _Group(_Form, frozen=True):
+    covered_resources: tuple[str, ...]
+    flavors: tuple[_Flavor, ...] = ()
+
+
+class _BorrowWithin(_Form, frozen=True):
+    policy: Literal["Never", "LowerPriority"] = "Never"
+    max_priority_threshold: int | None = None
+
+
+class _Preemption(_Form, frozen=True):
+    within_cluster_queue: Literal["Never", "LowerPriority", "LowerOrNewerEqualPriority"] = "Never"
+    reclaim_within_cohort: Literal["Never", "LowerPriority", "Any"] = "Never"
+    borrow_within_cohort: _BorrowWithin | None = None
+
+
+class _Fungibility(_Form, frozen=True):
+    when_can_borrow: Literal["MayStopSearch", "TryNextFlavor", "Borrow"] = "MayStopSearch"
+    when_can_preempt: Literal["MayStopSearch", "TryNextFlavor", "Preempt"] = "TryNextFlavor"
+    preference: Literal["BorrowingOverPreemption", "PreemptionOverBorrowing"] | None = None
+
+
+class _QueueSpec(_Form, frozen=True):
+    resource_groups: tuple[_Group, ...] = ()
+    cohort_name: str = ""
+    cohort: str = ""
+    queueing_strategy: Literal["BestEffortFIFO", "StrictFIFO"] = "BestEffortFIFO"
+    preemption: _Preemption = _Preemption()
+    flavor_fungibility: _Fungibility = _Fungibility()
+    stop_policy: str | None = None
+    fair_sharing: dict[str, Any] | None = None
+    admission_checks_strategy: dict[str, Any] | None = None
+
+
+class _CohortSpec(_Form, frozen=True):
+    parent_name: str = ""
+    parent: str = ""
+    resource_groups: tuple[_Group, ...] = ()
+
+
+class _FlavorSpec(_Form, frozen=True):
+    node_labels: dict[str, str] = {}
+
+
+def read_setup(manifests: Iterable[Mapping[str, Any]], source: str) -> Setup:
+    """Return the queues that objects describe; those of other kinds are left alone.
+
+    Args:
+        manifests: The objects; a List counts as what is in it.
+        source: Where they come from, for messages.
+
+    Raises:
+        SpecError: One can't be; every fault of it is named.
+    """
+    queues: list[ClusterQueue] = []
+    cohorts: list[Cohort] = []
+    flavors: dict[str, Labels] = {}
+    notes: list[str] = []
+    for manifest in _each(manifests):
+        if not str(manifest.get("apiVersion", "")).startswith(_GROUP):
+            continue
+        kind, name = manifest.get("kind"), str((manifest.get("metadata") or {}).get("name", ""))
+        spec, where = manifest.get("spec") or {}, f"{source}: {kind} {name}"
+        if kind == "ClusterQueue":
+            form = documents.convert(spec, _QueueSpec, source=where)
+            queues.append(_queue(name, form, where))
+            notes += (f"{where}: {what}" for what in _left_out(form))
+        elif kind == "Cohort":
+            of_cohort = documents.convert(spec, _CohortSpec, source=where)
+            parent = of_cohort.parent_name or of_cohort.parent
+            cohorts.append(Cohort(name=name, parent=parent, groups=_groups(of_cohort.resource_groups, where)))
+        elif kind == "ResourceFlavor":
+            flavors[name] = documents.convert(spec, _FlavorSpec, source=where).node_labels
+    _check(queues, cohorts, source)
+    groups = [group for each in queues for group in each.groups] + [group for each in cohorts for group in each.groups]
+    unknown = sorted({flavor.name for group in groups for flavor in group.flavors} - flavors.keys())
+    notes += (f"{source}: there is no ResourceFlavor {name}: every node counts as one of it" for name in unknown)
+    return Setup(tuple(queues), tuple(cohorts), flavors, tuple(notes))
+
+
+def _each(manifests: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for manifest in manifests:
+        if isinstance(items := manifest.get("items"), list):
+            yield from _each(items)
+        else:
+            yield manifest
+
+
+def _left_out(form: _QueueSpec) -> Iterator[str]:
+    if form.stop_policy not in (None, "None"):
+        yield f"stopPolicy {form.stop_policy} is left out: it admits as if it were not stopped"
+    if form.fair_sharing:
+        yield "fairSharing is left out: order and preemption are those without it"
+    if form.admission_checks_strategy:
+        yield "admissionChecksStrategy is left out: nothing is waited for but quota"
+
+
+def _queue(name: str, form: _QueueSpec, where: str) -> ClusterQueue:
+    within, fungible = form.preemption, form.flavor_fungibility
+    borrow = within.borrow_within_cohort
+    return ClusterQueue(
+        name=name,
+        groups=_groups(form.resource_groups, where),
+        cohort=form.cohort_name or form.cohort,
+        strategy=form.queueing_strategy,
+        preemption=Preemption(
+            within=within.within_cluster_queue,
+            reclaim=within.reclaim_within_cohort,
+            borrow_within=None
+            if borrow is None or borrow.policy == "Never"
+            else BorrowWithin(threshold=borrow.max_priority_threshold),
+        ),
+        fungibility=msgspec.convert(
+            {
+                "when_can_borrow": _OLD.get(fungible.when_can_borrow, fungible.when_can_borrow),
+                "when_can_preempt": _OLD.get(fungible.when_can_preempt, fungible.when_can_preempt),
+                **({} if fungible.preference is None else {"preference": fungible.preference}),
+            },
+            Fungibility,
+        ),
+    )
+
+
+def _groups(groups: Iterable[_Group], where: str) -> tuple[ResourceGroup, ...]:
+    faults: list[Fault] = []
+    found = []
+    for number, group in enumerate(groups):
+        flavors = []
+        for place, flavor in enumerate(group.flavors):
+            path = f"resourceGroups[{number}].flavors[{place}].resources"
+            quotas: dict[str, Quota] = {}
+            for index, each in enumerate(flavor.resources):
+                amounts: dict[str, int | None] = {}
+                for field, quantity in (
+                    ("nominalQuota", each.nominal_quota),
+                    ("borrowingLimit", each.borrowing_limit),
+                    ("lendingLimit", each.lending_limit),
+                ):
+                    try:
+                        amounts[field] = amount_of(quantity)
+                    except ValueError as error:
+                        faults.append(Fault(f"{path}[{index}].{field}", str(error)))
+                quotas[each.name] = Quota(
+                    nominal=amounts.get("nominalQuota") or 0,
+                    borrowing_limit=amounts.get("borrowingLimit"),
+                    lending_limit=amounts.get("lendingLimit"),
+                )
+            flavors.append(FlavorQuotas(name=flavor.name, quotas=quotas))
+        found.append(ResourceGroup(resources=group.covered_resources, flavors=tuple(flavors)))
+    if faults:
+        raise SpecError(where, faults)
+    return tuple(found)
+
+
+def amount_of(quantity: str | int | float | None) -> int | None:
+    """Return a quantity in thousandths, or None where there is none.
+
+    Raises:
+        ValueError: It is none, or below 0.
+    """
+    if quantity is None:
+        return None
+    found = int(parse_quantity(quantity) * UNIT)
+    if found < 0:
+        raise ValueError(f"must be at least 0, got {quantity}")
+    return found
+
+
+def _check(queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort], source: str) -> None:
+    faults: list[Fault] = []
+    for kind, names in (("ClusterQueue", [each.name for each in queues]), ("Cohort", [each.name for each in cohorts])):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        faults += (Fault(f"{kind} {name}", "stands there twice") for name in twice)
+        faults += (Fault(kind, "has no name") for name in names if not name)
+    parents = {each.name: each.parent for each in cohorts}
+    for name in parents:
+        seen, above = {name}, parents[name]
+        while above and above not in seen:
+            seen.add(above)
+            above = parents.get(above, "")
+        if above:
+            faults.append(Fault(f"Cohort {name}", "is above itself"))
+    if faults:
+        raise SpecError(source, faults)
