@@ -48,7 +48,12 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
     nodes = simulating.add_mutually_exclusive_group(required=True)
     nodes.add_argument("--nodes", type=Path, metavar="FILE", help="the nodes, empty")
     nodes.add_argument("--snapshot", type=Path, metavar="BUNDLE", help="the nodes of a snapshot, empty")
-    simulating.add_argument("--workloads", type=Path, required=True, metavar="FILE", help="the jobs")
+    jobs = simulating.add_mutually_exclusive_group(required=True)
+    jobs.add_argument("--workloads", type=Path, metavar="FILE", help="the jobs")
+    jobs.add_argument(
+        "--from-runs", nargs="*", metavar="FLOW", help="the attempts of the newest runs of flows, or of all, as jobs"
+    )
+    simulating.add_argument("--on", metavar="CONTEXT", help="by the store of which context, with --from-runs")
     add_policy_option(simulating)
     simulating.add_argument(
         "--queues",
@@ -82,8 +87,9 @@ def read(arguments: argparse.Namespace) -> Scenario:
     from fairlead.runs.simulating import read_scenario
 
     scenario = read_scenario(
-        arguments.nodes or arguments.snapshot, arguments.workloads, arguments.format, queues=arguments.queues,
-        is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
+        arguments.nodes or arguments.snapshot,
+        arguments.from_runs if arguments.workloads is None else arguments.workloads,
+        arguments.format, queues=arguments.queues, is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
     )  # fmt: skip
     for note in scenario.notes:
         print(note, file=sys.stderr)

@@ -45,7 +45,7 @@ def read_queues(file: Path, nodes: Sequence[Node]) -> Setup:
     return found._replace(notes=(*found.notes, *(f"{file}: ResourceFlavor {name}: {why}" for name in alone)))
 
 
-def queued(jobs: Sequence[Job], setup: Setup, source: Path) -> tuple[Job, ...]:
+def queued(jobs: Sequence[Job], setup: Setup, source: Path | str) -> tuple[Job, ...]:
     """Return jobs with their queues: the only one there is, where they name none.
 
     Raises:

@@ -17,6 +17,7 @@ from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.simulation import simulate
 from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed, requeued
 from fairlead.planner.workloads import Job
+from fairlead.runs.arriving import jobs_of_runs
 from fairlead.runs.capacity import with_gpus
 from fairlead.runs.importing import empty_nodes
 from fairlead.runs.queueing import queued, read_queues
@@ -38,7 +39,7 @@ class Scenario(msgspec.Struct, frozen=True):
 
 def read_scenario(
     nodes: Path,
-    workloads: Path,
+    workloads: Path | Sequence[str],
     form: str,
     *,
     queues: Path | None = None,
@@ -49,7 +50,7 @@ def read_scenario(
 
     Args:
         nodes: The file of nodes.
-        workloads: The file of jobs, in the order in which they come.
+        workloads: The file of jobs, in the order in which they come; or flows, whose newest runs are the jobs.
         form: How both are written: ``plain`` or ``openb``.
         queues: The file of the queues that admit jobs; None where all that come may look for nodes.
         is_bundle: Whether the file of nodes is a snapshot of a cluster, whose nodes are taken as empty.
@@ -57,19 +58,28 @@ def read_scenario(
 
     Raises:
         UsageError: A file can't be read, or there are no GPUs, no jobs or no queues.
+        NotFoundError: There is no such run.
         SpecError: Rows or queues can't be; it names their lines.
     """
     read_nodes, read_jobs = _FORMATS[form]
     notes: list[str] = []
     listed = empty_nodes(nodes, notes) if is_bundle else read_rows(nodes, read_nodes, notes, skip_bad=skip_bad)
     found = with_gpus(nodes, listed)
-    jobs = read_rows(workloads, lambda lines: read_jobs(lines, found), notes, skip_bad=skip_bad)
+    if not isinstance(workloads, Path):
+        jobs = jobs_of_runs(workloads, found, notes)
+    else:
+        jobs = read_rows(workloads, lambda lines: read_jobs(lines, found), notes, skip_bad=skip_bad)
     if not jobs:
         raise UsageError("there is no job", where=str(workloads), next="give a list that has some")
     if queues is None:
         return Scenario(found, jobs, tuple(notes))
     setup = read_queues(queues, found)
-    return Scenario(found, queued(jobs, setup, workloads), (*notes, *setup.notes), setup)
+    return Scenario(
+        found,
+        queued(jobs, setup, workloads if isinstance(workloads, Path) else "the runs"),
+        (*notes, *setup.notes),
+        setup,
+    )
 
 
 def simulate_policies(

@@ -5,8 +5,9 @@ Records hold how long an attempt took, the most memory of its process and its CP
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fairlead.errors import FairleadError, NotFoundError, nearest
 from fairlead.planner.usage import Usage
@@ -46,8 +47,25 @@ class Used:
     spot: bool = False
 
 
+class Tried(NamedTuple):
+    """An attempt that has ended, of a step of a run."""
+
+    run: Earlier
+    name: str
+    step: Step
+    record: AttemptRecord
+
+
 def used_by(backend: Backend, flows: Iterable[str], gaps: list[NotRead]) -> list[Used]:
-    """Return what the steps of flows used.
+    """Return what the steps of flows used. Arguments and errors are those of `attempts_of`."""
+    steps: dict[tuple[str, str], Used] = {}
+    for run, name, step, record in attempts_of(backend, flows, gaps):
+        _add(steps.setdefault((run.flow, name), Used(run.flow, name, spot=step.spot)), step, record)
+    return list(steps.values())
+
+
+def attempts_of(backend: Backend, flows: Iterable[str], gaps: list[NotRead]) -> Iterator[Tried]:
+    """Yield the attempts of the newest runs of flows, the newest run's first.
 
     Args:
         backend: The store.
@@ -67,7 +85,6 @@ def used_by(backend: Backend, flows: Iterable[str], gaps: list[NotRead]) -> list
                 f"no run of a flow {flow!r} has ended",
                 next=f"fairlead ps -a   ({nearest(flow, known) or 'no runs yet'})",
             )
-    steps: dict[tuple[str, str], Used] = {}
     for run, read in zip(runs, at_once(lambda each: _read(backend, each), runs), strict=True):
         if isinstance(read, NotRead):
             gaps.append(read)
@@ -76,9 +93,7 @@ def used_by(backend: Backend, flows: Iterable[str], gaps: list[NotRead]) -> list
         definitions = _Definitions(spec, observations)
         for each in observations:
             if isinstance(each, Ended) and (found := definitions.find(each.record)) is not None:
-                name, step = found
-                _add(steps.setdefault((run.flow, name), Used(run.flow, name, spot=step.spot)), step, each.record)
-    return list(steps.values())
+                yield Tried(run, *found, each.record)
 
 
 def _read(backend: Backend, run: Earlier) -> tuple[RunSpec, list[Observation]] | NotRead:
