@@ -232,3 +232,17 @@ def test_prices_that_are_missing_are_named(rightsize: Any) -> None:
 def test_wrong_use_is_refused(rightsize: Any, words: list[str], said: str) -> None:
     called = rightsize(*words)
     assert called.code == 2 and said in called.err
+
+
+def test_the_same_runs_are_jobs_of_a_simulation(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FAIRLEAD_HOME", str(project.home))
+    (tmp_path / "nodes.csv").write_text("name,cpu_milli,memory_mib,gpus,model\nn,1000,4096,1,T4\n")
+    words = ["capacity", "simulate", "--nodes", str(tmp_path / "nodes.csv"), "--policy", "best-fit", "-o", "json"]
+    assert call([*words, "--from-runs", "usual"]) == 0
+    found = json.loads(capsys.readouterr().out)["best-fit"]
+    assert found["jobs"] >= 2 and found["given_up"] == []
+    assert found["makespan_s"] >= found["jobs"]  # one core, for a second each at least
+    assert call([*words, "--from-runs", "never"]) == 4
+    assert "no run of a flow 'never' has ended" in capsys.readouterr().err
