@@ -31,8 +31,9 @@ from fairlead.cli import (
     capacity_rightsize,
     capacity_simulate,
 )
+from fairlead.cli.capacity_csv import of_replays
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     replaying.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
     replaying.add_argument("--processes", type=int, metavar="N", help="how many at once; as many as there are cores")
-    add_output_option(replaying)
+    add_output_option(replaying, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -95,6 +96,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     found = replay_policies(inputs, policies, seeds, inflate=arguments.inflate, processes=arguments.processes)
     if arguments.output == "table":
         _print_replay(found)
+    elif arguments.output == "csv":
+        print_csv(*of_replays(found))
     else:
         print_document(found, arguments.output)
     return 0

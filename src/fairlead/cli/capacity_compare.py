@@ -31,4 +31,4 @@ def run(arguments: argparse.Namespace) -> int:
     scenario = read(arguments)
     changes = read_changes(arguments.changes, scenario)
     reports = compare_changes(scenario, changes, policy, arguments.queueing, arguments.seed)
-    return print_reports(reports, "CHANGE", arguments.output)
+    return print_reports(reports, "CHANGE", arguments)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from fairlead.cli.capacity_csv import of_fragmentation
 from fairlead.cli.capacity_gaps import print_gaps
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
 
@@ -33,7 +34,7 @@ def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     telling.add_argument("--on", metavar="CONTEXT", help="of which cluster; the chosen context where it is not given")
     telling.add_argument("--snapshot", metavar="BUNDLE", help="say it by a snapshot, not by the cluster")
-    add_output_option(telling)
+    add_output_option(telling, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
         found = fragmentation_of_context(chosen_context())
     if arguments.output == "table":
         _print(found)
+    elif arguments.output == "csv":
+        print_csv(*of_fragmentation(found))
+        print_gaps(found.not_read, beside=True)
     else:
         print_document(found, arguments.output)
     return 0

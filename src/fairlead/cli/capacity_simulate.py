@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
     )
     simulating.add_argument("--seed", type=int, default=42, metavar="N", help="decides what a policy draws; 42")
     simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
-    add_output_option(simulating)
+    simulating.add_argument(
+        "--over-time", action="store_true", help="print a line for each part of the time; documents have them always"
+    )
+    add_output_option(simulating, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     policies = policies_of(arguments)
     scenario = read(arguments)
     reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed)
-    return print_reports(reports, "POLICY", arguments.output)
+    return print_reports(reports, "POLICY", arguments)
 
 
 def read(arguments: argparse.Namespace) -> Scenario:
@@ -79,8 +83,8 @@ def read(arguments: argparse.Namespace) -> Scenario:
     return scenario
 
 
-def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, form: str) -> int:
-    """Print reports with their names, in a form; `what` heads the column of names.
+def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, arguments: argparse.Namespace) -> int:
+    """Print reports with their names, as is asked for; `what` heads the column of names.
 
     Returns:
         The exit code: where the user has interrupted it, those that there are are printed, and it is said.
@@ -92,10 +96,15 @@ def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, fo
     except KeyboardInterrupt:
         print("interrupted: what follows is only a part of what was asked for", file=sys.stderr)
         code = _INTERRUPTED
-    if form == "table":
+    over_time = of_simulations_over_time(found, what.lower())
+    if arguments.output == "table" and arguments.over_time:
+        print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), [_at(*row) for row in over_time.rows])
+    elif arguments.output == "table":
         _print(found, what)
+    elif arguments.output == "csv":
+        print_csv(*(over_time if arguments.over_time else of_simulations(found, what.lower())))
     else:
-        print_document(found, form)
+        print_document(found, arguments.output)
     return code
 
 
@@ -106,6 +115,10 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
             named = ", ".join(report.given_up[:_NAMED])
             more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
             print(f"{name}: can never begin on these nodes: {named}{more}")
+
+
+def _at(name: str, from_s: int, used: float, lost: float, waiting: float) -> tuple[str, ...]:
+    return name, human_duration(from_s), f"{used:.2f}", f"{lost:.2f}", f"{waiting:.1f}"
 
 
 def _row(name: str, report: SimulationReport) -> tuple[str, ...]:
