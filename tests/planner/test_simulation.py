@@ -15,7 +15,7 @@ from fairlead.planner.outcomes import PARTS, reported
 from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.simulation import Course, simulate
 from fairlead.planner.workloads import Demand, Job
-from fairlead.specs.reports import Seconds
+from fairlead.specs.simulated import Seconds
 from planner import reference
 from planner.clusters import PROPERTY, demands, nodes
 

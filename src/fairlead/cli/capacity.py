@@ -32,6 +32,7 @@ from fairlead.cli import (
     capacity_simulate,
 )
 from fairlead.cli.capacity_csv import of_replays
+from fairlead.cli.capacity_plotting import add_plot_option, check_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.errors import UsageError
@@ -73,6 +74,7 @@ def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     replaying.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
     replaying.add_argument("--processes", type=int, metavar="N", help="how many at once; as many as there are cores")
+    add_plot_option(replaying)
     add_output_option(replaying, more=("csv",))
 
 
@@ -88,6 +90,7 @@ def _replay(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--inflate must be above 0, got {arguments.inflate}", next="--inflate 1.3")
     if arguments.processes is not None and arguments.processes < 1:
         raise UsageError(f"--processes must be at least 1, got {arguments.processes}")
+    check_plot(arguments)
     from fairlead.runs.capacity import read_inputs, replay_policies
 
     inputs = read_inputs(arguments.nodes, arguments.workloads, skip_bad=arguments.skip_bad)
@@ -100,6 +103,10 @@ def _replay(arguments: argparse.Namespace) -> int:
         print_csv(*of_replays(found))
     else:
         print_document(found, arguments.output)
+    if arguments.plot is not None and found:
+        from fairlead.cli.capacity_plots import plot_replays
+
+        plot_replays(found, arguments.plot)
     return 0
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
+from fairlead.cli.capacity_plotting import add_plot_option, check_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
     from fairlead.runs.simulating import Scenario
-    from fairlead.specs.reports import Seconds, SimulationReport
+    from fairlead.specs.reports import SimulationReport
+    from fairlead.specs.simulated import Seconds
 
 _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
@@ -57,6 +59,7 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
     simulating.add_argument(
         "--over-time", action="store_true", help="print a line for each part of the time; documents have them always"
     )
+    add_plot_option(simulating)
     add_output_option(simulating, more=("csv",))
 
 
@@ -74,6 +77,7 @@ def read(arguments: argparse.Namespace) -> Scenario:
     """Return what is to be simulated; what is to be known of its files is printed."""
     from fairlead.runs.simulating import read_scenario
 
+    check_plot(arguments)
     scenario = read_scenario(
         arguments.nodes or arguments.snapshot, arguments.workloads, arguments.format,
         is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
@@ -105,6 +109,10 @@ def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, ar
         print_csv(*(over_time if arguments.over_time else of_simulations(found, what.lower())))
     else:
         print_document(found, arguments.output)
+    if arguments.plot is not None and found:
+        from fairlead.cli.capacity_plots import plot_simulations
+
+        plot_simulations(found, arguments.plot)
     return code
 
 

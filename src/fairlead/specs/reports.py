@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from fairlead.specs.simulated import Seconds, UsagePoint, WaitShare
 from fairlead.specs.status import AttemptStatus, RunStatus, StepStatus
 from fairlead.specs.values import Ref
 
@@ -300,32 +301,6 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     fragmentation: tuple[CurvePoint, ...]
 
 
-class Seconds(msgspec.Struct, frozen=True, kw_only=True):
-    """How long something took, in seconds: the mean, percentiles by nearest rank, and the most."""
-
-    mean: float
-    p50: int
-    p90: int
-    p99: int
-    most: int
-
-
-class UsagePoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The mean of a part of the time.
-
-    Attributes:
-        from_s: When it begins, in seconds, as arrivals are counted; it ends with the next one.
-        gpu_allocation: What jobs had, in per cent of all GPUs.
-        fragmentation: What was free, but of no use to the typical workload, in per cent of all GPUs.
-        waiting: How many jobs waited.
-    """
-
-    from_s: int
-    gpu_allocation: float
-    fragmentation: float
-    waiting: float
-
-
 class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     """What became of jobs with one policy, as ``fairlead capacity simulate -o json`` prints it for each.
 
@@ -340,6 +315,8 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
         wait: From arrival to beginning; null where none began.
         completion: From arrival to end: the job completion time; null where none began.
         over_time: The same over time, as means of at most 100 parts of equal length.
+        wait_distribution: How waits are distributed: every one that there is, or the percentiles where more than 100
+            jobs began.
     """
 
     jobs: int
@@ -351,6 +328,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     wait: Seconds | None
     completion: Seconds | None
     over_time: tuple[UsagePoint, ...]
+    wait_distribution: tuple[WaitShare, ...]
 
 
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,43 @@
+"""Parts of the report of a simulation."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Seconds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long something took, in seconds: the mean, percentiles by nearest rank, and the most."""
+
+    mean: float
+    p50: int
+    p90: int
+    p99: int
+    most: int
+
+
+class UsagePoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of a part of the time.
+
+    Attributes:
+        from_s: When it begins, in seconds, as arrivals are counted; it ends with the next one.
+        gpu_allocation: What jobs had, in per cent of all GPUs.
+        fragmentation: What was free, but of no use to the typical workload, in per cent of all GPUs.
+        waiting: How many jobs waited.
+    """
+
+    from_s: int
+    gpu_allocation: float
+    fragmentation: float
+    waiting: float
+
+
+class WaitShare(msgspec.Struct, frozen=True, kw_only=True):
+    """How many jobs waited no longer than some time.
+
+    Attributes:
+        wait_s: The time, in seconds.
+        jobs_percent: How many did, in per cent of those that began.
+    """
+
+    wait_s: int
+    jobs_percent: float
