@@ -27,11 +27,13 @@ def of_simulations(found: Mapping[str, SimulationReport], what: str) -> Table:
     head = (
         what, "jobs", "given_up", "makespan_s", "scheduling_occupancy_percent", "gpu_allocation_most_percent",
         "fragmentation_percent", *(f"{each}_{name}_s" for each in ("wait", "completion") for name in _SECONDS),
+        "cost_per_h", "cost_over_makespan", "cost_per_used_gpu_h", "cost_more_than_as_is", "currency",
+        "lacking",
     )  # fmt: skip
     rows = [
         (
             name, each.jobs, len(each.given_up), each.makespan_s, each.scheduling_occupancy, each.gpu_allocation_most,
-            each.fragmentation, *_seconds(each.wait), *_seconds(each.completion),
+            each.fragmentation, *_seconds(each.wait), *_seconds(each.completion), *_cost(each),
         )
         for name, each in found.items()
     ]  # fmt: skip
@@ -93,6 +95,14 @@ def of_rightsizing(found: RightsizeReport) -> Table:
         for each in found.steps
     ]  # fmt: skip
     return Table(head, rows)
+
+
+def _cost(report: SimulationReport) -> tuple[float | str | None, ...]:
+    cost = report.cost
+    if cost is None:
+        return (None,) * 6
+    amounts = (cost.per_h, cost.over_makespan, cost.per_used_gpu_h, cost.more_than_as_is)
+    return (*amounts, cost.currency, "; ".join(cost.lacking))
 
 
 def _seconds(found: Seconds | None) -> Iterator[float | None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli.capacity_costs import print_costs
 from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
 from fairlead.cli.capacity_plotting import add_plot_option, check_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
@@ -55,6 +56,9 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
         help="StrictFIFO, or BestEffortFIFO: those behind may pass who can't begin; that where it is not given",
     )
     simulating.add_argument("--seed", type=int, default=42, metavar="N", help="decides what a policy draws; 42")
+    simulating.add_argument(
+        "--prices", action="append", default=[], metavar="FILE", help="a price book, in TOML; may be repeated"
+    )
     simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
     simulating.add_argument(
         "--over-time", action="store_true", help="print a line for each part of the time; documents have them always"
@@ -65,11 +69,13 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, and print what came of it."""
+    from fairlead.runs.pricing import read_book
     from fairlead.runs.simulating import simulate_policies
 
     policies = policies_of(arguments)
+    book = read_book(arguments.prices)
     scenario = read(arguments)
-    reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed)
+    reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed, book)
     return print_reports(reports, "POLICY", arguments)
 
 
@@ -123,6 +129,7 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
             named = ", ".join(report.given_up[:_NAMED])
             more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
             print(f"{name}: can never begin on these nodes: {named}{more}")
+    print_costs(found, what)
 
 
 def _at(name: str, from_s: int, used: float, lost: float, waiting: float) -> tuple[str, ...]:

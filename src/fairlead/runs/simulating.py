@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from fairlead.errors import SpecError, UsageError, nearest
+from fairlead.insight.planning.prices import PriceBook
 from fairlead.planner import openb, plain
 from fairlead.planner.lines import STRATEGIES
 from fairlead.planner.nodes import Node, gpu_millis_of
@@ -18,6 +19,7 @@ from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, chang
 from fairlead.planner.workloads import Job
 from fairlead.runs.capacity import with_gpus
 from fairlead.runs.importing import empty_nodes
+from fairlead.runs.node_costs import with_cost, with_differences
 from fairlead.runs.tables import read_rows, read_toml
 from fairlead.specs import documents
 from fairlead.specs.reports import SimulationReport
@@ -60,15 +62,17 @@ def read_scenario(
 
 
 def simulate_policies(
-    scenario: Scenario, policies: Sequence[str], strategy: str, seed: int
+    scenario: Scenario, policies: Sequence[str], strategy: str, seed: int, book: PriceBook | None = None
 ) -> Iterator[tuple[str, SimulationReport]]:
     """Simulate with each policy, one after another; returns a report for each with its name, as soon as there is one.
+
+    A report has what its nodes cost where there is a price book.
 
     Raises:
         UsageError: There is no such policy, or no such strategy of queueing.
     """
     _check(policies, strategy)
-    return ((name, _simulated(scenario.nodes, scenario.jobs, name, strategy, seed)) for name in policies)
+    return ((name, _simulated(scenario.nodes, scenario.jobs, name, strategy, seed, book)) for name in policies)
 
 
 def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
@@ -85,7 +89,7 @@ def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
 
 
 def compare_changes(
-    scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str, seed: int
+    scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str, seed: int, book: PriceBook | None = None
 ) -> Iterator[tuple[str, SimulationReport]]:
     """Simulate a scenario as it is, and with each change alone; as `simulate_policies` does with policies.
 
@@ -95,8 +99,8 @@ def compare_changes(
     _check([policy], strategy)
     # all of them before any is simulated: what can't be is said at once
     tried = [(each, *changed(scenario.nodes, scenario.jobs, each)) for each in (Change(name=AS_IS), *changes)]
-    return (
-        (each.name, _simulated(nodes, jobs, each.policy or policy, each.queueing or strategy, seed))
+    return with_differences(
+        (each.name, _simulated(nodes, jobs, each.policy or policy, each.queueing or strategy, seed, book))
         for each, nodes, jobs in tried
     )
 
@@ -109,5 +113,8 @@ def _check(policies: Iterable[str], strategy: str) -> None:
         raise UsageError(f"there is no queueing strategy {strategy!r}", next=nearest(strategy, STRATEGIES))
 
 
-def _simulated(nodes: Sequence[Node], jobs: Sequence[Job], policy: str, strategy: str, seed: int) -> SimulationReport:
-    return reported(jobs, simulate(nodes, jobs, policy_named(policy), strategy, seed), gpu_millis_of(nodes))
+def _simulated(
+    nodes: Sequence[Node], jobs: Sequence[Job], policy: str, strategy: str, seed: int, book: PriceBook | None
+) -> SimulationReport:
+    report = reported(jobs, simulate(nodes, jobs, policy_named(policy), strategy, seed), gpu_millis_of(nodes))
+    return with_cost(report, nodes, book)

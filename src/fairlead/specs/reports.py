@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fairlead.specs.simulated import Seconds, UsagePoint, WaitShare
+from fairlead.specs.simulated import NodesCost, Seconds, UsagePoint, WaitShare
 from fairlead.specs.status import AttemptStatus, RunStatus, StepStatus
 from fairlead.specs.values import Ref
 
@@ -317,6 +317,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
         over_time: The same over time, as means of at most 100 parts of equal length.
         wait_distribution: How waits are distributed: every one that there is, or the percentiles where more than 100
             jobs began.
+        cost: What the nodes cost; null without a price book.
     """
 
     jobs: int
@@ -329,6 +330,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     completion: Seconds | None
     over_time: tuple[UsagePoint, ...]
     wait_distribution: tuple[WaitShare, ...]
+    cost: NodesCost | None = None
 
 
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):
