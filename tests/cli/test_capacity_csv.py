@@ -92,6 +92,7 @@ def test_a_replay_has_a_row_for_every_per_cent(here: None, capsys: pytest.Captur
     words = ("replay", "--nodes", "nodes.csv", "--workloads", "pods.csv", "--policy", "fgd", "--seeds", "1:3")
     rows = printed(capsys, *words, "--processes", "1")
     curves = document(capsys, *words, "--processes", "1")["fgd"]
+    assert {row["seeds"] for row in rows} == {str(curves.pop("seeds"))} == {"2"}
     for name, curve in curves.items():
         assert [
             {"arrivals_percent": int(row["arrivals_percent"]), "mean": float(row[f"{name}_mean_percent"]), "sd": float(row[f"{name}_sd_percent"])}

@@ -33,4 +33,4 @@ def run(arguments: argparse.Namespace) -> int:
     scenario = read(arguments)
     changes = read_changes(arguments.changes, scenario)
     reports = compare_changes(scenario, changes, policy, arguments.queueing, arguments.seed, book)
-    return print_reports(reports, "CHANGE", arguments)
+    return print_reports(reports, 1 + len(changes), "CHANGE", arguments)

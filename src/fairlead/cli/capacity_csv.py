@@ -54,9 +54,14 @@ def of_simulations_over_time(found: Mapping[str, SimulationReport], what: str) -
 def of_replays(found: Mapping[str, ReplayReport]) -> Table:
     """Return a row for each per cent of arrivals of each policy."""
     curves = ("gpu_allocation", "fragmentation")
-    head = ("policy", "arrivals_percent", *(f"{each}_{name}_percent" for each in curves for name in ("mean", "sd")))
+    head = (
+        "policy",
+        "seeds",
+        "arrivals_percent",
+        *(f"{each}_{name}_percent" for each in curves for name in ("mean", "sd")),
+    )
     rows = [
-        (policy, used.arrivals_percent, used.mean, used.sd, lost.mean, lost.sd)
+        (policy, report.seeds, used.arrivals_percent, used.mean, used.sd, lost.mean, lost.sd)
         for policy, report in found.items()
         for used, lost in zip(report.gpu_allocation, report.fragmentation, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -22,3 +23,10 @@ def check_plot(arguments: argparse.Namespace) -> None:
         from fairlead.cli.capacity_plots import check_file
 
         check_file(arguments.plot)
+
+
+def wants_plot(arguments: argparse.Namespace, code: int) -> bool:
+    """Return whether a figure is to be drawn: not of a part of what was asked for, since it would not say so."""
+    if arguments.plot is not None and code:
+        print("no figure is drawn of a part", file=sys.stderr)
+    return arguments.plot is not None and not code

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from fairlead.cli.capacity_costs import print_costs
 from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
-from fairlead.cli.capacity_plotting import add_plot_option, check_plot
+from fairlead.cli.capacity_gathering import gathered
+from fairlead.cli.capacity_plotting import add_plot_option, check_plot, wants_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.quantities import human_duration
@@ -24,7 +25,6 @@ _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
     "COMPLETION P50", "P90",
 )  # fmt: skip
-_INTERRUPTED = 130
 _NAMED = 5
 """So many jobs that can never begin are named to people; the document has all."""
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     book = read_book(arguments.prices)
     scenario = read(arguments)
     reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed, book)
-    return print_reports(reports, "POLICY", arguments)
+    return print_reports(reports, len(policies), "POLICY", arguments)
 
 
 def read(arguments: argparse.Namespace) -> Scenario:
@@ -93,19 +93,16 @@ def read(arguments: argparse.Namespace) -> Scenario:
     return scenario
 
 
-def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, arguments: argparse.Namespace) -> int:
-    """Print reports with their names, as is asked for; `what` heads the column of names.
+def print_reports(
+    reports: Iterable[tuple[str, SimulationReport]], count: int, what: str, arguments: argparse.Namespace
+) -> int:
+    """Print so many reports with their names, as is asked for; `what` heads the column of names.
 
     Returns:
         The exit code: where the user has interrupted it, those that there are are printed, and it is said.
     """
-    found: dict[str, SimulationReport] = {}
-    code = 0
-    try:
-        found.update(reports)
-    except KeyboardInterrupt:
-        print("interrupted: what follows is only a part of what was asked for", file=sys.stderr)
-        code = _INTERRUPTED
+    named, code = gathered(reports, count, "simulations", arguments)
+    found = dict(named)
     over_time = of_simulations_over_time(found, what.lower())
     if arguments.output == "table" and arguments.over_time:
         print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), [_at(*row) for row in over_time.rows])
@@ -115,7 +112,7 @@ def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, ar
         print_csv(*(over_time if arguments.over_time else of_simulations(found, what.lower())))
     else:
         print_document(found, arguments.output)
-    if arguments.plot is not None and found:
+    if wants_plot(arguments, code):
         from fairlead.cli.capacity_plots import plot_simulations
 
         plot_simulations(found, arguments.plot)

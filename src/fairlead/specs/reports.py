@@ -293,10 +293,12 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one policy made of a workload, as ``fairlead capacity replay -o json`` prints it for each.
 
     Attributes:
+        seeds: So many replays it is the mean of: fewer than were asked for where the user has interrupted them.
         gpu_allocation: What pods have of all GPUs.
         fragmentation: What is free, but of no use to the typical workload.
     """
 
+    seeds: int
     gpu_allocation: tuple[CurvePoint, ...]
     fragmentation: tuple[CurvePoint, ...]
 
