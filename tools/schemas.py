@@ -19,7 +19,7 @@ import msgspec
 from fairlead.insight import why
 from fairlead.insight.planning import documents as planning
 from fairlead.snapshots import snapshot
-from fairlead.specs import conditions, graphs, reports, resources, runtimes, steps, values
+from fairlead.specs import conditions, graphs, reports, resources, runtimes, simulated, steps, values
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 DOCUMENTS: dict[str, tuple[str, Any]] = {
@@ -62,7 +62,7 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
-_MODULES = (conditions, graphs, planning, reports, resources, runtimes, snapshot, steps, values, why)
+_MODULES = (conditions, graphs, planning, reports, resources, runtimes, simulated, snapshot, steps, values, why)
 _FIELD = re.compile(r"^(\w+): (.*(?:\n[ ]{4,}.*)*)", re.MULTILINE)
 
 

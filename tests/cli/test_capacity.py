@@ -47,7 +47,7 @@ def test_a_replay_prints_a_curve_for_each_policy_whatever_the_processes(
 def test_people_get_a_table(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call([*files, "--policy", "best-fit", "--seeds", "1:2"]) == 0
     head, *_, last = capsys.readouterr().out.splitlines()
-    assert head.split() == ["POLICY", "ARRIVED", "ALLOCATED", "%", "FRAGMENTED", "%"]
+    assert head.split() == ["POLICY", "SEEDS", "ARRIVED", "ALLOCATED", "%", "FRAGMENTED", "%"]
     assert last.startswith("best-fit")
 
 

@@ -31,8 +31,11 @@ from fairlead.cli import (
     capacity_rightsize,
     capacity_simulate,
 )
+from fairlead.cli.capacity_csv import of_replays
+from fairlead.cli.capacity_gathering import gathered
+from fairlead.cli.capacity_plotting import add_plot_option, check_plot, wants_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +75,8 @@ def _configure_replay(verbs: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     replaying.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
     replaying.add_argument("--processes", type=int, metavar="N", help="how many at once; as many as there are cores")
-    add_output_option(replaying)
+    add_plot_option(replaying)
+    add_output_option(replaying, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,17 +91,26 @@ def _replay(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--inflate must be above 0, got {arguments.inflate}", next="--inflate 1.3")
     if arguments.processes is not None and arguments.processes < 1:
         raise UsageError(f"--processes must be at least 1, got {arguments.processes}")
-    from fairlead.runs.capacity import read_inputs, replay_policies
+    check_plot(arguments)
+    from fairlead.runs.capacity import averages, read_inputs, replays
 
     inputs = read_inputs(arguments.nodes, arguments.workloads, skip_bad=arguments.skip_bad)
     for note in inputs.notes:
         print(note, file=sys.stderr)
-    found = replay_policies(inputs, policies, seeds, inflate=arguments.inflate, processes=arguments.processes)
+    coming = replays(inputs, policies, seeds, inflate=arguments.inflate, processes=arguments.processes)
+    done, code = gathered(coming, len(policies) * len(seeds), "replays", arguments)
+    found = averages(done, policies)
     if arguments.output == "table":
         _print_replay(found)
+    elif arguments.output == "csv":
+        print_csv(*of_replays(found))
     else:
         print_document(found, arguments.output)
-    return 0
+    if wants_plot(arguments, code):
+        from fairlead.cli.capacity_plots import plot_replays
+
+        plot_replays(found, arguments.plot)
+    return code
 
 
 def _seeds(text: str) -> range:
@@ -114,8 +127,8 @@ def _print_replay(found: dict[str, ReplayReport]) -> None:
         for used, lost in zip(report.gpu_allocation, report.fragmentation, strict=True):
             if used.arrivals_percent % _SHOWN_EVERY == 0 or used.arrivals_percent == last:
                 cells = (f"{used.mean:.2f} ± {used.sd:.2f}", f"{lost.mean:.2f} ± {lost.sd:.2f}")
-                rows.append((policy, f"{used.arrivals_percent} %", *cells))
-    print_table(("POLICY", "ARRIVED", "ALLOCATED %", "FRAGMENTED %"), rows)
+                rows.append((policy, str(report.seeds), f"{used.arrivals_percent} %", *cells))
+    print_table(("POLICY", "SEEDS", "ARRIVED", "ALLOCATED %", "FRAGMENTED %"), rows)
 
 
 _ACTIONS = {

@@ -23,12 +23,14 @@ def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, and print what came of each."""
+    from fairlead.runs.pricing import read_book
     from fairlead.runs.simulating import compare_changes, read_changes
 
     policy, *others = policies_of(arguments)
     if others:
         raise UsageError("compare wants one --policy", next=f"--policy {policy}, and another one in a change")
+    book = read_book(arguments.prices)
     scenario = read(arguments)
     changes = read_changes(arguments.changes, scenario)
-    reports = compare_changes(scenario, changes, policy, arguments.queueing, arguments.seed)
-    return print_reports(reports, "CHANGE", arguments.output)
+    reports = compare_changes(scenario, changes, policy, arguments.queueing, arguments.seed, book)
+    return print_reports(reports, 1 + len(changes), "CHANGE", arguments)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
+from fairlead.cli.capacity_csv import of_fragmentation
 from fairlead.cli.capacity_gaps import print_gaps
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.capacity_plotting import add_plot_option, check_plot
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
 
@@ -33,7 +36,8 @@ def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     telling.add_argument("--on", metavar="CONTEXT", help="of which cluster; the chosen context where it is not given")
     telling.add_argument("--snapshot", metavar="BUNDLE", help="say it by a snapshot, not by the cluster")
-    add_output_option(telling)
+    add_plot_option(telling)
+    add_output_option(telling, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fairlead.runs.fragmenting import fragmentation_of_bundle, fragmentation_of_context
     from fairlead.runs.settings import chosen_context
 
+    check_plot(arguments)
     if arguments.snapshot is not None:
         found = fragmentation_of_bundle(arguments.snapshot)
     elif chosen_context() == LOCAL:
@@ -49,8 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
         found = fragmentation_of_context(chosen_context())
     if arguments.output == "table":
         _print(found)
+    elif arguments.output == "csv":
+        print_csv(*of_fragmentation(found))
+        print_gaps(found.not_read, beside=True)
     else:
         print_document(found, arguments.output)
+    if arguments.plot is not None and not found.free_gpu_millis:
+        print("no figure is drawn: no GPU is free", file=sys.stderr)
+    elif arguments.plot is not None:
+        from fairlead.cli.capacity_plots import plot_fragmentation
+
+        plot_fragmentation(found, arguments.plot)
     return 0
 
 

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli.capacity_csv import of_rightsizing
 from fairlead.cli.capacity_gaps import print_gaps
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.errors import UsageError
 from fairlead.quantities import format_bytes, format_cpu, human_bytes, human_number
 
@@ -38,7 +39,7 @@ def configure(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )
     sizing.add_argument("--csv", type=Path, metavar="FILE", help="by a table of usage, of what Fairlead did not run")
     sizing.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
-    add_output_option(sizing)
+    add_output_option(sizing, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,6 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
             print(note, file=sys.stderr)
     if arguments.output == "table":
         _print(found)
+    elif arguments.output == "csv":
+        print_csv(*of_rightsizing(found))
+        for each in found.lacking:
+            print(each, file=sys.stderr)
+        print_gaps(found.not_read, beside=True)
     else:
         print_document(found, arguments.output)
     return 0

@@ -8,8 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairlead.cli.capacity_costs import print_costs
+from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
+from fairlead.cli.capacity_gathering import gathered
+from fairlead.cli.capacity_plotting import add_plot_option, check_plot, wants_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
-from fairlead.cli.output import add_output_option, print_document, print_table
+from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
 from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
@@ -25,7 +29,6 @@ _QUEUE_HEAD = (
     "QUEUE", "JOBS", "GIVEN UP", "TAKEN BACK", "GPU-HOURS", "IN VAIN", "WAIT P50", "P90", "MOST",
     "COMPLETION P50", "P90",
 )  # fmt: skip
-_INTERRUPTED = 130
 _NAMED = 5
 """So many jobs that can never begin are named to people; the document has all."""
 
@@ -68,24 +71,34 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
         "given, and BestEffortFIFO where there are no queues",
     )
     simulating.add_argument("--seed", type=int, default=42, metavar="N", help="decides what a policy draws; 42")
+    simulating.add_argument(
+        "--prices", action="append", default=[], metavar="FILE", help="a price book, in TOML; may be repeated"
+    )
     simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
-    add_output_option(simulating)
+    simulating.add_argument(
+        "--over-time", action="store_true", help="print a line for each part of the time; documents have them always"
+    )
+    add_plot_option(simulating)
+    add_output_option(simulating, more=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, and print what came of it."""
+    from fairlead.runs.pricing import read_book
     from fairlead.runs.simulating import simulate_policies
 
     policies = policies_of(arguments)
+    book = read_book(arguments.prices)
     scenario = read(arguments)
-    reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed)
-    return print_reports(reports, "POLICY", arguments.output)
+    reports = simulate_policies(scenario, policies, arguments.queueing, arguments.seed, book)
+    return print_reports(reports, len(policies), "POLICY", arguments)
 
 
 def read(arguments: argparse.Namespace) -> Scenario:
     """Return what is to be simulated; what is to be known of its files is printed."""
     from fairlead.runs.simulating import read_scenario
 
+    check_plot(arguments)
     scenario = read_scenario(
         arguments.nodes or arguments.snapshot,
         arguments.from_runs if arguments.workloads is None else arguments.workloads,
@@ -96,23 +109,29 @@ def read(arguments: argparse.Namespace) -> Scenario:
     return scenario
 
 
-def print_reports(reports: Iterable[tuple[str, SimulationReport]], what: str, form: str) -> int:
-    """Print reports with their names, in a form; `what` heads the column of names.
+def print_reports(
+    reports: Iterable[tuple[str, SimulationReport]], count: int, what: str, arguments: argparse.Namespace
+) -> int:
+    """Print so many reports with their names, as is asked for; `what` heads the column of names.
 
     Returns:
         The exit code: where the user has interrupted it, those that there are are printed, and it is said.
     """
-    found: dict[str, SimulationReport] = {}
-    code = 0
-    try:
-        found.update(reports)
-    except KeyboardInterrupt:
-        print("interrupted: what follows is only a part of what was asked for", file=sys.stderr)
-        code = _INTERRUPTED
-    if form == "table":
+    named, code = gathered(reports, count, "simulations", arguments)
+    found = dict(named)
+    over_time = of_simulations_over_time(found, what.lower())
+    if arguments.output == "table" and arguments.over_time:
+        print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), [_at(*row) for row in over_time.rows])
+    elif arguments.output == "table":
         _print(found, what)
+    elif arguments.output == "csv":
+        print_csv(*(over_time if arguments.over_time else of_simulations(found, what.lower())))
     else:
-        print_document(found, form)
+        print_document(found, arguments.output)
+    if wants_plot(arguments, code):
+        from fairlead.cli.capacity_plots import plot_simulations
+
+        plot_simulations(found, arguments.plot)
     return code
 
 
@@ -130,6 +149,11 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
             more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
             by = "these nodes and queues" if report.queues else "these nodes"
             print(f"{name}: can never begin on {by}: {named}{more}")
+    print_costs(found, what)
+
+
+def _at(name: str, from_s: int, used: float, lost: float, waiting: float) -> tuple[str, ...]:
+    return name, human_duration(from_s), f"{used:.2f}", f"{lost:.2f}", f"{waiting:.1f}"
 
 
 def _row(name: str, report: SimulationReport) -> tuple[str, ...]:

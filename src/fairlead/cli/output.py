@@ -1,8 +1,9 @@
-"""Printing: documents as JSON or YAML, tables for people."""
+"""Printing: documents as JSON or YAML, tables for people, and as CSV for other programs."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +15,10 @@ from fairlead.specs import documents
 WIDTH_MAX = 60
 
 
-def add_output_option(parser: argparse.ArgumentParser) -> None:
-    """Give a verb ``-o``."""
-    parser.add_argument(
-        "-o", "--output", choices=("table", "json", "yaml"), default="table", help="the form of the output"
-    )
+def add_output_option(parser: argparse.ArgumentParser, *, more: Sequence[str] = ()) -> None:
+    """Give a verb ``-o``, with more forms where it has some: ``csv`` where what it prints is one table."""
+    forms = ("table", "json", "yaml", *more)
+    parser.add_argument("-o", "--output", choices=forms, default="table", help="the form of the output")
 
 
 def print_document(document: Any, form: str) -> None:
@@ -44,6 +44,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, whole_las
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     for row in cells:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_csv(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table as RFC 4180 has it; None is an empty field."""
+    csv.writer(sys.stdout).writerows([head, *rows])
 
 
 def _cut(text: str) -> str:

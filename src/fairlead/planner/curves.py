@@ -41,6 +41,7 @@ def averaged(replays: Sequence[dict[int, Bin]]) -> ReplayReport:
     percents = sorted({percent for each in replays for percent in each})
     groups = {percent: [each[percent] for each in replays if percent in each] for percent in percents}
     return ReplayReport(
+        seeds=len(replays),
         gpu_allocation=tuple(_point(percent, [each.gpu_allocation for each in groups[percent]]) for percent in groups),
         fragmentation=tuple(_point(percent, [each.fragmentation for each in groups[percent]]) for percent in groups),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -12,7 +13,7 @@ from fairlead.planner.rightsizing import nearest_rank
 from fairlead.planner.simulation import Begun, Course, Moment
 from fairlead.planner.workloads import Job
 from fairlead.specs.reports import SimulationReport
-from fairlead.specs.simulated import QueueOutcome, Seconds, UsagePoint
+from fairlead.specs.simulated import QueueOutcome, Seconds, UsagePoint, WaitShare
 
 _HOUR = 3600 * GPU_MILLIS
 """A GPU-hour, in seconds of thousandths of a GPU."""
@@ -48,6 +49,7 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
     moments = course.moments
     first, last = (moments[0].at_s, moments[-1].at_s) if moments else (0, 0)
     over_time = tuple(_points(moments, gpu_millis))
+    waits = sorted(each.at_s - job.arrival_s for job, each in begun)
     whole = _mean_of(moments, first, last)
     scale = 100 / (gpu_millis * (last - first)) if last > first else 0.0
     return SimulationReport(
@@ -57,9 +59,10 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
         scheduling_occupancy=scale * whole.used,
         gpu_allocation_most=100 * max((each.used for each in moments), default=0) / gpu_millis,
         fragmentation=scale * whole.fragmented,
-        wait=_seconds(sorted(each.at_s - job.arrival_s for job, each in begun)),
+        wait=_seconds(waits),
         completion=_seconds(sorted(each.ended_s - job.arrival_s for job, each in begun)),
         over_time=over_time,
+        wait_distribution=tuple(_distribution(waits)),
         queues=tuple(_queues(jobs, course)) if course.is_queued else (),
         is_restless=course.is_restless,
     )
@@ -123,3 +126,9 @@ def _seconds(values: Sequence[int]) -> Seconds | None:
         return None
     p50, p90, p99 = (nearest_rank(values, percent) for percent in (50, 90, 99))
     return Seconds(mean=sum(values) / len(values), p50=p50, p90=p90, p99=p99, most=values[-1])
+
+
+def _distribution(values: Sequence[int]) -> Iterator[WaitShare]:
+    """Yield the points of the distribution of sorted values at their percentiles, each value once."""
+    for value in sorted({nearest_rank(values, percent) for percent in range(1, 101)}) if values else ():
+        yield WaitShare(wait_s=value, jobs_percent=100 * bisect_right(values, value) / len(values))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from multiprocessing import get_context
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,7 +23,8 @@ from fairlead.planner.workloads import Pod
 from fairlead.runs.tables import read_rows
 from fairlead.specs.reports import ReplayReport
 
-Item = TypeVar("Item")
+_Task = tuple[str, int, float | None]
+"""A policy, a seed, and how much the pods are made to ask for."""
 
 
 class Inputs(msgspec.Struct, frozen=True):
@@ -64,15 +66,23 @@ def with_gpus(file: Path, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     return nodes
 
 
-def replay_policies(
+class Replayed(NamedTuple):
+    """What came of one replay."""
+
+    policy: str
+    seed: int
+    bins: dict[int, Bin]
+
+
+def replays(
     inputs: Inputs,
     policies: Sequence[str],
     seeds: Sequence[int],
     *,
     inflate: float | None = None,
     processes: int | None = None,
-) -> dict[str, ReplayReport]:
-    """Replay a workload with each policy and seed; the result does not depend on how many processes do it.
+) -> Iterator[Replayed]:
+    """Replay a workload with each policy and seed, and return each as soon as it is done, in any order.
 
     Args:
         inputs: Nodes and pods.
@@ -88,25 +98,63 @@ def replay_policies(
         policy_named(name)
     tasks = [(name, seed, inflate) for name in policies for seed in seeds]
     count = min(processes or _cores(), len(tasks))
-    with ExitStack() as stack:
-        if count == 1:
-            found = [_replayed(inputs, *task) for task in tasks]
-        else:
-            # spawn: a process that has threads, as NumPy's may, is not forked
-            pool = ProcessPoolExecutor(count, get_context("spawn"), _Worker.begin, (inputs,))
-            stack.callback(pool.shutdown, cancel_futures=True)
-            found = list(pool.map(_Worker.replayed, tasks))
-    per_seed = len(seeds)
-    return {name: averaged(found[place * per_seed :][:per_seed]) for place, name in enumerate(policies)}
+    return (_replayed(inputs, *task) for task in tasks) if count == 1 else _replayed_by_many(inputs, tasks, count)
+
+
+def averages(found: Iterable[Replayed], policies: Sequence[str]) -> dict[str, ReplayReport]:
+    """Return what policies made of a workload, in their order; one of which nothing is done yet is left out."""
+    bins: dict[str, list[dict[int, Bin]]] = {name: [] for name in policies}
+    for each in sorted(found, key=lambda each: each.seed):  # the order does not depend on who was done first
+        bins[each.policy].append(each.bins)
+    return {name: averaged(each) for name, each in bins.items() if each}
+
+
+def replay_policies(
+    inputs: Inputs,
+    policies: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    inflate: float | None = None,
+    processes: int | None = None,
+) -> dict[str, ReplayReport]:
+    """Replay as `replays`, and return the averages; the result does not depend on how many processes do it."""
+    return averages(replays(inputs, policies, seeds, inflate=inflate, processes=processes), policies)
+
+
+def _replayed_by_many(inputs: Inputs, tasks: Iterable[_Task], count: int) -> Iterator[Replayed]:
+    # spawn: a process that has threads, as NumPy's may, is not forked
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _Worker.begin, (inputs,))
+    others = set(active_children())
+    try:
+        with _uninterrupted():
+            futures = [pool.submit(_Worker.replayed, task) for task in tasks]
+        for future in as_completed(futures):
+            yield future.result()
+    except BaseException:  # an interrupt above all, wherever it comes
+        for process in set(active_children()) - others:
+            process.terminate()  # nobody waits for what it is at
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Have processes that are started meanwhile never hear of an interrupt at the terminal, which is for this one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _replayed(inputs: Inputs, policy: str, seed: int, inflate: float | None) -> dict[int, Bin]:
+def _replayed(inputs: Inputs, policy: str, seed: int, inflate: float | None) -> Replayed:
     steps = replay(inputs.nodes, inputs.pods, policy_named(policy), seed, inflate)
-    return binned(steps, gpu_millis_of(inputs.nodes))
+    return Replayed(policy, seed, binned(steps, gpu_millis_of(inputs.nodes)))
 
 
 class _Worker:
@@ -119,5 +167,5 @@ class _Worker:
         cls.inputs = inputs
 
     @classmethod
-    def replayed(cls, task: tuple[str, int, float | None]) -> dict[int, Bin]:
+    def replayed(cls, task: _Task) -> Replayed:
         return _replayed(cls.inputs, *task)

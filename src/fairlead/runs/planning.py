@@ -10,13 +10,13 @@ import msgspec
 
 from fairlead.engines.kubernetes.engine import chosen_targets
 from fairlead.engines.kubernetes.submitting import kind_of
-from fairlead.errors import FairleadError, SpecError
+from fairlead.errors import FairleadError
 from fairlead.insight.findings import Layer
 from fairlead.insight.planning import plans
 from fairlead.insight.planning.asked import Asked, asked
 from fairlead.insight.planning.documents import Plan, Reason, reason
 from fairlead.insight.planning.history import Took
-from fairlead.insight.planning.prices import PriceBook, book_faults, together
+from fairlead.insight.planning.prices import PriceBook
 from fairlead.insight.planning.refusing import refused
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
@@ -25,13 +25,12 @@ from fairlead.kube.failures import AlreadyExists, ApiError, Forbidden, NotFound
 from fairlead.kube.resources import POD, Kind
 from fairlead.runs.context_checking import check_cluster
 from fairlead.runs.earlier import ended_runs
+from fairlead.runs.pricing import read_book
 from fairlead.runs.rendering import check, render, submission_of
 from fairlead.runs.settings import open_store
 from fairlead.runs.surveying import of_bundle, survey, wanted_by
-from fairlead.runs.tables import read_toml
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Unread
-from fairlead.specs import documents
 from fairlead.specs.contexts import Context
 from fairlead.specs.graphs import Graph
 from fairlead.store.backends import Backend, at_once
@@ -73,26 +72,12 @@ def plan(
         SpecError: The graph can't be on any such cluster, or a price book is none; every fault is named.
         ClusterError: The cluster can't be reached.
     """
-    book = together(map(read_prices, prices))
+    book = read_book(prices)
     context = check(graph, on, labels or {})
     context = msgspec.structs.replace(context, targets={**context.targets, **(targets or {})})
     graph = placed(graph, context.targets)
     planning = _Bundled(graph, context, bundle) if bundle else _Live(graph, context, labels or {})
     return planning.plan(labels or {}, book)
-
-
-def read_prices(file: str) -> PriceBook:
-    """Read a price book.
-
-    Raises:
-        UsageError: The file can't be read, or is no TOML.
-        SpecError: It is no price book; every fault is named.
-    """
-    found = read_toml(Path(file), "price book", "docs/plan.md")
-    book = documents.convert(found, PriceBook, source=file)
-    if faults := list(book_faults(book)):
-        raise SpecError(file, faults)
-    return book
 
 
 class _Bundled:

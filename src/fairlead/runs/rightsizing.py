@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fairlead.errors import UsageError
-from fairlead.insight.planning.prices import PriceBook, price_of, together
+from fairlead.insight.planning.prices import PriceBook, price_of
 from fairlead.planner.rightsizing import (
     PERCENT,
     SAMPLES_LEAST,
@@ -18,7 +18,7 @@ from fairlead.planner.rightsizing import (
     sized,
 )
 from fairlead.planner.usage import Usage, read_usage
-from fairlead.runs.planning import read_prices
+from fairlead.runs.pricing import read_book
 from fairlead.runs.settings import open_store
 from fairlead.runs.tables import read_rows
 from fairlead.runs.using import Used, used_by
@@ -66,7 +66,7 @@ def rightsize_table(
 def _book(margin: float, prices: Sequence[str]) -> PriceBook | None:
     if not 0 <= margin < float("inf"):
         raise UsageError(f"--margin must be 0 or more, got {margin}", next="--margin 0.2")
-    return together(map(read_prices, prices))
+    return read_book(prices)
 
 
 def report(

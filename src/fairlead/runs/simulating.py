@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from fairlead.errors import SpecError, UsageError, nearest
+from fairlead.insight.planning.prices import PriceBook
 from fairlead.planner import openb, plain
 from fairlead.planner.lines import STRATEGIES, Strategy
 from fairlead.planner.nodes import Node, gpu_millis_of
@@ -20,6 +21,7 @@ from fairlead.planner.workloads import Job
 from fairlead.runs.arriving import jobs_of_runs
 from fairlead.runs.capacity import with_gpus
 from fairlead.runs.importing import empty_nodes
+from fairlead.runs.node_costs import with_cost, with_differences
 from fairlead.runs.queueing import queued, read_queues
 from fairlead.runs.tables import read_rows, read_toml
 from fairlead.specs import documents
@@ -83,15 +85,17 @@ def read_scenario(
 
 
 def simulate_policies(
-    scenario: Scenario, policies: Sequence[str], strategy: str | None, seed: int
+    scenario: Scenario, policies: Sequence[str], strategy: str | None, seed: int, book: PriceBook | None = None
 ) -> Iterator[tuple[str, SimulationReport]]:
     """Simulate with each policy, one after another; returns a report for each with its name, as soon as there is one.
+
+    A report has what its nodes cost where there is a price book.
 
     Raises:
         UsageError: There is no such policy, or no such strategy of queueing.
     """
     known = _known(policies, strategy)
-    return ((name, _simulated(scenario, name, known, seed)) for name in policies)
+    return ((name, _simulated(scenario, name, known, seed, book)) for name in policies)
 
 
 def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
@@ -108,7 +112,12 @@ def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
 
 
 def compare_changes(
-    scenario: Scenario, changes: Iterable[Change], policy: str, strategy: str | None, seed: int
+    scenario: Scenario,
+    changes: Iterable[Change],
+    policy: str,
+    strategy: str | None,
+    seed: int,
+    book: PriceBook | None = None,
 ) -> Iterator[tuple[str, SimulationReport]]:
     """Simulate a scenario as it is, and with each change alone; as `simulate_policies` does with policies.
 
@@ -118,8 +127,9 @@ def compare_changes(
     known = _known([policy], strategy)
     # all of them before any is simulated: what can't be is said at once
     tried = [(each, _changed(scenario, each)) for each in (Change(name=AS_IS), *changes)]
-    return (
-        (each.name, _simulated(found, each.policy or policy, each.queueing or known, seed)) for each, found in tried
+    return with_differences(
+        (each.name, _simulated(found, each.policy or policy, each.queueing or known, seed, book))
+        for each, found in tried
     )
 
 
@@ -141,6 +151,8 @@ def _known(policies: Iterable[str], strategy: str | None) -> Strategy | None:
     return found
 
 
-def _simulated(scenario: Scenario, policy: str, strategy: Strategy | None, seed: int) -> SimulationReport:
+def _simulated(
+    scenario: Scenario, policy: str, strategy: Strategy | None, seed: int, book: PriceBook | None
+) -> SimulationReport:
     course = simulate(scenario.nodes, scenario.jobs, policy_named(policy), strategy, seed, scenario.setup)
-    return reported(scenario.jobs, course, gpu_millis_of(scenario.nodes))
+    return with_cost(reported(scenario.jobs, course, gpu_millis_of(scenario.nodes)), scenario.nodes, book)

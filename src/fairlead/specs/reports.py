@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fairlead.specs.simulated import QueueOutcome, Seconds, UsagePoint
+from fairlead.specs.simulated import NodesCost, QueueOutcome, Seconds, UsagePoint, WaitShare
 from fairlead.specs.status import AttemptStatus, RunStatus, StepStatus
 from fairlead.specs.values import Ref
 
@@ -293,10 +293,12 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one policy made of a workload, as ``fairlead capacity replay -o json`` prints it for each.
 
     Attributes:
+        seeds: So many replays it is the mean of: fewer than were asked for where the user has interrupted them.
         gpu_allocation: What pods have of all GPUs.
         fragmentation: What is free, but of no use to the typical workload.
     """
 
+    seeds: int
     gpu_allocation: tuple[CurvePoint, ...]
     fragmentation: tuple[CurvePoint, ...]
 
@@ -315,9 +317,12 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
         wait: From arrival to beginning; null where none began.
         completion: From arrival to end: the job completion time; null where none began.
         over_time: The same over time, as means of at most 100 parts of equal length.
+        wait_distribution: How waits are distributed: every one that there is, or the percentiles where more than 100
+            jobs began.
         queues: What became of the jobs of each queue; empty where there are none.
         is_restless: Whether the queues' rules took work back and admitted it again without end: what is said of these
             queues is then only one of what can happen.
+        cost: What the nodes cost; null without a price book.
     """
 
     jobs: int
@@ -329,8 +334,10 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     wait: Seconds | None
     completion: Seconds | None
     over_time: tuple[UsagePoint, ...]
+    wait_distribution: tuple[WaitShare, ...]
     queues: tuple[QueueOutcome, ...] = ()
     is_restless: bool = False
+    cost: NodesCost | None = None
 
 
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,3 +53,36 @@ class QueueOutcome(msgspec.Struct, frozen=True, kw_only=True):
     gpu_hours: float
     wait: Seconds | None
     completion: Seconds | None
+
+
+class WaitShare(msgspec.Struct, frozen=True, kw_only=True):
+    """How many jobs waited no longer than some time.
+
+    Attributes:
+        wait_s: The time, in seconds.
+        jobs_percent: How many did, in per cent of those that began.
+    """
+
+    wait_s: int
+    jobs_percent: float
+
+
+class NodesCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What nodes cost from the first arrival to the last end, whether jobs used them or not, by a price book.
+
+    Attributes:
+        currency: The price book's.
+        per_h: All nodes for an hour; null where a price is missing, as all that follows.
+        over_makespan: All nodes for the whole time.
+        per_used_gpu_h: That for each hour of a GPU that jobs had; null where they had none, too.
+        more_than_as_is: How much more that is than as it is: less than nothing where it is less; null where nothing is
+            compared, too.
+        lacking: Prices that the book does not have.
+    """
+
+    currency: str
+    per_h: float | None = None
+    over_makespan: float | None = None
+    per_used_gpu_h: float | None = None
+    more_than_as_is: float | None = None
+    lacking: tuple[str, ...] = ()

@@ -88,7 +88,7 @@ def together(books: Iterable[PriceBook]) -> PriceBook | None:
 
 def price_of(book: PriceBook, what: str, *, spot: bool = False) -> float | None:
     """Return what something costs for an hour; None where the book does not say it."""
-    price = {_key(each.what): each for each in book.price}.get(what)
+    price = {_key(each.what): each for each in book.price}.get(_key(what))
     found = _per_h(price, spot=spot)
     return None if found is None else float(found)
 
