@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 import fairlead
+from fairlead.cli import capacity_plots
 from fairlead.cli.main import call
 from fairlead.planner.outcomes import reported
 from fairlead.planner.simulation import Begun, Course, Moment
@@ -51,6 +52,18 @@ def test_a_simulation_is_drawn_with_a_line_for_each_policy() -> None:
 def test_changes_are_drawn_beside_what_there_is() -> None:
     assert call(["capacity", "compare", "changes.toml", *SIMULATE[1:-1], "fgd", "--plot", "found.svg"]) == 0
     assert {"as it is", "more"} <= comments("found.svg")
+
+
+def test_every_change_is_in_the_legend_as_it_is_called() -> None:
+    names = ["$a$ for $5", "_hidden", 40 * "long "]
+    Path("changes.toml").write_text("".join(f"[[change]]\nname = {name!r}\n" for name in names))
+    assert call(["capacity", "compare", "changes.toml", *SIMULATE[1:-1], "fgd", "--plot", "found.svg"]) == 0
+    assert {"$a$ for $5", "_hidden", f"{6 * 'long '}…{6 * 'long '}".strip()} <= comments("found.svg")
+
+
+def test_many_lines_look_otherwise_each() -> None:
+    looks = [str(look) for _, look in zip(range(28), capacity_plots._looks(), strict=False)]
+    assert len(set(looks)) == len(looks)
 
 
 def test_a_replay_is_drawn_with_its_bands() -> None:

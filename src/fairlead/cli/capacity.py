@@ -14,6 +14,9 @@ cluster is asked. fragmentation says which GPUs of a cluster are free as it stan
 workload can't use, and why. rightsize says what steps ask for, what their attempts used, and what to ask for. partition
 says how GPUs are cut into MIG instances so that those that are wanted become free, and as few pods as possible move; it
 ends with 6 where that can't be.
+
+-o csv prints the table of any of them but partition for spreadsheets, and --plot FILE.svg draws what replay, simulate,
+compare and fragmentation say; --prices FILE of simulate and compare says what the nodes cost.
 """
 
 from __future__ import annotations

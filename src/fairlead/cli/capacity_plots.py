@@ -47,7 +47,12 @@ _STYLE = {
     "grid.alpha": 0.3,
     "legend.frameon": False,
     "svg.hashsalt": "fairlead",
+    "text.parse_math": False,
 }
+_COLUMNS_MOST = 5
+_ROW_CHARACTERS, _KEY_CHARACTERS = 110, 8
+"""So many characters stand in a row of a legend; a line and the space around it takes as much as so many."""
+_LABEL_MOST = 60
 _NODES_MOST = 30
 """So many nodes have a bar, those that strand most."""
 _UNITS = ((3 * 86400, 86400, "days"), (3 * 3600, 3600, "hours"), (180, 60, "minutes"), (0, 1, "seconds"))
@@ -62,7 +67,7 @@ def plot_replays(found: Mapping[str, ReplayReport], file: Path) -> None:
             for (policy, report), look in zip(found.items(), _looks(), strict=False):
                 curve = getattr(report, name)
                 at = [each.arrivals_percent for each in curve]
-                one.plot(at, [each.mean for each in curve], label=policy, **look)
+                one.plot(at, [each.mean for each in curve], label=_label(policy), **look)
                 low, high = [each.mean - each.sd for each in curve], [each.mean + each.sd for each in curve]
                 one.fill_between(at, low, high, color=look["color"], alpha=0.2, linewidth=0)
             one.set_xlabel("arrived, % of all GPUs")
@@ -87,7 +92,7 @@ def plot_simulations(found: Mapping[str, SimulationReport], file: Path) -> None:
             edges += [(points[0].from_s + report.makespan_s) / span] if points else []
             for axes, field in ((used, "gpu_allocation"), (lost, "fragmentation"), (waiting, "waiting")):
                 values = [getattr(each, field) for each in points]
-                axes.step(edges, values + values[-1:], where="post", label=name, **look)
+                axes.step(edges, values + values[-1:], where="post", label=_label(name), **look)
             shares = report.wait_distribution
             at = [0.0, *(each.wait_s / wait_span for each in shares), longest / wait_span]
             below = [0.0, *(each.jobs_percent for each in shares), 100.0]
@@ -177,8 +182,9 @@ def _figure(file: Path, title: str, *, height: float = 4.5) -> Iterator[Figure]:
 def _looks() -> Iterator[dict[str, Any]]:
     """Yield how lines look, each otherwise than those before it."""
     for number in count():
-        dash = _DASHES[(number + number // len(_COLOURS)) % len(_DASHES)]
-        yield {"color": _COLOURS[number % len(_COLOURS)], "linestyle": dash, "linewidth": 1.6}
+        colour, turn = number % len(_COLOURS), number // len(_COLOURS)
+        dash = _DASHES[(colour + turn) % len(_DASHES)]
+        yield {"color": _COLOURS[colour], "linestyle": dash, "linewidth": 1.6}
 
 
 def _percent(axes: Axes) -> None:
@@ -194,7 +200,17 @@ def _unit(seconds: float) -> tuple[int, str]:
 
 
 def _legend(figure: Figure, axes: Axes) -> None:
-    """Say what is what, below everything, where it can't cover anything."""
+    """Say what is what, below everything, where it can't cover anything; the figure grows by it."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(handles) // -(-len(handles) // 5)))
+        columns = max(1, min(_COLUMNS_MOST, _ROW_CHARACTERS // (_KEY_CHARACTERS + max(map(len, labels)))))
+        rows = -(-len(handles) // columns)
+        figure.set_figheight(figure.get_figheight() + 0.2 * (rows - 1))
+        figure.legend(handles, labels, loc="outside lower center", ncols=-(-len(handles) // rows))
+
+
+def _label(name: str) -> str:
+    """Return a name as a legend has it: not too long, and shown too where it begins with ``_``, which hides others."""
+    half = _LABEL_MOST // 2
+    shown = name if len(name) <= _LABEL_MOST else f"{name[:half]}…{name[-half:]}"
+    return f" {shown}" if shown.startswith("_") else shown
