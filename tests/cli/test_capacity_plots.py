@@ -134,7 +134,7 @@ def test_without_matplotlib_it_is_said_what_to_install() -> None:
 
 def test_waits_are_distributed_by_at_most_a_hundred_points_that_are_all_true() -> None:
     jobs = [Job(name=str(each), demand=Demand(0, 0, 1, 1000), arrival_s=0, duration_s=1) for each in range(1000)]
-    course = Course([Begun(each // 2, ()) for each in range(1000)], [Moment(0, 1, 0.0, 0), Moment(1, 0, 0.0, 0)])
+    course = Course([Begun(each // 2, 1000, ()) for each in range(1000)], [Moment(0, 1, 0.0, 0), Moment(1, 0, 0.0, 0)])
     found = reported(jobs, course, 1000).wait_distribution
     assert len(found) == 100 and found[-1].jobs_percent == 100
     assert all(each.jobs_percent == 100 * 2 * (each.wait_s + 1) / 1000 for each in found)
