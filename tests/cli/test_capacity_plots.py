@@ -13,8 +13,10 @@ import pytest
 import fairlead
 from fairlead.cli import capacity_plots
 from fairlead.cli.main import call
+from fairlead.planner.nodes import Node
 from fairlead.planner.outcomes import reported
-from fairlead.planner.simulation import Begun, Course, Moment
+from fairlead.planner.policies.table import policy_named
+from fairlead.planner.simulation import simulate
 from fairlead.planner.workloads import Demand, Job
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Snapshot
@@ -133,10 +135,10 @@ def test_without_matplotlib_it_is_said_what_to_install() -> None:
 
 
 def test_waits_are_distributed_by_at_most_a_hundred_points_that_are_all_true() -> None:
-    jobs = [Job(name=str(each), demand=Demand(0, 0, 1, 1000), arrival_s=0, duration_s=1) for each in range(1000)]
-    course = Course([Begun(each // 2, 1000, ()) for each in range(1000)], [Moment(0, 1, 0.0, 0), Moment(1, 0, 0.0, 0)])
-    found = reported(jobs, course, 1000).wait_distribution
-    assert len(found) == 100 and found[-1].jobs_percent == 100
-    assert all(each.jobs_percent == 100 * 2 * (each.wait_s + 1) / 1000 for each in found)
-    few = reported(jobs[:3], Course([*course.begun[:2], None], course.moments), 1000).wait_distribution
-    assert [(each.wait_s, each.jobs_percent) for each in few] == [(0, 100.0)]
+    nodes = [Node(name="n", cpu_millis=1, memory_mib=1, gpus=1, model="T4")]
+    for count, points in ((300, 100), (7, 7)):
+        jobs = [Job(name=str(each), demand=Demand(0, 0, 1, 1000), arrival_s=0, duration_s=1) for each in range(count)]
+        course = simulate(nodes, jobs, policy_named("best-fit"), "StrictFIFO")  # one after another
+        found = reported(jobs, course, 1000).wait_distribution
+        assert len(found) == points and found[-1].jobs_percent == 100
+        assert all(each.jobs_percent == 100 * (each.wait_s + 1) / count for each in found)
