@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-# The interpreter the environment is made with; the first of python3.13, 3.12, 3.11 and python3 that fits otherwise.
+# The interpreter the environment is made with; the first of python3.14, 3.13, 3.12, 3.11 and python3 that fits otherwise.
 PYTHON ?=
 export PYTHON
 # What pytest is given: make test TESTS="tests/store -k npy"
@@ -81,7 +81,7 @@ cluster-context: env  ## print the command that tells Fairlead about it
 	@$(BIN)/python -m testbed context
 
 lock:  ## renew requirements/*.txt; PYTHONS names an interpreter of each version
-	@test -n "$(PYTHONS)" || { echo 'give one of each: make lock PYTHONS="python3.11 python3.12 python3.13"'; exit 2; }
+	@test -n "$(PYTHONS)" || { echo 'give one of each: make lock PYTHONS="python3.11 python3.12 python3.13 python3.14"'; exit 2; }
 	$(firstword $(PYTHONS)) tools/lock.py $(PYTHONS)
 
 clean:  ## remove what make and the tools have made; runs and artifacts stay

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from . import machine, versions
 from .building import build, locked, tools
@@ -28,9 +29,21 @@ _HOST_CONFIGURATION = ("/etc/ssl/certs", "/etc/pip.conf")  # the machine's autho
 
 def python_tag() -> str:
     """Return the name of the stock image: Debian with Python, and nothing else."""
-    settings = versions.document()["images"]
+    return _debian_tag("python", versions.document()["images"])
+
+
+def newest_python_tag() -> str:
+    """Return the name of the other stock image: the newest Debian and Python, which only a test of them uses."""
+    return _debian_tag("newest-python", _newest())
+
+
+def _newest() -> dict[str, Any]:
+    return dict(versions.document()["beside"]["newest-python"])
+
+
+def _debian_tag(name: str, settings: dict[str, Any]) -> str:
     key = versions.digest([repr(settings).encode(), (FILES / "python/Containerfile").read_bytes(), _USERS.encode()])
-    return f"localhost/fairlead-python:{settings['debian']}-{key}"
+    return f"localhost/fairlead-{name}:{settings['debian']}-{key}"
 
 
 def argoexec_tag() -> str:
@@ -87,7 +100,14 @@ def tekton_entrypoint() -> str:
 
 def python() -> str:
     """Build the stock image, and return its name."""
-    return _stock("python", python_tag(), _debian)
+    return _stock("python", python_tag(), lambda context: _debian(context, versions.document()["images"]))
+
+
+def newest_python() -> str:
+    """Build the other stock image, import it into the running testbed, and return its name."""
+    tag = _stock("python", newest_python_tag(), lambda context: _debian(context, _newest()))
+    import_into(current(), tag)
+    return tag
 
 
 def _stock(name: str, tag: str, fill: Callable[[Path], object]) -> str:
@@ -111,12 +131,15 @@ _LEFT_OUT = (
 )
 
 
-def _debian(context: Path) -> None:
+def _debian(context: Path, settings: dict[str, Any]) -> None:
     """Put the root file system of a minimal Debian with Python into a folder, as ``root.tar``."""
-    settings, root = versions.document()["images"], context / "root"
+    root, (first, *_) = context / "root", settings["packages"]
     include = ",".join(settings["packages"])
-    mirror = machine.mirror(settings["debian"])
-    _run("debootstrap", "--variant=minbase", f"--include={include}", settings["debian"], root, mirror)
+    mirror = machine.mirror(versions.document()["images"]["debian"])  # of a release that apt knows; it has them all
+    script = "/usr/share/debootstrap/scripts/sid"  # that of every release; Debian 12 knows no later one by its name
+    _run("debootstrap", "--variant=minbase", f"--include={include}", settings["debian"], root, mirror, script)
+    if not (root / "usr/bin/python3").exists():
+        (root / "usr/bin/python3").symlink_to(first)
     with open(root / "etc/passwd", "a") as users, open(root / "etc/group", "a") as groups:
         users.write(_USERS)
         groups.write(f"nonroot:x:{USER}:\n")

@@ -63,7 +63,8 @@ def digest(parts: Iterable[bytes]) -> str:
 
 def whole() -> str:
     """Return a digest of everything that a testbed is made of: programs, images and manifests."""
-    parts = [repr(document()), *(component(name).key for name in names())]
+    made_of = {name: each for name, each in document().items() if name != "beside"}
+    parts = [repr(made_of), *(component(name).key for name in names())]
     manifests = [path for path in sorted((HERE / "manifests").iterdir()) if path.stem not in BESIDE]
     files = [*manifests, *sorted((HERE / "containerfiles").glob("*/*"))]
     return digest([*(part.encode() for part in parts), *(path.read_bytes() for path in files)])

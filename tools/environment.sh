@@ -3,7 +3,7 @@
 #
 #   tools/environment.sh demo|dev
 #
-# PYTHON names the interpreter; otherwise the first of python3.13, 3.12, 3.11 and python3 that fits is taken.
+# PYTHON names the interpreter; otherwise the first of python3.14, 3.13, 3.12, 3.11 and python3 that fits is taken.
 # The stamp .venv/.EXTRA holds a digest of what the environment was made from, and is written last: an environment
 # whose making was interrupted, or whose requirements, place or interpreter have changed, is made anew.
 set -euo pipefail
@@ -19,7 +19,7 @@ fail() {
 }
 
 fits() { # the interpreter runs, and is of a version that the package supports
-    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' >/dev/null 2>&1
 }
 
 has_venv() {
@@ -36,7 +36,7 @@ venv_package() { # Debian has python3-venv for its own python3, and python3.X-ve
 
 python_packages() { # the newest Python that fits, as far as apt knows one
     local version
-    for version in 3.13 3.12 3.11; do
+    for version in 3.14 3.13 3.12 3.11; do
         if apt-cache show "python$version-venv" >/dev/null 2>&1; then
             echo "python$version python$version-venv"
             return
@@ -47,7 +47,7 @@ python_packages() { # the newest Python that fits, as far as apt knows one
 
 find_python() { # prints an interpreter; one that could make an environment is preferred to one that could not
     local candidate fitting=
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3 $system}; do
+    for candidate in ${PYTHON:-python3.14 python3.13 python3.12 python3.11 python3 $system}; do
         fits "$candidate" || continue
         if has_venv "$candidate"; then
             echo "$candidate"
@@ -78,8 +78,8 @@ is_fresh() { # an environment for dev serves the demo too
 
 python=$(find_python)
 if [ -z "$python" ]; then
-    if [ -n "${PYTHON:-}" ]; then fail "PYTHON=$PYTHON is no Python 3.11, 3.12 or 3.13."; fi
-    fail "Fairlead needs Python 3.11, 3.12 or 3.13, and there is none here. This installs one:" \
+    if [ -n "${PYTHON:-}" ]; then fail "PYTHON=$PYTHON is no Python 3.11, 3.12, 3.13 or 3.14."; fi
+    fail "Fairlead needs Python 3.11, 3.12, 3.13 or 3.14, and there is none here. This installs one:" \
         "  sudo apt-get install $(python_packages)"
 fi
 if ! has_venv "$python"; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
@@ -128,10 +129,30 @@ def test_annotations_that_can_not_be_evaluated_are_open() -> None:
     assert is_open(found["return"])
 
 
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="before Python 3.14 such a function can't be defined")
+def test_annotations_that_are_evaluated_late_are_as_open_as_those_that_are_texts() -> None:
+    text = "def odd(frame: Frame, rows: int, *, by: dict[str, a.Frame] | None) -> tuple[Frame | int, list[Frame]]: ..."
+    late: dict[str, Any] = {}
+    early: dict[str, Any] = {}
+    exec(compile(text, "late.py", "exec", dont_inherit=True), late)
+    exec(compile(f"from __future__ import annotations\n{text}", "early.py", "exec"), early)
+
+    found = hints(late["odd"])
+    assert {name: show(each) for name, each in found.items()} == {
+        name: show(each) for name, each in hints(early["odd"]).items()
+    }
+    assert is_open(found["frame"]) and found["rows"] is int
+    assert (accepts(found["by"], {"a": 1}), accepts(found["by"], None)) == (True, True)
+    assert [accepts(each, 1) for each in output_annotations(found["return"])] == [True, False]
+
+
+OPTIONAL = "Optional[int]" if sys.version_info < (3, 14) else "int | None"  # which are the same from there on
+
+
 @pytest.mark.parametrize(
     ("annotation", "shown"),
     [
-        (int, "int"), (None, "None"), (type(None), "None"), (list[int], "list[int]"), (Optional[int], "Optional[int]"), (int | None, "int | None"),  # noqa: UP045
+        (int, "int"), (None, "None"), (type(None), "None"), (list[int], "list[int]"), (Optional[int], OPTIONAL), (int | None, "int | None"),  # noqa: UP045
         (Any, "Any"), (Colour, "Colour"), (dict[str, Any], "dict[str, Any]"), (Literal["a"], "Literal['a']"), (Path, "Path"), (list[Path], "list[Path]"),
         (tuple[int, ...], "tuple[int, ...]"),
     ],

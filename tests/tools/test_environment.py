@@ -51,7 +51,7 @@ def test_a_python_that_does_not_fit_is_refused_by_its_name(clone: Clone) -> None
     done = clone.make(PYTHON=old)
 
     assert done.returncode == 1
-    assert f"PYTHON={old} is no Python 3.11, 3.12 or 3.13" in done.stderr
+    assert f"PYTHON={old} is no Python 3.11, 3.12, 3.13 or 3.14" in done.stderr
 
 
 def test_a_python_without_venv_names_the_package_that_brings_it(clone: Clone) -> None:

@@ -24,7 +24,16 @@ def hints(function: Callable[..., Any]) -> dict[str, Any]:
     except Exception:  # a name that exists only for type checkers: any error may come out of evaluating it
         plain = inspect.unwrap(function)
         names = _Names(vars(builtins) | getattr(plain, "__globals__", {}))
-        return {name: _evaluated(each, names) for name, each in getattr(plain, "__annotations__", {}).items()}
+        return {name: _evaluated(each, names) for name, each in _written(plain).items()}
+
+
+def _written(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """Return the annotations of a function that can't all be evaluated, as texts where that is what there is."""
+    if sys.version_info >= (3, 14):  # where reading them evaluates them
+        import annotationlib  # lazy: annotationlib, 3 ms
+
+        return annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
+    return getattr(function, "__annotations__", {})
 
 
 class _NotThere:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -28,8 +29,9 @@ def renew_annotations(names: Mapping[str, Any], modules: frozenset[str]) -> None
 
     for value in list(names.values()):
         if isinstance(value, Step | Flow) and value.function is not None:
-            written = getattr(value.function, "__annotations__", {})
-            written.update({name: _renewed(each, newest) for name, each in written.items()})
+            with contextlib.suppress(Exception):  # Python 3.14 evaluates them here, those too that can't be evaluated
+                written = getattr(value.function, "__annotations__", {})
+                written.update({name: _renewed(each, newest) for name, each in written.items()})
             vars(value).pop("signature", None)
     signature_of.cache_clear()
 

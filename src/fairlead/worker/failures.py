@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 import signal
+import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 from fairlead.specs.reports import ErrorReport
 
@@ -63,6 +66,15 @@ def last_lines(log: Path | None) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return []
+
+
+def write_faults(*, all_threads: bool) -> None:
+    """Have Python's fault handler write where Python was, once compiled code fails; `crash` reads it.
+
+    Python 3.14 would add the stack of C: it would push the last lines before it out of what is kept of a log.
+    """
+    without: dict[str, Any] = {"c_stack": False} if sys.version_info >= (3, 14) else {}
+    faulthandler.enable(all_threads=all_threads, **without)
 
 
 def crash(lines: list[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -8,7 +8,6 @@ by each process after its fork, ahead of time. Started as ``python -m fairlead.w
 from __future__ import annotations
 
 import ctypes
-import faulthandler
 import gc
 import os
 import select
@@ -35,6 +34,7 @@ from fairlead.store.opening import open_backend
 from fairlead.worker import guarding
 from fairlead.worker.channel import Connection
 from fairlead.worker.ending import leave, leaves_at_once
+from fairlead.worker.failures import write_faults
 from fairlead.worker.forking import why_not_forkable
 from fairlead.worker.functions import Modules, function_of
 from fairlead.worker.running import run_task, set_up_process
@@ -255,7 +255,7 @@ class Child:
             encoded = message.task
         task = _decoder.decode(encoded)
         set_up_process(task)
-        faulthandler.enable(all_threads=False)
+        write_faults(all_threads=False)
         modules = load_project(task.code)
         if isinstance(task.step, specs.FunctionStep):
             _limit_threads(task.threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import socket
 import sys
@@ -20,6 +19,7 @@ from fairlead.worker.channel import CHANNEL, Connection
 from fairlead.worker.checkpoints import keeping
 from fairlead.worker.containers import commanded
 from fairlead.worker.ending import leave
+from fairlead.worker.failures import write_faults
 from fairlead.worker.functions import Modules, function_of
 from fairlead.worker.mpi import finalize
 from fairlead.worker.pods.children import unkept
@@ -33,7 +33,7 @@ def main(path: str) -> int:
     task = msgspec.msgpack.decode(Path(path).read_bytes(), type=WorkerTask)
     set_up_process(task)
     write_lines_at_once()
-    faulthandler.enable()
+    write_faults(all_threads=True)
     function, root = _function_of(task)
     try:
         backend = open_store(task.store)
