@@ -15,7 +15,8 @@ from fairlead.specs.contexts import Context
 from servers.cluster import Cluster
 from testbed import images
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+# Not of every change: its image is of a Debian that still moves, and takes minutes to build.
+pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
 
 FLOW = """
 import sys

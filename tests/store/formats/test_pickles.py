@@ -59,10 +59,20 @@ def test_what_cannot_be_pickled_is_refused_by_name(values: Values, value: Any, p
 
 def test_too_deep_a_value_is_refused(values: Values) -> None:
     deep: Any = ()
-    for _ in range(10_000):
+    for _ in range(300_000):
         deep = (deep,)
     with pytest.raises(FairleadError, match="RecursionError"):
         values.save(deep)
+
+
+class Unwilling:
+    def __getstate__(self) -> object:
+        raise TypeError("has no state")
+
+
+def test_a_value_that_refuses_to_tell_its_state_is_the_part_at_fault(values: Values) -> None:
+    with pytest.raises(FairleadError, match=r"has no state; the part at fault is value\[1\], a .*Unwilling"):
+        values.save((1, Unwilling()))
 
 
 @pytest.fixture

@@ -123,7 +123,10 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from (("{…}", item) for item in value)
     elif not isinstance(value, type) and getattr(type(value), "__reduce_ex__", None) is object.__reduce_ex__:
         # A class that says itself what to pickle may leave out the attribute that would be named here.
-        state = value.__getstate__() if hasattr(value, "__getstate__") else getattr(value, "__dict__", None)
+        try:
+            state = value.__getstate__() if hasattr(value, "__getstate__") else getattr(value, "__dict__", None)
+        except _ERRORS:  # it refuses itself, as an open file does from Python 3.14 on: no part of it is at fault
+            return
         yield from _attributes(state)
 
 
