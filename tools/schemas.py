@@ -19,7 +19,7 @@ import msgspec
 from fairlead.insight import why
 from fairlead.insight.planning import documents as planning
 from fairlead.snapshots import snapshot
-from fairlead.specs import conditions, graphs, reports, resources, runtimes, simulated, steps, values
+from fairlead.specs import conditions, graphs, reports, resources, runtimes, simulated, steps, values, volumes
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 DOCUMENTS: dict[str, tuple[str, Any]] = {
@@ -62,7 +62,20 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
-_MODULES = (conditions, graphs, planning, reports, resources, runtimes, simulated, snapshot, steps, values, why)
+_MODULES = (
+    conditions,
+    graphs,
+    planning,
+    reports,
+    resources,
+    runtimes,
+    simulated,
+    snapshot,
+    steps,
+    values,
+    volumes,
+    why,
+)
 _FIELD = re.compile(r"^(\w+): (.*(?:\n[ ]{4,}.*)*)", re.MULTILINE)
 
 
@@ -105,7 +118,7 @@ def _describe(name: str, definition: dict[str, Any]) -> None:
     place, _, short = name.rpartition(".")
     modules = [module for module in _MODULES if place in ("", module.__name__)]
     found = next((vars(module)[short] for module in modules if short in vars(module)), None)
-    text = inspect.getdoc(found) or ""
+    text = inspect.getdoc(found) or "" if found else ""  # None has a docstring from Python 3.14 on
     summary, _, attributes = text.partition("\n\nAttributes:\n")
     if summary:
         definition["description"] = " ".join(summary.split())
