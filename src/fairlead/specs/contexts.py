@@ -37,8 +37,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         driver_service_account: The ServiceAccount of drivers and of those who create gangs.
         image: The image of steps that name none.
         worker_image: The image that delivers Fairlead's worker into them.
-        delivery: How; one of `DELIVERIES`. Mounting takes no time and no space, and a cluster with image volumes:
-            the feature ``ImageVolume`` of Kubernetes and a runtime that has it, as containerd from 2.1.
+        delivery: How; one of `DELIVERIES`. Mounting takes no time and no space, and a cluster with image volumes: the
+            feature ``ImageVolume`` of Kubernetes, and a runtime that executes what is in one, as containerd does.
             Source: https://kubernetes.io/docs/tasks/configure-pod-container/image-volumes/
         queue: The LocalQueue of runs.
         priority: The priority class of runs.
