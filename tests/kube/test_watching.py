@@ -66,8 +66,9 @@ def watched(*answers: Answer, pace: Pace = QUICK, **more: Any) -> Iterator[tuple
     seen = Seen()
     with scripted(*answers, SILENCE) as server:
         client = Client(server.connection(Renewable()))
-        with Watch(client, POD, pace=pace, chance=lambda: 1.0, **more) as watch:
-            watch.listen(seen)
+        watch = Watch(client, POD, pace=pace, chance=lambda: 1.0, **more)
+        watch.listen(seen)  # before it begins: what comes sooner would be told as it is in the end
+        with watch:
             yield watch, seen, server
 
 

@@ -102,7 +102,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     change: tuple[Change, ...]
 
 
-def change_faults(changes: Iterable[Change], nodes: Sequence[Node], setup: Setup | None) -> Iterator[Fault]:
+def change_faults(changes: Iterable[Change], nodes: Sequence[Node], setup: Setup | None = None) -> Iterator[Fault]:
     """Yield what of changes can't be on these nodes and queues, with paths."""
     names = {AS_IS}
     for number, each in enumerate(changes):
