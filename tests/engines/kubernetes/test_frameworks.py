@@ -54,7 +54,10 @@ SMALL = {"cpu": "200m", "memory": "1Gi", "cache": False, "image": "@IMAGE@"}
 ONCE = Retries(user=0, infrastructure=0)
 
 
-@step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="400m", memory="2Gi")}), retries=ONCE, **SMALL)
+# Ray gives a node 30 seconds to begin, which 200m are too few for: it would be made again and again.
+BY_ROLE = {"head": runtimes.role(cpu="400m", memory="2Gi"), "worker": runtimes.role(cpu="400m", memory="1Gi")}
+
+@step(runtime=runtimes.ray(workers=1, roles=BY_ROLE), retries=ONCE, **SMALL)
 def by_ray(count: int) -> tuple[int, int]:
     """Have Ray square numbers on as many nodes as there are."""
     return squared_by_ray(count)
@@ -209,7 +212,7 @@ def test_a_queue_admits_the_head_and_the_workers_of_a_ray_cluster_together(
 ) -> None:
     with new_queue(cluster, cpu="500m") as queue:  # the head alone
         contexts.add(msgspec.structs.replace(registered, queue=queue.name))
-        run = admitted_whole(queue, store, client, f"{file}:with_ray", enough="600m", patience_s=PATIENCE_S)
+        run = admitted_whole(queue, store, client, f"{file}:with_ray", enough="800m", patience_s=PATIENCE_S)
         assert flow_result(store, run)[0] == sum(x * x for x in range(40))
         wait_for(lambda: not leftovers(cluster, RAY, run) and not queue.workloads(), patience_s=PATIENCE_S)
 
