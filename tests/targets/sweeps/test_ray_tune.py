@@ -9,6 +9,7 @@ import pytest
 
 from fairlead.errors import SpecError
 from fairlead.specs.graphs import Graph
+from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Ray
 from fairlead.specs.steps import PRUNERS, SweepStep
 from fairlead.targets.counting import count_pods
@@ -55,6 +56,14 @@ def test_a_sweep_gets_a_node_for_each_trial_at_once_and_a_head_without_any(graph
     assert job["spec"]["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     pods = count_pods(placed(graph, ASKED))
     assert (pods.steps, pods.drivers, pods.waiting) == (5, 0, 1)
+
+
+@pytest.mark.parametrize(("cpu", "given"), [("200m", 500), ("500m", 500), (2, 2000), (None, 1000)])
+def test_a_node_has_the_cpu_that_ray_s_start_wants(graph: Graph, cpu: str | int | None, given: int) -> None:
+    small = changed(graph, "fit", resources=Resources(cpu=cpu, memory="1Gi"))
+    resources = placed(small, ASKED).steps["search"].resources
+    assert (resources.cpu_millis, resources.memory) == (given, "1Gi")
+    assert small.steps["fit"].resources.cpu == cpu
 
 
 @pytest.mark.parametrize("asked", [{}, {"sweep": "driver"}, {"torch": "jobset"}])

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import msgspec
 
 from fairlead.errors import Fault
+from fairlead.quantities import format_cpu
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Ray, Role, Single
 from fairlead.specs.steps import FunctionStep, Step, SweepStep
@@ -24,6 +25,8 @@ PRUNERS = ("halving", "hyperband", "median")
 
 HEAD = Resources(cpu="500m", memory="2Gi")
 """What Ray itself and Tune are given, on a node where no trial runs."""
+NODE_CPU_MILLIS = 500
+"""What a node has at least: Ray gives it 30 seconds to begin, and it is made again and again where it has not."""
 
 
 def faults(sweep: SweepStep, trial: Step) -> Iterator[Fault]:
@@ -37,11 +40,14 @@ def faults(sweep: SweepStep, trial: Step) -> Iterator[Fault]:
 
 
 def placed(sweep: SweepStep, trial: Step) -> SweepStep:
-    """Return the sweep as a step with a cluster of Ray: what its nodes are given is what a trial asks for."""
+    """Return the sweep as a step with a cluster of Ray, whose nodes are given what a trial asks for."""
+    resources = trial.resources
+    if resources.cpu_millis < NODE_CPU_MILLIS:
+        resources = msgspec.structs.replace(resources, cpu=format_cpu(NODE_CPU_MILLIS))
     return msgspec.structs.replace(
         sweep,
         runtime=Ray(workers=sweep.parallel, roles={"head": Role(resources=HEAD)}),
-        resources=trial.resources,
+        resources=resources,
         environment=trial.environment,
         spot=trial.spot,
         queue=trial.queue,
