@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
@@ -39,6 +39,10 @@ class Change(NamedTuple):
 class Admission(Protocol):
     """Decides who may look for nodes; jobs are known by their numbers."""
 
+    @property
+    def is_restless(self) -> bool:
+        """Whether work was taken back and admitted again without end."""
+
     def come(self, number: int) -> None:
         """Have a job come."""
 
@@ -54,6 +58,8 @@ class Admission(Protocol):
 
 class Everyone:
     """All that come may look for nodes at once."""
+
+    is_restless = False
 
     def __init__(self) -> None:
         self._come: list[int] = []
@@ -79,18 +85,20 @@ class ByQuota:
 
     Args:
         setup: The queues.
-        nodes: The nodes, for which flavors the models of GPUs are found in.
+        nodes: The nodes.
+        of_flavor: Which of them are of each flavor that is known.
         jobs: All jobs; each has one of the queues.
     """
 
-    def __init__(self, setup: Setup, nodes: Sequence[Node], jobs: Sequence[Job]) -> None:
+    def __init__(
+        self, setup: Setup, nodes: Sequence[Node], of_flavor: Mapping[str, NDArray[np.bool_]], jobs: Sequence[Job]
+    ) -> None:
         self._queues = Queues(setup.queues, setup.cohorts)
         self._jobs = jobs
-        self._setup = setup
         self._known = {each.name: each for each in setup.queues}
         self._models = {
-            name: {node.model for node, is_of in zip(nodes, nodes_of(labels, nodes), strict=True) if is_of}
-            for name, labels in setup.flavors.items()
+            name: {node.model for node, is_of in zip(nodes, among, strict=True) if is_of}
+            for name, among in of_flavor.items()
         }
         self._waiting: set[int] = set()
 

@@ -30,6 +30,14 @@ _Alike = tuple[Demand, int, Flavors]
 """What jobs ask for, in how many pods, and on which nodes: where one finds no place, another one doesn't either."""
 
 
+def _rank(number: int, job: Job) -> _Rank:
+    return _Rank(-job.priority, number)
+
+
+def _alike(job: Job, flavors: Flavors) -> _Alike:
+    return job.demand, job.pods, flavors
+
+
 class Line:
     """The jobs that wait.
 
@@ -50,14 +58,14 @@ class Line:
     def add(self, number: int, job: Job, flavors: Flavors = NONE) -> None:
         """Have a job wait; `number` is its place among all, `flavors` are those of the nodes that it may be on."""
         self._jobs[number] = job, flavors
-        heappush(self._waiting[job.demand, job.pods, flavors], _Rank(-job.priority, number))
+        heappush(self._waiting[_alike(job, flavors)], _rank(number, job))
 
     def leave(self, number: int) -> None:
         """Have a job wait no longer."""
         job, flavors = self._jobs.pop(number)
-        alike = job.demand, job.pods, flavors
+        alike = _alike(job, flavors)
         ranks = self._waiting[alike]
-        ranks.remove(_Rank(-job.priority, number))
+        ranks.remove(_rank(number, job))
         heapify(ranks)
         if not ranks:
             del self._waiting[alike]

@@ -49,7 +49,7 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
     moments = course.moments
     first, last = (moments[0].at_s, moments[-1].at_s) if moments else (0, 0)
     over_time = tuple(_points(moments, gpu_millis))
-    waits = sorted(each.at_s - job.arrival_s for job, each in begun)
+    waits = _waits(begun)
     whole = _mean_of(moments, first, last)
     scale = 100 / (gpu_millis * (last - first)) if last > first else 0.0
     return SimulationReport(
@@ -60,7 +60,7 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
         gpu_allocation_most=100 * max((each.used for each in moments), default=0) / gpu_millis,
         fragmentation=scale * whole.fragmented,
         wait=_seconds(waits),
-        completion=_seconds(sorted(each.ended_s - job.arrival_s for job, each in begun)),
+        completion=_seconds(_completions(begun)),
         over_time=over_time,
         wait_distribution=tuple(_distribution(waits)),
         queues=tuple(_queues(jobs, course)) if course.is_queued else (),
@@ -84,9 +84,17 @@ def _queues(jobs: Sequence[Job], course: Course) -> Iterator[QueueOutcome]:
             evictions=sum(each.evictions for _, each in begun),
             lost_gpu_hours=lost / _HOUR,
             gpu_hours=(used + lost) / _HOUR,
-            wait=_seconds(sorted(each.at_s - job.arrival_s for job, each in begun)),
-            completion=_seconds(sorted(each.ended_s - job.arrival_s for job, each in begun)),
+            wait=_seconds(_waits(begun)),
+            completion=_seconds(_completions(begun)),
         )
+
+
+def _waits(begun: Sequence[tuple[Job, Begun]]) -> list[int]:
+    return sorted(each.at_s - job.arrival_s for job, each in begun)
+
+
+def _completions(begun: Sequence[tuple[Job, Begun]]) -> list[int]:
+    return sorted(each.ended_s - job.arrival_s for job, each in begun)
 
 
 def _points(moments: Sequence[Moment], gpu_millis: int) -> Iterator[UsagePoint]:

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fairlead.planner.admitting import ByQuota, Everyone, Flavors, nodes_of, with_strategy
+from fairlead.planner.admitting import Admission, ByQuota, Everyone, Flavors, nodes_of, with_strategy
 from fairlead.planner.cluster import Cluster, Place
 from fairlead.planner.demands import Demands
 from fairlead.planner.fragmentation import Fragmentation
@@ -141,14 +141,15 @@ class _Simulation:
         self._jobs = jobs
         self._number: dict[Demand, int] = {demand: index for index, demand in enumerate(distinct)}
         self._cluster = Cluster(nodes, demands, policy(demands, measure, Stream(seed)), measure)
-        self._admission: Everyone | ByQuota
+        self._is_queued = setup is not None
+        self._of_flavor: dict[str, NDArray[np.bool_]] = {}
+        self._admission: Admission
         if setup is None:
             self._admission, self._line = Everyone(), Line(strategy or BEST_EFFORT)
         else:  # who is admitted is tried whenever there is room, as a scheduler of pods does
-            self._admission, self._line = ByQuota(with_strategy(setup, strategy), nodes, jobs), Line(BEST_EFFORT)
-        self._of_flavor = {
-            flavor: nodes_of(labels, nodes) for flavor, labels in (setup.flavors if setup else {}).items()
-        }
+            self._of_flavor = {flavor: nodes_of(labels, nodes) for flavor, labels in setup.flavors.items()}
+            self._admission = ByQuota(with_strategy(setup, strategy), nodes, self._of_flavor, jobs)
+            self._line = Line(BEST_EFFORT)
         self._among: dict[Flavors, NDArray[np.bool_] | None] = {}
         self._running: dict[int, _Run] = {}
         self._ends: list[tuple[int, int]] = []
@@ -173,9 +174,7 @@ class _Simulation:
                 self._begin()
             cluster, waiting = self._cluster, len(self._line) + len(self._admission)
             moments.append(Moment(self._now_s, cluster.used, cluster.fragmented, waiting))
-        if isinstance(self._admission, ByQuota):
-            return Course(self._begun, moments, is_queued=True, is_restless=self._admission.is_restless)
-        return Course(self._begun, moments)
+        return Course(self._begun, moments, self._is_queued, self._admission.is_restless)
 
     def _next_end(self) -> list[int]:
         """Return when the next job ends, if one runs; what was taken back meanwhile is forgotten."""

@@ -139,10 +139,10 @@ def _quota_faults(path: str, change: QuotaChange, queues: Mapping[str, ClusterQu
         yield _no_queue(f"{path}.queue", change.queue, queues)
         return
     known = [what for what, _ in quotas_of(queues[change.queue].groups)]
-    for field, name, there in (
-        ("resource", change.resource, [what.resource for what in known]),
-        ("flavor", change.flavor or known[0].flavor if known else "", [what.flavor for what in known]),
-    ):
+    named = {"resource": (change.resource, [what.resource for what in known])}
+    if change.flavor:
+        named["flavor"] = (change.flavor, [what.flavor for what in known])
+    for field, (name, there) in named.items():
         if name not in there:
             yield Fault(f"{path}.{field}", f"{change.queue} has no quota of {name!r}: {nearest(name, there)}")
     for field in _AMOUNTS:

@@ -13,7 +13,7 @@ from fairlead.runs.settings import open_store
 from fairlead.runs.using import Tried, attempts_of
 from fairlead.specs.accelerators import AcceleratorModel
 from fairlead.specs.reports import NotRead
-from fairlead.specs.runtimes import ClusterRuntime, RankRuntime
+from fairlead.specs.runtimes import node_count
 from fairlead.specs.steps import Step
 
 _MIB = 1 << 20
@@ -67,17 +67,11 @@ def _job(tried: Tried, demand: Demand, first: float) -> Job:
     return Job(
         name=f"{tried.run.run}/{record.step}.{record.index}.{record.number}",
         demand=demand,
-        pods=_pods(tried.step),
+        pods=node_count(tried.step.runtime),
         arrival_s=int(record.started - first),
         duration_s=max(1, round(record.finished - record.started)),
         queue=tried.step.queue or "",
     )
-
-
-def _pods(step: Step) -> int:
-    if isinstance(step.runtime, RankRuntime):
-        return step.runtime.nodes
-    return sum(step.runtime.nodes_by_role.values()) if isinstance(step.runtime, ClusterRuntime) else 1
 
 
 def _demand(step: Step, models: Iterable[str]) -> Demand:

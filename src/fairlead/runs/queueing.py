@@ -14,7 +14,7 @@ from fairlead.planner.admitting import nodes_of
 from fairlead.planner.nodes import Node
 from fairlead.planner.queues.manifests import Setup, read_setup
 from fairlead.planner.workloads import Job
-from fairlead.runs.tables import FAULTS_SHOWN
+from fairlead.runs.tables import first_shown
 from fairlead.specs import documents
 
 _BETWEEN = re.compile(r"^---\s*$", re.MULTILINE)
@@ -51,18 +51,16 @@ def queued(jobs: Sequence[Job], setup: Setup, source: Path | str) -> tuple[Job, 
     Raises:
         SpecError: A job names a queue that is not there, or none where there are several.
     """
-    known = {each.name: each for each in setup.queues}
-    only = next(iter(known)) if len(known) == 1 else ""
+    known = [each.name for each in setup.queues]
+    only = known[0] if len(known) == 1 else ""
     found, faults = [], []
     for job in jobs:
         name = job.queue or only
         if name not in known:
-            faults.append(Fault(f"job {job.name}", _unknown(name, list(known))))
+            faults.append(Fault(f"job {job.name}", _unknown(name, known)))
         found.append(job if job.queue else msgspec.structs.replace(job, queue=name))
     if faults:
-        more = len(faults) - FAULTS_SHOWN
-        shown = [*faults[:FAULTS_SHOWN], *([Fault("", f"and {more} more")] if more > 0 else [])]
-        raise SpecError(str(source), shown, next="name a ClusterQueue in the column queue")
+        raise SpecError(str(source), first_shown(faults), next="name a ClusterQueue in the column queue")
     return tuple(found)
 
 

@@ -36,10 +36,10 @@ def read_rows(
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError("a file can't be read", where=str(file), why=str(error)) from error
     if table.faults and not skip_bad:
-        raise SpecError(str(file), _shown(table.faults), next="mend these rows, or leave them out with --skip-bad")
+        raise SpecError(str(file), first_shown(table.faults), next="mend these rows, or leave them out with --skip-bad")
     if table.bad:
         notes.append(f"{file}: {table.bad} bad row{'s' if table.bad > 1 else ''} left out")
-    notes += [f"{file} {note}" for note in _shown(table.notes)]
+    notes += [f"{file} {note}" for note in first_shown(table.notes)]
     return table.items
 
 
@@ -62,6 +62,7 @@ def read_toml(file: Path, what: str, page: str) -> dict[str, Any]:
         raise UsageError(f"{file} is no TOML", why=str(error), next=f"{page} has the form of a {what}") from None
 
 
-def _shown(faults: Sequence[Fault]) -> list[Fault]:
+def first_shown(faults: Sequence[Fault]) -> list[Fault]:
+    """Return the first faults, and how many more there are."""
     more = len(faults) - FAULTS_SHOWN
     return [*faults[:FAULTS_SHOWN], *([Fault("", f"and {more} more")] if more > 0 else [])]

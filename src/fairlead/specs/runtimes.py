@@ -150,6 +150,13 @@ def kind_of(runtime: Runtime) -> str:
     return str(type(runtime).__struct_config__.tag)
 
 
+def node_count(runtime: Runtime) -> int:
+    """Return how many nodes a step has: those of its gang, or the one that it runs on."""
+    if isinstance(runtime, RankRuntime):
+        return runtime.nodes
+    return sum(runtime.nodes_by_role.values()) if isinstance(runtime, ClusterRuntime) else 1
+
+
 def fewest_nodes(runtime: Runtime) -> int | None:
     """Return the fewest nodes that an elastic gang goes on with; None where it has all of them, or does not run."""
     return runtime.nodes_min if isinstance(runtime, Torch) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fairlead.specs.graphs import Graph
-from fairlead.specs.runtimes import ClusterRuntime, RankRuntime
+from fairlead.specs.runtimes import ClusterRuntime, GangRuntime, node_count
 from fairlead.specs.steps import DriverStep, Step, SweepStep
 
 
@@ -81,8 +81,4 @@ def _pods_of(graph: Graph, step: Step) -> PodCount:
         return own.plus(_pods_of(graph, trial), step.trials) if trial is not None and trial is not step else own
     if isinstance(step, DriverStep):
         return PodCount(drivers=1, dynamic=1)
-    if isinstance(step.runtime, RankRuntime):
-        return PodCount(steps=step.runtime.nodes, waiting=1)
-    if isinstance(step.runtime, ClusterRuntime):
-        return PodCount(steps=sum(step.runtime.nodes_by_role.values()), waiting=1)
-    return PodCount(steps=1)
+    return PodCount(steps=node_count(step.runtime), waiting=int(isinstance(step.runtime, GangRuntime)))

@@ -123,7 +123,7 @@ def broken() -> None:
     raise ValueError("no luck")
 
 
-@step(runtime=runtimes.ray(workers=1, roles={"head": runtimes.role(cpu="400m", memory="2Gi")}), retries=ONCE, **SMALL)
+@step(runtime=runtimes.ray(workers=1, roles=BY_ROLE), retries=ONCE, **SMALL)
 def endless() -> None:
     print("begun", flush=True)
     time.sleep(900)

@@ -190,33 +190,40 @@ def _queue(name: str, form: _QueueSpec, where: str) -> ClusterQueue:
 
 def _groups(groups: Iterable[_Group], where: str) -> tuple[ResourceGroup, ...]:
     faults: list[Fault] = []
-    found = []
-    for number, group in enumerate(groups):
-        flavors = []
-        for place, flavor in enumerate(group.flavors):
-            path = f"resourceGroups[{number}].flavors[{place}].resources"
-            quotas: dict[str, Quota] = {}
-            for index, each in enumerate(flavor.resources):
-                amounts: dict[str, int | None] = {}
-                for field, quantity in (
-                    ("nominalQuota", each.nominal_quota),
-                    ("borrowingLimit", each.borrowing_limit),
-                    ("lendingLimit", each.lending_limit),
-                ):
-                    try:
-                        amounts[field] = amount_of(quantity)
-                    except ValueError as error:
-                        faults.append(Fault(f"{path}[{index}].{field}", str(error)))
-                quotas[each.name] = Quota(
-                    nominal=amounts.get("nominalQuota") or 0,
-                    borrowing_limit=amounts.get("borrowingLimit"),
-                    lending_limit=amounts.get("lendingLimit"),
-                )
-            flavors.append(FlavorQuotas(name=flavor.name, quotas=quotas))
-        found.append(ResourceGroup(resources=group.covered_resources, flavors=tuple(flavors)))
+    found = tuple(
+        ResourceGroup(
+            resources=group.covered_resources,
+            flavors=tuple(
+                _flavor(flavor, f"resourceGroups[{number}].flavors[{place}].resources", faults)
+                for place, flavor in enumerate(group.flavors)
+            ),
+        )
+        for number, group in enumerate(groups)
+    )
     if faults:
         raise SpecError(where, faults)
-    return tuple(found)
+    return found
+
+
+def _flavor(form: _Flavor, path: str, faults: list[Fault]) -> FlavorQuotas:
+    """Return the quotas of a flavor; what can't be is added to the faults."""
+
+    def amount(quantity: str | int | float | None, at: str) -> int | None:
+        try:
+            return amount_of(quantity)
+        except ValueError as error:
+            faults.append(Fault(at, str(error)))
+            return None
+
+    quotas = {
+        each.name: Quota(
+            nominal=amount(each.nominal_quota, f"{path}[{number}].nominalQuota") or 0,
+            borrowing_limit=amount(each.borrowing_limit, f"{path}[{number}].borrowingLimit"),
+            lending_limit=amount(each.lending_limit, f"{path}[{number}].lendingLimit"),
+        )
+        for number, each in enumerate(form.resources)
+    }
+    return FlavorQuotas(name=form.name, quotas=quotas)
 
 
 def amount_of(quantity: str | int | float | None) -> int | None:

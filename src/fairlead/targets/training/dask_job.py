@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
+from fairlead.specs.runtimes import node_count
 from fairlead.targets import naming, pods
 from fairlead.targets.orders import Manifest
 from fairlead.targets.overlays import overlaid
@@ -55,7 +56,7 @@ def _metadata(gang: Gang) -> Manifest:
     made = metadata(gang, labels(gang))
     if pods.QUEUE not in made["labels"]:
         return made
-    count = sum(gang.cluster.nodes_by_role.values())
+    count = node_count(gang.cluster)
     grouped = {"kueue.x-k8s.io/pod-group-name": gang.object_name}
     total = {"kueue.x-k8s.io/pod-group-total-count": str(count)}
     return {**made, "labels": {**made["labels"], **grouped}, "annotations": {**made["annotations"], **total}}
