@@ -119,13 +119,14 @@ def print_reports(
     """
     named, code = gathered(reports, count, "simulations", arguments)
     found = dict(named)
-    over_time = of_simulations_over_time(found, what.lower())
+    tabled = of_simulations_over_time if arguments.over_time else of_simulations
     if arguments.output == "table" and arguments.over_time:
-        print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), [_at(*row) for row in over_time.rows])
+        rows = [_at(*row) for row in tabled(found, what.lower()).rows]
+        print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), rows)
     elif arguments.output == "table":
         _print(found, what)
     elif arguments.output == "csv":
-        print_csv(*(over_time if arguments.over_time else of_simulations(found, what.lower())))
+        print_csv(*tabled(found, what.lower()))
     else:
         print_document(found, arguments.output)
     if wants_plot(arguments, code):

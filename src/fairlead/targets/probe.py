@@ -1,7 +1,7 @@
 """A ``Job`` of one short pod that opens the store, as the pods of runs will.
 
-Where those have the worker by mounting its image, so has it: a cluster without image volumes refuses the pod, and a
-runtime that lets nothing in them be executed can't load the worker's libraries.
+Where those have the worker by mounting its image, so has it: a cluster without image volumes drops the volume, and a
+runtime that lets nothing in one be executed can't load the worker's libraries.
 """
 
 from __future__ import annotations
