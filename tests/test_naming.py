@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from fairlead.naming import (
     NAME_LENGTH_MAX,
     digest_bytes,
+    digest_file,
     format_time,
     is_run_id,
     name_fault,
     new_run_id,
     newest_first,
+    parse_time,
     run_id_of,
     utc_now,
 )
@@ -76,6 +79,12 @@ def test_a_digest_is_that_of_the_joined_parts(parts: list[bytes]) -> None:
     assert digest_bytes(*parts) == hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+def test_a_digest_of_a_file_is_that_of_what_is_left_of_it() -> None:
+    file = io.BytesIO(b"ab" * 600_000)
+    file.seek(2)
+    assert digest_file(file) == hashlib.sha256(b"ab" * 599_999).hexdigest()
+
+
 @pytest.mark.parametrize(
     ("moment", "shown"),
     [
@@ -85,6 +94,11 @@ def test_a_digest_is_that_of_the_joined_parts(parts: list[bytes]) -> None:
 )
 def test_times_are_written_in_utc_with_milliseconds(moment: datetime, shown: str) -> None:
     assert format_time(moment) == shown
+
+
+@given(MOMENTS)
+def test_a_time_that_was_written_is_read_again_to_the_millisecond(moment: datetime) -> None:
+    assert moment - parse_time(format_time(moment)) < timedelta(milliseconds=1)
 
 
 @given(MOMENTS, st.text())

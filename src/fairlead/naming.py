@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime, timezone
-from typing import NewType
+from typing import BinaryIO, NewType
 
-UTC = timezone.utc  # noqa: UP017  # datetime.UTC is of Python 3.11, and in pods this runs under 3.10, too
+UTC = timezone.utc
 RunId = NewType("RunId", str)
 Digest = NewType("Digest", str)
 
@@ -16,6 +16,7 @@ _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9]{5}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_][-A-Za-z0-9_]*", re.ASCII)
 _RANDOM = 5
+_PART_BYTES = 1 << 20
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
 
 NAME_LENGTH_MAX = 63
@@ -66,9 +67,28 @@ def digest_bytes(*parts: bytes) -> Digest:
     return Digest(state.hexdigest())
 
 
+def digest_file(file: BinaryIO) -> Digest:
+    """Return the SHA-256 of what is left to read of a file, as `digest_bytes` does."""
+    import hashlib  # lazy: hashlib, 3 ms; tracing needs no digests
+
+    state = hashlib.sha256()
+    while part := file.read(_PART_BYTES):
+        state.update(part)
+    return Digest(state.hexdigest())
+
+
 def format_time(moment: datetime) -> str:
     """Write a moment as ISO 8601 in UTC with milliseconds: ``2026-11-23T14:12:56.123Z``."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read an ISO 8601 time, as `format_time` and Kubernetes write it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))  # whose own Z is of Python 3.11
 
 
 def iso_time(seconds: float) -> str:

@@ -180,8 +180,8 @@ def test_a_damaged_download_is_fetched_again(far: Values, tmp_path: Path) -> Non
 def test_a_large_value_is_hashed_once_on_a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ref = Values(Folder(tmp_path / "store"), tmp_path / "one").save(LARGE)
     hashed = []
-    digest = objects.hashlib.file_digest
-    monkeypatch.setattr(objects.hashlib, "file_digest", lambda *args: hashed.append(1) or digest(*args))
+    digest = objects.digest_file
+    monkeypatch.setattr(objects, "digest_file", lambda file: hashed.append(1) or digest(file))
     Values(Folder(tmp_path / "store"), tmp_path / "one").load(ref)
     assert not hashed, "save marks what it wrote"
     for _ in range(3):

@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast, overload
 
 import msgspec
 
@@ -20,6 +20,9 @@ from fairlead.specs import steps as specs
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Runtime, Single
 from fairlead.specs.steps import Environment, Overlay, Retries, Secret, Volume
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # of Python 3.11; only annotations name it
 
 P = ParamSpec("P")
 R = TypeVar("R")

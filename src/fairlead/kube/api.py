@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,9 @@ from fairlead.kube.failures import (
 )
 from fairlead.kube.garbage import collection_paused
 from fairlead.kube.transport import READ_S, Stream, Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # of Python 3.11; only annotations name it
 
 _REPEATABLE = ("GET", "PUT", "DELETE")
 _JSON = "application/json"

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -187,7 +187,7 @@ class Channels:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Channels:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -188,6 +188,8 @@ def _first_line(node: FunctionNode) -> int:
 
 def _by_position(found: list[FunctionNode], code: CodeType) -> FunctionNode | None:
     """Choose between functions that begin on one line by the columns of their instructions."""
+    if not hasattr(code, "co_positions"):  # Python 3.10 knows no columns: whose code it is can't be told
+        return None
     columns = [(line, column) for line, _, column, _ in code.co_positions() if line and column]
     if not columns:
         return found[0] if found else None

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from fairlead.errors import ClusterError, UsageError
 from fairlead.kube.channels import Channels
@@ -123,7 +123,7 @@ class Forwarding:
         for each in left:
             each.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Forwarding:
         return self
 
     def __exit__(self, *_: object) -> None:

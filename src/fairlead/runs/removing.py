@@ -8,11 +8,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from fairlead.errors import ClaimedError, ClusterError, DamagedError, UsageError
-from fairlead.naming import is_run_id, utc_now
+from fairlead.naming import UTC, is_run_id, utc_now
 from fairlead.runs.reporting import is_driven
 from fairlead.store.backends import Folder, list_all
 from fairlead.store.catalog import latest_by_run, note_transition

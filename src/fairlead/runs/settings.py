@@ -100,7 +100,7 @@ def _read_file(path: Path) -> dict[str, object]:
     import tomllib  # lazy: tomllib, 6 ms; only where there is a file
 
     try:
-        found = tomllib.loads(text)
+        found: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML", why=str(error), next="edit it") from error
     for name in found:

@@ -7,7 +7,7 @@ than that, is said to be missing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from fairlead.kube.client import Client
 from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import Kind, name_kind
+from fairlead.naming import UTC
 from fairlead.snapshots.redacting import redacted_object, redacted_text
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread, thing_of
 

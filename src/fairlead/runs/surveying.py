@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from fairlead.kube.client import EVERYWHERE, Client
 from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import Kind, name_kind
+from fairlead.naming import UTC
 from fairlead.snapshots.snapshot import Meta, Snapshot, Unread
 
 _AT_ONCE = 8

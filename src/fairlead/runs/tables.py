@@ -55,11 +55,12 @@ def read_toml(file: Path, what: str, page: str) -> dict[str, Any]:
         UsageError: It can't be read, or is no TOML.
     """
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        found: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the {what} {file}", why=str(error)) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file} is no TOML", why=str(error), next=f"{page} has the form of a {what}") from None
+    return found
 
 
 def first_shown(faults: Sequence[Fault]) -> list[Fault]:

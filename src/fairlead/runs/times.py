@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from fairlead.errors import UsageError
+from fairlead.naming import UTC, parse_time
 from fairlead.quantities import parse_duration
 
 
@@ -15,7 +16,7 @@ def seconds_between(started: str | None, finished: str | None) -> float | None:
     """
     if started is None or finished is None:
         return None
-    return max(0.0, (datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
+    return max(0.0, (parse_time(finished) - parse_time(started)).total_seconds())
 
 
 def parse_moment(text: str, now: datetime, *, option: str) -> datetime:
@@ -34,7 +35,7 @@ def parse_moment(text: str, now: datetime, *, option: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        return parse_time(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(
             f"{option} takes a time ago or a date, got {text!r}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from fairlead.errors import DamagedError, NotFoundError, StoreError
+from fairlead.naming import digest_file
 from fairlead.specs.values import Ref
 from fairlead.store.backends import Backend, Folder
 from fairlead.store.layout import DAMAGED
@@ -227,7 +228,7 @@ class Objects:
                 return
             with path.open("rb") as file:
                 status = os.fstat(file.fileno())
-                if status.st_size != ref.size_bytes or hashlib.file_digest(file, "sha256").hexdigest() != ref.digest:
+                if status.st_size != ref.size_bytes or digest_file(file) != ref.digest:
                     raise self._damaged(ref, status.st_size)
         except FileNotFoundError as error:
             raise self._missing(ref) from error

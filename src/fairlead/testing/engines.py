@@ -19,7 +19,6 @@ import random
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -27,6 +26,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import pytest
 
 from fairlead.engines.differences import Difference
+from fairlead.naming import parse_time
 from fairlead.runs.handles import Run
 from fairlead.runs.logs import Log
 from fairlead.specs.reports import AttemptReport, RunReport, StepReport
@@ -472,7 +472,7 @@ class EngineContract:
             second.finished,
             ended.report.finished,
         ]
-        assert all(text is not None and datetime.fromisoformat(text).utcoffset() is not None for text in texts)
+        assert all(text is not None and parse_time(text).utcoffset() is not None for text in texts)
         times = [_time(text) for text in texts]
         assert all(earlier <= later + self.clock_skew_s for earlier, later in pairwise(times))
 
@@ -554,7 +554,7 @@ def _but(usual: str, other: str) -> list[str]:
 
 def _time(text: str | None) -> float:
     assert text is not None
-    return datetime.fromisoformat(text).timestamp()
+    return parse_time(text).timestamp()
 
 
 def _numpy_draw(seed: int) -> float:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
@@ -19,7 +18,7 @@ from fairlead.errors import ClusterError, StoreError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Conflict, Forbidden, NotFound
 from fairlead.kube.resources import NODE, POD
-from fairlead.naming import iso_time
+from fairlead.naming import iso_time, parse_time
 from fairlead.quantities import human_duration
 from fairlead.specs.reports import ErrorReport
 from fairlead.specs.runtimes import RankRuntime
@@ -180,4 +179,4 @@ def _rank(pod: dict[str, Any], known: KnownRun, task: Task) -> int:
 
 def _seconds(time: str | None) -> float:
     """Return a time of the cluster in seconds since 1970; one that never comes where there is none."""
-    return datetime.fromisoformat(time).timestamp() if time else float("inf")
+    return parse_time(time).timestamp() if time else float("inf")

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, fails, has, rule, step
+from fairlead.naming import parse_time
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
 
 _DOCS = "https://kubernetes.io/docs"
@@ -24,7 +25,7 @@ _LATE = timedelta(seconds=30)
 
 def _moment(text: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        found = parse_time(text)
     except ValueError:
         return None
     return found if found.tzinfo else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from fairlead.naming import parse_time
 from fairlead.specs.reports import RunReport, StepReport
 from fairlead.specs.status import ENDED
 from fairlead.store.catalog import Transition
@@ -118,7 +118,7 @@ def _error_of(step: StepReport) -> str | None:
 
 
 def _seconds(time: str | None) -> float | None:
-    return None if time is None else datetime.fromisoformat(time).timestamp()
+    return None if time is None else parse_time(time).timestamp()
 
 
 def _number(value: float | None) -> float | None:

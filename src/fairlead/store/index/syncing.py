@@ -9,13 +9,13 @@ time. A change of an ended run (a label) is seen only if whoever makes it notes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from fairlead.errors import DamagedError, NotFoundError
-from fairlead.naming import is_run_id, newest_first
+from fairlead.naming import UTC, is_run_id, newest_first
 from fairlead.specs.reports import RunReport
 from fairlead.specs.status import ENDED
 from fairlead.store.backends import Backend

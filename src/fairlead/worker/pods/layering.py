@@ -11,7 +11,6 @@ its place, ``--spent``.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from fairlead.errors import FairleadError, NotFoundError, SpecError, UsageError
+from fairlead.naming import digest_file
 from fairlead.packaging.archives import write_archive
 from fairlead.specs.requirements import Requirements, read_requirements
 from fairlead.specs.status import SPENT
@@ -177,7 +177,7 @@ def _stored(backend: Backend, folder: Path, archive: Path) -> Ref:
     with archive.open("wb") as file:
         write_archive(folder, file)
     with archive.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_file(file)
     size = archive.stat().st_size
     backend.put_file(object_key(digest), archive)
     return Ref(digest=digest, format="packages", size_bytes=size)

@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,7 +27,7 @@ from fairlead.kube.client import Client
 from fairlead.kube.connecting import in_pod
 from fairlead.kube.failures import NotFound
 from fairlead.kube.resources import WORKFLOW
-from fairlead.naming import RunId, run_id_of, utc_now
+from fairlead.naming import RunId, parse_time, run_id_of, utc_now
 from fairlead.specs.contexts import Launch
 from fairlead.specs.status import ENDED, SPENT
 from fairlead.store import claims
@@ -72,7 +71,7 @@ def launched_by(workflow: dict[str, Any]) -> tuple[RunId, float]:
         workflow: The workflow, or its metadata alone, as the cluster has it.
     """
     metadata = workflow["metadata"]
-    moment = datetime.fromisoformat(metadata["creationTimestamp"].replace("Z", "+00:00"))
+    moment = parse_time(metadata["creationTimestamp"])
     return run_id_of(moment, metadata["uid"]), moment.timestamp()
 
 
