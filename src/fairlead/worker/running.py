@@ -25,6 +25,7 @@ from fairlead.store.records import AttemptRecord, CacheEntry, Items, Outcome, de
 from fairlead.store.values import Values
 from fairlead.worker import context, failures
 from fairlead.worker.cgroups import join
+from fairlead.worker.ray_losses import is_of_a_lost_node
 from fairlead.worker.tasks import DictInput, Given, Input, ListInput, Stored, WorkerTask
 from fairlead.worker.usage import usage
 
@@ -64,14 +65,14 @@ def run_task(
     context.set_current(attempt)
     started = time.time()
     error = damaged = None
-    code, store_failed = 0, False
+    code, blameless = 0, False
     outcome = Outcome()
     try:
         outcome = perform(task, function, values, root)
     except (Exception, SystemExit, KeyboardInterrupt) as caught:  # the edge of the user's code
         error = failures.report(caught, root)
         damaged = caught.value if isinstance(caught, DamagedError) else None
-        code, store_failed = exit_code(caught), is_of_the_store(caught)
+        code, blameless = exit_code(caught), is_of_the_store(caught) or is_of_a_lost_node(caught)
         sys.stderr.write(error.traceback)
     finally:
         context.set_current(None)
@@ -89,7 +90,7 @@ def run_task(
         step=task.step.name, index=task.index, number=task.number,
         status="failed" if error else "succeeded", exit_code=code, error=error, outcome=outcome,
         started=started, finished=time.time(), unstable=unstable, damaged=damaged, host=host_name(),
-        retry=error is not None and (task.retry_lost if store_failed else task.retry), infrastructure=store_failed,
+        retry=error is not None and (task.retry_lost if blameless else task.retry), infrastructure=blameless,
         rank=task.rank.rank if task.rank else None, pod_uid=pod_uid(),
         peak_memory_bytes=used.peak_memory_bytes, cpu_s=used.cpu_s,
     )))  # fmt: skip

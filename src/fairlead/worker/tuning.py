@@ -25,13 +25,14 @@ from fairlead.specs.values import Ref
 from fairlead.store.opening import open_backend
 from fairlead.store.values import Values
 from fairlead.worker import context
+from fairlead.worker.ray_losses import is_of_a_lost_node
 from fairlead.worker.running import Kept
 from fairlead.worker.sampling import distribution_of, grid_of, sampler_of, seed_of
 from fairlead.worker.tasks import WorkerTask
 
 try:
     import ray
-    from ray import tune
+    from ray import cloudpickle, tune
     from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
     from ray.tune.search.optuna import OptunaSearch
 
@@ -152,6 +153,13 @@ class Keeping(tune.Callback):  # type: ignore[misc]  # Ray is there at run time 
         self._spec = spec
         self._kept = kept
         self._told: set[str] = set()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """End the sweep where the cluster has lost a node: the state that is kept has the trial as one under way."""
+        if trial.pickled_error_file is not None:
+            error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+            if is_of_a_lost_node(error):
+                raise error
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
         """Look for trials that have ended since; what Ray has written down by now holds them."""

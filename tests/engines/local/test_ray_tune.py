@@ -69,6 +69,7 @@ OVER = {"rate": uniform(0, 1), "depth": integers(1, 3), "kind": choice(["a", "b"
 search = sweep(fit, over=OVER, trials=6, parallel=2, minimize="loss", sampler="random", seed=3)
 pruned = sweep(fit, over=OVER, trials=8, parallel=2, minimize="loss", sampler="random", seed=3, pruner="halving")
 medians = sweep(fit, over=OVER, trials=10, parallel=2, minimize="loss", sampler="random", seed=3, pruner="median")
+bands = sweep(fit, over=OVER, trials=16, parallel=2, minimize="loss", sampler="random", seed=3, pruner="hyperband")
 grid = sweep(fail, over={"x": integers(0, 3)}, trials=4, parallel=2, maximize="score", sampler="grid")
 hopeless = sweep(fail, over={"x": [1, 3]}, trials=2, maximize="score", sampler="grid")
 """
@@ -134,7 +135,7 @@ def test_ray_s_trials_are_those_of_a_sweep_and_its_result_is_the_same(bench: Ben
     assert step.metrics["loss"] in {each["score"] for each in told}
 
 
-@pytest.mark.parametrize(("sweep", "trials"), [("pruned", 8), ("medians", 10)])
+@pytest.mark.parametrize(("sweep", "trials"), [("pruned", 8), ("medians", 10), ("bands", 16)])
 def test_early_stopping_runs_fewer_epochs_and_still_finds_the_best(sweep: str, trials: int, bench: Bench) -> None:
     report = bench(sweep, "--epochs", str(EPOCHS), "--pause", "0.05")
     assert report.status == "succeeded", report.steps[0].attempts
