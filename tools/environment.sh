@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 extra=$1
 venv=.venv
 made=$venv/.made-by-fairlead
+PATH=:$PATH: # without the environment's own interpreter, where it is active: that one goes before it is made anew
+PATH=${PATH//:$PWD\/$venv\/bin:/:} PATH=${PATH#:} PATH=${PATH%:}
 system=${SYSTEM_PYTHON-/usr/bin/python3} # what apt-get install python3 gives
 
 fail() {

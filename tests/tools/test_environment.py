@@ -83,3 +83,15 @@ def test_an_environment_of_somebody_else_is_left_alone(clone: Clone) -> None:
     assert done.returncode == 1
     assert "was not made by this Makefile" in done.stderr
     assert theirs.is_dir()
+
+
+def test_an_environment_that_is_active_is_not_made_with_its_own_interpreter(clone: Clone) -> None:
+    own = clone.folder / ".venv" / "bin"
+    own.mkdir(parents=True)
+    (own / "python3").write_text("#!/bin/sh\nexit 0\n")  # it fits, and can make environments
+    (own / "python3").chmod(0o755)
+
+    done = clone.make(PATH=f"{own}:{clone.programs}", SYSTEM_PYTHON="")
+
+    assert done.returncode == 1
+    assert "there is none here" in done.stderr
