@@ -102,6 +102,13 @@ def test_a_server_that_refuses_says_why_in_its_own_words(client: Client, context
 
 
 @pytest.mark.apiserver
+def test_a_server_that_takes_no_image_volumes_is_found_out(client: Client, context: Context) -> None:
+    contexts.add(msgspec.structs.replace(context, delivery="volume"))
+    reasons = found(plan(graph(SMALL), "lab"))
+    assert reasons["small"] == {"image-volumes-dropped": "never"}
+
+
+@pytest.mark.apiserver
 def test_what_may_not_be_read_is_said(client: Client, api_server: ApiServer) -> None:
     user = user_of(api_server, client, (Rule("list", "", "pods"), Rule("list", "", "resourcequotas")))
     facts = survey(user, client.connection.namespace, [Wanted("Secret", "hub"), Wanted("ServiceAccount", "default")])

@@ -17,7 +17,7 @@ from fairlead.insight.planning.asked import Asked, asked
 from fairlead.insight.planning.documents import Plan, Reason, reason
 from fairlead.insight.planning.history import Took
 from fairlead.insight.planning.prices import PriceBook
-from fairlead.insight.planning.refusing import refused
+from fairlead.insight.planning.refusing import image_volumes_dropped, refused
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
 from fairlead.kube.discovery import Discovery
@@ -165,7 +165,7 @@ class _Live:
         manifest = {**manifest, "metadata": {**manifest["metadata"], "namespace": self._namespace}}
         kind = POD if manifest["kind"] == POD.kind else kind_of(manifest)
         try:
-            self._client.create(kind, manifest, dry_run=True)
+            made = self._client.create(kind, manifest, dry_run=True)
         except AlreadyExists:
             return None
         except Forbidden as error:
@@ -177,6 +177,8 @@ class _Live:
             return self._refused(kind, error.message if error.is_served else served, names)
         except ApiError as error:
             return self._refused(kind, error.message or error.why, names)
+        if kind is POD and len(made["spec"].get("volumes", ())) < len(manifest["spec"].get("volumes", ())):
+            return image_volumes_dropped(self._context.name)
         return None
 
     def _refused(self, kind: Kind, message: str, names: Collection[str]) -> Reason | Unread:

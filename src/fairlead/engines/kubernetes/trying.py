@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from fairlead.insight.planning.refusing import DROPPED
 from fairlead.kube.client import Client
 from fairlead.kube.resources import JOB, POD
 from fairlead.specs.contexts import Context
@@ -16,8 +17,6 @@ from fairlead.targets.podstatus import pod_status
 PATIENCE_S = 120.0
 """How long the pod may take, its image's pull included."""
 _PAUSE_S = 0.5
-# An API server that has the field, but not the feature, drops such volumes without a word.
-_DROPPED = "the API server takes no image volumes: its feature gate ImageVolume is off"
 
 
 class Tried(NamedTuple):
@@ -48,7 +47,7 @@ def try_store(
     with _created(client, manifest) as made:
         name = made["metadata"]["name"]
         if len(made["spec"]["template"]["spec"]["volumes"]) < len(manifest["spec"]["template"]["spec"]["volumes"]):
-            return Tried(False, _DROPPED, f"fairlead context add {context.name} … --delivery copy")
+            return Tried(False, DROPPED, f"fairlead context add {context.name} … --delivery copy")
         while time.monotonic() < until:
             pods = client.list(POD, namespace=namespace, labels={"batch.kubernetes.io/job-name": name}).items
             ended = [pod for pod in pods if pod.get("status", {}).get("phase") in ("Succeeded", "Failed")]

@@ -12,7 +12,18 @@ from fairlead.snapshots.snapshot import Meta, Snapshot, Thing
 
 _PASSING = ("quota-of-namespace", "webhook-unreachable")
 """What may be otherwise in an hour."""
+_IMAGE_VOLUMES = "https://kubernetes.io/docs/tasks/configure-pod-container/image-volumes/"
+# It has the field then, and drops what is in it without a word.
+DROPPED = "the API server takes no image volumes: its feature gate ImageVolume is off"
 _DRY_RUNS = "https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run"
+
+
+def image_volumes_dropped(context: str) -> Reason:
+    """Return the reason that an API server leaves out the volumes that are images."""
+    return reason(
+        "image-volumes-dropped", Layer.STRUCTURE, "never", DROPPED,
+        remedy=f"fairlead context add {context} … --delivery copy", source=_IMAGE_VOLUMES,
+    )  # fmt: skip
 
 
 def refused(kind: str, namespace: str, message: str) -> Reason:
