@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -216,6 +217,15 @@ def begun_of(event: Part) -> str:
     """Return when an event was first seen, as the cluster writes it."""
     paths = ("firstTimestamp", "deprecatedFirstTimestamp", "eventTime", "metadata.creationTimestamp")
     return next(filter(None, map(event.text, paths)), time_of(event))
+
+
+def moment(text: str) -> datetime | None:
+    """Return a time as the cluster writes it; None for what is none, or has no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def walk(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
