@@ -97,6 +97,17 @@ def test_a_rank_that_is_behind_is_named_with_the_lines_that_show_it() -> None:
     assert cause.remedy.startswith("kubectl exec fit-2 -n team -c main -- py-spy dump --pid 1 ")
 
 
+def test_ranks_that_share_a_pod_write_beside_each_other() -> None:
+    """As torchrun's do, each a moment after the other, and one a step after the others."""
+    chance = random.Random(7)
+    mixed = sorted(((ago + chance.uniform(0, 8), f"[rank{rank}] {said}") for ago, said in EVERY for rank in range(4)),
+                   reverse=True)  # fmt: skip
+    logs = {**dict.fromkeys(("fit-0", "fit-1", "fit-3"), lines(mixed)), "fit-2": lines(mixed[:120])}
+    (cause,) = why(p.gang(), *RANKS, logs=logs).causes
+    assert cause.id == "straggler" and "rank fit-2 on node n2 is behind" in cause.message
+    assert not ids(why(p.gang(), *RANKS, logs=dict.fromkeys(logs, lines(mixed))))
+
+
 def test_two_ranks_of_one_slow_node_are_behind_together() -> None:
     ranks = [p.rank(number) for number in range(8)]
     logs = {f"fit-{number}": p.steps(200, 300) for number in range(8)}
@@ -119,9 +130,20 @@ STOPPED = EVERY[:20]
         lines([(700.0, said) for _, said in STOPPED]),  # all at once, as what was buffered
         lines([(ago, f"step {number % 8}") for number, (ago, _) in enumerate(STOPPED)]),  # numbers that begin anew
         lines([(ago, said.replace("step", "epoch")) for ago, said in STOPPED]),  # other words
+        lines([(ago, f"{said}/19") for ago, said in STOPPED]),  # it had less to do
         lines([(ago, f"batch_size=32, max_step {number}.5s") for number, (ago, _) in enumerate(STOPPED)]),
     ],
-    ids=["silent", "no-times", "no-numbers", "few", "burst", "anew", "other-words", "other-numbers"],
+    ids=[
+        "silent",
+        "no-times",
+        "no-numbers",
+        "few",
+        "burst",
+        "anew",
+        "other-words",
+        "done",
+        "other-numbers",
+    ],
 )
 def test_where_nobody_can_tell_whether_a_rank_is_behind_nobody_says_so(late: str) -> None:
     logs = {**{f"fit-{number}": lines(EVERY) for number in range(3)}, "fit-3": late}
@@ -147,6 +169,15 @@ def test_of_ranks_that_go_in_step_none_is_behind(seed: int, count: int, pace_s: 
         at = [(100 - step) * pace_s + skew for step in range(100)]
         logs[f"fit-{number}"] = lines([(ago, f"epoch 2 step {step}") for step, ago in enumerate(at)])
     assert "straggler" not in ids(why(p.gang(), *(p.rank(number) for number in range(count)), logs=logs))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 15), st.integers(10, 200), st.integers(1, 60))
+def test_a_rank_that_reports_more_seldom_is_not_behind(nth: int, epoch: int, ago: int) -> None:
+    """The last report may have been just before the next one is due."""
+    every = [(float(ago + 10 * (199 - step)), f"epoch {step // epoch} step {step % epoch}") for step in range(200)]
+    logs = {**{f"fit-{number}": lines(every) for number in range(3)}, "fit-3": lines(every[::nth])}
+    assert "straggler" not in ids(why(p.gang(), *RANKS, logs=logs))
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,6 +14,7 @@ GANGS = (
     "Step", "Job", "JobSet", "TrainJob", "PyTorchJob", "TFJob", "JAXJob", "XGBoostJob", "MPIJob", "RayJob",
 )  # fmt: skip
 """The kinds whose pods may be one gang."""
+_DELETED = "metadata.deletionTimestamp"
 _ELASTIC = ("spec.elasticPolicy", "spec.rayClusterSpec.enableInTreeAutoscaling")
 """Where a gang says that it begins, and goes on, with fewer pods."""
 _MEETING = frozenset({"MASTER_ADDR", "WORLD_SIZE", "COORDINATOR_ADDRESS", "JAX_COORDINATOR_ADDRESS", "TF_CONFIG"})
@@ -62,6 +63,16 @@ def waiting(pod: Thing) -> Part | None:
     return next((each for each in pod.containers if each.part("state.waiting").value is not None), None)
 
 
+def is_running(pod: Thing) -> bool:
+    """Say whether a pod runs, as far as its containers say so, and is to go on."""
+    return pod.text("status.phase") == "Running" and waiting(pod) is None and not pod.text(_DELETED)
+
+
+def _is_late(pod: Thing) -> bool:
+    is_on = pod.text("status.phase") == "Running" and waiting(pod) is not None
+    return (is_on or pod.text("status.phase") in ("", "Pending")) and not pod.text(_DELETED)
+
+
 def _is_gang(thing: Thing) -> bool:
     """Say whether the pods below an object wait for each other."""
     if thing.ref.kind == "Step":
@@ -77,14 +88,7 @@ def _members(top: Thing, snapshot: Snapshot) -> Gang | None:
     key = ("gang", top.ref)
     if key not in snapshot.worked_out:
         pods = [each for each in walk(snapshot, top) if each.ref.kind == "Pod"]
-        open_ = [each for each in pods if not each.text("metadata.deletionTimestamp")]
-        on = tuple(each for each in open_ if each.text("status.phase") == "Running" and waiting(each) is None)
-        late = tuple(
-            each
-            for each in open_
-            if each.text("status.phase") in ("", "Pending")
-            or (each.text("status.phase") == "Running" and waiting(each) is not None)
-        )
+        on, late = tuple(filter(is_running, pods)), tuple(filter(_is_late, pods))
         snapshot.worked_out[key] = Gang(top, on, late) if len(pods) > 1 or top.ref.kind == "Step" else None
     found = snapshot.worked_out[key]
     assert found is None or isinstance(found, Gang)

@@ -2,16 +2,17 @@
 
 A line counts where it has a time and says how far its rank is: ``step 120``, ``epoch 3 iter 17``. Ranks are compared
 that run one program and say it in the same words. Nothing is concluded of what is written in bursts, as buffered output
-is, of numbers that fall, or of less than a handful of lines: then nobody can tell a late rank from a late line.
+is, of numbers that begin anew, or of less than a handful of lines: then nobody can tell a late rank from a late line.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from fairlead.snapshots.parts import Evidence, Part, shortened
 from fairlead.snapshots.snapshot import Snapshot, Thing, moment
 from fairlead.specs.contexts import LOCAL
 
+RANKS_MAX = 100
+"""Of a gang: each is compared with each."""
 MARKS_MIN = 5
 """Lines that say how far a rank is, of fewer of which nothing is concluded."""
 BEHIND_MIN = 3
@@ -100,12 +103,21 @@ class Silence(NamedTuple):
 
 def tracks_of(gang: Gang, snapshot: Snapshot) -> list[Track]:
     """Return how far the ranks of a gang have come that run: by what a step has logged, or else by their logs."""
-    recorded = [_recorded(gang.top, rank, snapshot) for rank in gang.top.each("status.ranks")]
+    key = ("tracks", gang.top.ref)
+    if key not in snapshot.worked_out:
+        snapshot.worked_out[key] = _tracks_of(gang, snapshot)
+    found = snapshot.worked_out[key]
+    assert isinstance(found, list)
+    return found
+
+
+def _tracks_of(gang: Gang, snapshot: Snapshot) -> list[Track]:
+    recorded = [_recorded(gang.top, rank, snapshot) for rank in islice(gang.top.each("status.ranks"), RANKS_MAX)]
     if any(each.marks for each in recorded):
         return recorded
     return [
         _written(container, pod, log)
-        for pod in gang.running
+        for pod in gang.running[:RANKS_MAX]
         for container in running(pod)
         if (log := snapshot.log(pod.ref.name, container.text("name")))
     ]
@@ -150,18 +162,27 @@ def _behind(track: Track, alike: Sequence[Track], now: datetime) -> Behind | Non
     last, ahead = track.marks[-1], list[tuple[int, datetime, Track]]()
     others = [each for each in alike if each is not track]
     for other in others:
-        if other.marks[0].at <= last.at:
-            beyond = [mark for mark in other.marks if mark.at > last.at]
-        elif last.time <= other.marks[0].time:  # it has said nothing since before the first that is known of the other
-            beyond = list(other.marks)
-        else:  # numbers that begin anew, as in each epoch
+        passed = bisect_right(other.marks, last.at, key=lambda mark: mark.at)
+        if not passed and last.time > other.marks[0].time:  # numbers that begin anew, as in each epoch
             return None
-        if len(beyond) >= BEHIND_MIN and now - beyond[0].time >= timedelta(seconds=BEHIND_S):
-            ahead.append((len(beyond), beyond[0].time, other))
-    if not ahead or len(ahead) * 3 < len(others) * 2:
+        by = len(other.marks) - passed  # all of them, where it has said nothing since before the first that is known
+        if by < BEHIND_MIN or now - other.marks[passed].time < timedelta(seconds=BEHIND_S):
+            continue
+        if _owes(track, other.marks[-1].at, now):
+            ahead.append((by, other.marks[passed].time, other))
+    if not ahead or len(ahead) * 3 < len(others) * 2 or last.is_last:
         return None
     by, _, slowest = min(ahead, key=lambda each: each[0])
     return Behind(track, slowest, max(time for _, time, _ in ahead), by, 1, len(others))
+
+
+def _owes(track: Track, at: tuple[float, ...], now: datetime) -> bool:
+    """Say whether a rank that is where another one is would have said so: it may do that more seldom."""
+    last, pairs = track.marks[-1], pairwise(mark.at for mark in track.marks)
+    strides = [after[-1] - before[-1] for before, after in pairs if before[:-1] == after[:-1]]
+    if strides and last.at[:-1] == at[:-1]:
+        return at[-1] - last.at[-1] >= BEHIND_MIN * max(strides)
+    return (now - last.time).total_seconds() >= BEHIND_MIN * max(_gaps(track.marks))
 
 
 def _recorded(step: Thing, rank: Part, snapshot: Snapshot) -> Track:
@@ -204,11 +225,19 @@ def _written(container: Part, pod: Thing, log: str) -> Track:
 
 
 def _told(marks: Sequence[Mark]) -> tuple[Mark, ...]:
-    """Return the first mark of each number; nothing where these fall, or come in bursts."""
-    first = [mark for before, mark in pairwise([None, *marks]) if mark and (before is None or before.at != mark.at)]
-    gaps = _gaps(first)
-    if len(gaps) < MARKS_MIN - 1 or any(before.at > mark.at for before, mark in pairwise(first)):
+    """Return when each number was reached first, since ranks of one pod write beside each other.
+
+    There is nothing where numbers begin anew or come in bursts, or where there are few.
+    """
+    first: list[Mark] = []
+    for mark in marks:
+        if not first or mark.at > first[-1].at:
+            first.append(mark)
+        elif len(first) > BEHIND_MIN and mark.at < first[-1 - BEHIND_MIN].at:
+            return ()
+    if len(first) < MARKS_MIN:
         return ()
+    gaps = _gaps(first)
     usual = median(gaps)
     return tuple(first) if usual > _BURST_S and min(gaps[1 - MARKS_MIN :]) > usual / 10 else ()
 

@@ -125,7 +125,8 @@ def _of_run(store: Store, target: Target, namespace: str) -> _Recorded:
         *(each for each in picture.objects if each["metadata"]["uid"] not in there),
     ]
     meta = Meta(subject=text, taken=taken, unread=live.meta.unread)
-    snapshot = Snapshot(meta, objects, [*live.events, *picture.events], {**picture.logs, **live.logs})
+    events = [*live.events, *picturing.told(picture.events, live)]
+    snapshot = Snapshot(meta, objects, events, {**picture.logs, **live.logs})
     found = snapshot.things.get(about)
     if found is None:
         raise NotFoundError(f"run {target.run} has no step {text.partition('/')[2]}", next=f"fairlead get {target.run}")

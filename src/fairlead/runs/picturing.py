@@ -23,7 +23,7 @@ from fairlead.runs.finding import Target
 from fairlead.runs.ranks import Logged
 from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.redacting import redacted_object, redacted_text
-from fairlead.snapshots.snapshot import LogName
+from fairlead.snapshots.snapshot import LogName, Snapshot
 from fairlead.specs import graphs
 from fairlead.specs.graphs import Graph
 from fairlead.specs.reports import ErrorReport, RunReport, StepReport
@@ -97,6 +97,14 @@ def owned(objects: Iterable[Mapping[str, Any]], run: str, graph: Graph) -> Itera
         owner = _ref("Run", run) if task is None else _ref("Step", f"{run}/{task.step}/{task.index}")
         owners = [*(metadata.get("ownerReferences") or ()), _owner(owner)]
         yield {**each, "metadata": {**metadata, "ownerReferences": owners}}
+
+
+def told(events: Iterable[Mapping[str, Any]], live: Snapshot) -> Iterator[Mapping[str, Any]]:
+    """Yield the events that watchers kept, of pods that are there too: whoever may not read events has these."""
+    spaces = {pod.ref.name: pod.ref.namespace for pod in live.of_kind("Pod")}
+    for each in events:
+        about = each["involvedObject"]
+        yield {**each, "involvedObject": {**about, "namespace": spaces.get(about["name"], about["namespace"])}}
 
 
 class _Needs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.gangs import GANGS, gang_of, waiting
+from fairlead.insight.gangs import GANGS, gang_of, is_running, waiting
 from fairlead.insight.pace import Track, behind, silence, tracks_of
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import rule
@@ -17,7 +17,7 @@ from fairlead.snapshots.snapshot import Snapshot, Thing, moment
 def _waits(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a rank that runs while others of its gang have not begun."""
     gang = gang_of(pod, snapshot)
-    if gang is None or not gang.late or pod not in gang.running:
+    if gang is None or not gang.late or not is_running(pod):
         return
     late = gang.late[0]
     held = waiting(late)
