@@ -171,8 +171,11 @@ def logs_of(client: Client, seen: Snapshot, unread: list[Unread]) -> Iterator[tu
 
 
 def _ranks(seen: Snapshot) -> Iterator[_Wanted]:
-    """Yield the logs of gangs all of which runs: who is behind is seen by what they write."""
-    for gang in gangs.gangs(seen):
+    """Yield the logs of gangs all of which runs, that which is asked about first: who is behind is seen by these."""
+    asked = seen.meta.subject.rpartition("/")[2]
+    for gang in sorted(
+        gangs.gangs(seen), key=lambda each: all(asked != of.ref.name for of in (each.top, *each.running))
+    ):
         for pod in gang.running if not gang.late else ():
             for each in gangs.running(pod):
                 yield _Wanted("", LogName(pod.ref.name, each.text("name")), pod.ref.namespace, goes_on=True)
