@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from fairlead.snapshots.snapshot import Snapshot
@@ -30,12 +32,12 @@ CASES: list[Case] = []
 
 
 def case(cause: str, *objects: dict[str, Any], events: tuple[dict[str, Any], ...] = (), log: str = "",
-         source: str = "", variant: str = "") -> None:  # fmt: skip
+         logs: Mapping[str, str] = MappingProxyType({}), source: str = "", variant: str = "") -> None:  # fmt: skip
     """Add a case: what the first object is explained with."""
     names = {each.name for each in CASES}
     name = f"{cause}-{variant}" if variant else cause
     name = name if name not in names else f"{name}-{len(CASES)}"
-    CASES.append(Case(name, cause, p.picture(*objects, events=events, log=log), objects[0], source))
+    CASES.append(Case(name, cause, p.picture(*objects, events=events, log=log, logs=logs), objects[0], source))
 
 
 def said(cause: str, message: str) -> None:
@@ -472,3 +474,44 @@ case("step-deadline", p.thing("Workflow", "w", status={"phase": "Failed", "nodes
     source="https://github.com/argoproj/argo-workflows/blob/v3.7.18/workflow/controller/exec_control.go")  # fmt: skip
 case("step-deadline", p.thing("Workflow", "w", status={"phase": "Failed", "message": "Max duration limit exceeded"}),
      variant="retries")  # fmt: skip
+# Gangs ---------------------------------------------------------------------------------------------
+_RANKS = [p.rank(number) for number in range(4)]
+_ABSENT = {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown: manifest unknown"}}
+_CREATING = {"waiting": {"reason": "ContainerCreating"}}
+_PROGRESS = "https://docs.pytorch.org/docs/stable/elastic/train_script.html"
+_ON = p.steps(200, 300)
+_LATE = {**{f"fit-{number}": _ON for number in range(4)}, "fit-2": p.steps(150, 220, until="2026-11-20T10:16:40Z")}
+case("straggler", p.gang(), *_RANKS, logs=_LATE, source=_PROGRESS)
+case("straggler", _RANKS[0], p.gang(), *_RANKS[1:], logs=_LATE, source=_PROGRESS, variant="asked-of-another-rank")
+case("straggler", p.gang("TrainJob", "t"), p.gang("JobSet", "s", owner="t"), p.gang(owner="s"), *_RANKS, variant="stands",
+     logs={**_LATE, "fit-2": p.steps(20, 60, until="2026-11-20T10:05:00Z")}, source=_PROGRESS)  # fmt: skip
+case("straggler", p.gang("PyTorchJob"), *_RANKS, variant="slow",
+     logs={**_LATE, "fit-1": p.steps(150, 220, every_s=15), "fit-2": _ON}, source=_PROGRESS)  # fmt: skip
+_STILL = p.steps(200, 300, until="2026-11-20T10:02:00Z")
+case("hang", p.gang(), *_RANKS, logs={f"fit-{number}": _STILL for number in range(4)}, source=_PROGRESS)
+case("hang", p.gang("MPIJob"), *_RANKS, logs={"fit-0": _STILL, "fit-1": "2026-11-20T10:00:01Z ready\n"},
+     source=_PROGRESS, variant="one-rank-reports")  # fmt: skip
+case("hang", p.gang("JobSet"), *_RANKS, source=_PROGRESS, variant="one-rank-is-behind", logs={
+    **{f"fit-{number}": _STILL for number in range(4)}, "fit-3": p.steps(200, 299, until="2026-11-20T10:01:50Z")})  # fmt: skip
+case("image-not-found", p.gang(), *_RANKS[:3], p.rank(3, state=_ABSENT), variant="of-one-rank")
+case("image-not-found", _RANKS[0], p.gang("PyTorchJob"), _RANKS[1], p.rank(3, state=_ABSENT), variant="of-another-rank")
+case("insufficient-resources", _RANKS[1], p.gang("MPIJob"), p.unplaced(
+    "0/4 nodes are available: 4 Insufficient nvidia.com/gpu.", owner="j"), variant="of-another-rank")  # fmt: skip
+case("init-failed", p.gang("RayJob", "r"), p.thing("RayCluster", "c", owner="r"), p.rank(0, owner="c"), p.pod(
+    owner="c", spec={"nodeName": "n1"}, phase="Pending", initContainerStatuses=[{
+        "name": "wait-gcs-ready", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": p.BEGUN}}}]), variant="of-one-rank",
+    source="https://github.com/ray-project/kuberay/blob/v1.4.2/ray-operator/controllers/ray/common/pod.go")  # fmt: skip
+case("exception", _RANKS[0], p.gang(), p.pod(owner="j", spec={"nodeName": "n1"}, phase="Running", containerStatuses=[{
+    "name": "main", "image": "i", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": p.BEGUN, "message": TRACEBACK}}}]),
+    variant="of-another-rank")  # fmt: skip
+case("waits-for-ranks", p.gang(), *_RANKS[:3], p.rank(3, state=_CREATING),
+     source="https://docs.pytorch.org/docs/stable/elastic/rendezvous.html")  # fmt: skip
+# Evictions -----------------------------------------------------------------------------------------
+_POLICY = "https://github.com/kubernetes/kubernetes/blob/v1.34.4/staging/src/k8s.io/api/policy/v1/types.go"
+case("eviction-refused", p.budget(expected=3, healthy=3, desired=3), source=_POLICY, variant="never")
+case("eviction-refused", p.budget(expected=3, healthy=2, desired=2), source=_POLICY, variant="for-now")
+case("eviction-refused", p.budget(expected=0, healthy=0, desired=0, reason="SyncFailed", message="found no controllers"
+     ' for pod "fit-0"'), source="https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/disruption/"
+     "disruption.go", variant="uncounted")  # fmt: skip

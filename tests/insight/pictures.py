@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot
@@ -80,6 +83,15 @@ def node(name: str, labels: dict[str, str] | None = None, conditions: list[dict[
     return found
 
 
+def budget(*, expected: int, healthy: int, desired: int, reason: str = "InsufficientPods", message: str = ""
+           ) -> dict[str, Any]:  # fmt: skip
+    """Return a PodDisruptionBudget that lets no pod go."""
+    said = condition("DisruptionAllowed", "False", reason, message)
+    counts = {"expectedPods": expected, "currentHealthy": healthy, "desiredHealthy": desired, "disruptionsAllowed": 0}
+    spec = {"minAvailable": desired, "selector": {"matchLabels": {"app": "serve"}}}
+    return thing("PodDisruptionBudget", "b", spec=spec, status={**counts, "conditions": [said]})
+
+
 def event(reason: str, message: str, *, kind: str = "Pod", name: str = "p", at: str = BEGUN, space: str = NAMESPACE
           ) -> dict[str, Any]:  # fmt: skip
     """Return an event of an object."""
@@ -90,6 +102,30 @@ def event(reason: str, message: str, *, kind: str = "Pod", name: str = "p", at: 
     }  # fmt: skip
 
 
-def picture(*objects: dict[str, Any], events: tuple[dict[str, Any], ...] = (), log: str = "") -> Snapshot:
-    """Return a snapshot; `log` is what the container of the pod ``p`` wrote last."""
-    return Snapshot(Meta(taken=TAKEN), objects, events, {LogName("p", "main"): log} if log else {})
+def rank(number: int, *, owner: str = "j", state: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a pod of a gang: one that runs, or else the state that its container is in."""
+    status = {"name": "main", "image": "registry.example/fit:1", "state": state or {"running": {"startedAt": BEGUN}}}
+    phase = "Pending" if state else "Running"
+    conditions = [condition("Ready", "False" if state else "True")]
+    return pod(f"fit-{number}", owner=owner, spec={"nodeName": f"n{number}"}, phase=phase, startTime=BEGUN,
+               conditions=conditions, containerStatuses=[status])  # fmt: skip
+
+
+def gang(kind: str = "Job", name: str = "j", *, owner: str = "") -> dict[str, Any]:
+    """Return what ranks belong to that wait for each other."""
+    spec = {"completionMode": "Indexed", "template": {"spec": {"subdomain": name}}} if kind == "Job" else {}
+    return thing(kind, name, owner=owner, spec=spec, status={"active": 4, "ready": 3})
+
+
+def steps(first: int, last: int, *, every_s: int = 10, until: str = TAKEN, of: str = "") -> str:
+    """Return the log of a rank, with times: a line for each step, so far apart, the last one at a moment."""
+    end = datetime.fromisoformat(until)
+    times = ((number, end - timedelta(seconds=(last - number) * every_s)) for number in range(first, last + 1))
+    return "".join(f"{time:%Y-%m-%dT%H:%M:%S}.123456789Z step {number}{of} loss 0.31\n" for number, time in times)
+
+
+def picture(*objects: dict[str, Any], events: tuple[dict[str, Any], ...] = (), log: str = "",
+            logs: Mapping[str, str] = MappingProxyType({})) -> Snapshot:  # fmt: skip
+    """Return a snapshot; `log` is what the container of the pod ``p`` wrote last, `logs` what those of others did."""
+    written = {**logs, "p": log} if log else logs
+    return Snapshot(Meta(taken=TAKEN), objects, events, {LogName(name, "main"): text for name, text in written.items()})

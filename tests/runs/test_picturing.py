@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from fairlead.insight.rules.steps import GONE
 from fairlead.insight.why import Answer, explain
 from fairlead.runs.finding import Target
-from fairlead.runs.picturing import owned, pictured, subject
+from fairlead.runs.picturing import owned, pictured, subject, told
 from fairlead.runs.reporting import report
 from fairlead.snapshots.snapshot import Meta, Snapshot
 from fairlead.specs.reports import ErrorReport
@@ -138,6 +138,24 @@ def test_objects_of_a_cluster_belong_to_the_steps_that_they_are_of() -> None:
     other = {"kind": "Pod", "metadata": {"name": "q", "uid": "q"}}
     found = [each["metadata"].get("ownerReferences", [])[-1:] for each in owned([pod, flow, other], RUN, CHAIN)]
     assert [[each["name"] for each in owners] for owners in found] == [[f"{RUN}/b/0"], [RUN], []]
+
+
+def test_who_may_not_read_events_of_a_pod_has_those_that_were_kept() -> None:
+    event = PodEvent(
+        type="Warning", reason="FailedMount", message='secret "keys" not found', time="2025-11-24T16:00:08Z"
+    )
+    sight = seen("Config", "no volume", transition="config", phase="Pending", events=(event,))
+    progress = Progress(CHAIN, count_items, records=[sight])
+    spec = spec_of(CHAIN)
+    picture = pictured(spec, report(spec, progress, status="running"), progress, (), WHOLE)
+    live = Snapshot(Meta(), [{
+        "kind": "Pod", "metadata": {"name": "a-1", "namespace": "team", "uid": "u1"}, "spec": {"nodeName": "n1"},
+        "status": {"phase": "Pending"}}])  # fmt: skip
+    found = live.find("Pod", "a-1", "team")
+    assert found is not None
+    assert explain(live, found).causes[0].id == "unknown"
+    known = Snapshot(Meta(), [found.value], list(told(picture.events, live)))
+    assert [each.id for each in explain(known, found).causes] == ["mounted-config-missing"]
 
 
 def test_a_run_whose_objects_were_deleted_says_so() -> None:

@@ -9,8 +9,11 @@ from fairlead.insight.why import explain
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Rule
 from fairlead.kube.resources import EVENT, JOB, POD, RESOURCE_QUOTA
-from fairlead.runs.snapshotting import subject_of, take
+from fairlead.runs.snapshotting import LOG_BYTES, logs_of, subject_of, take
+from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Unread
+from insight import pictures as p
 from kube.cluster import new_namespace, user_of
+from kube.scripted import Answer, scripted
 from servers.apiserver import ApiServer
 
 pytestmark = [pytest.mark.apiserver, pytest.mark.timeout(120)]
@@ -51,6 +54,29 @@ def test_what_may_not_be_read_is_said_to_be_missing(client: Client, api_server: 
     snapshot = take(user, client.connection.namespace)
     assert {ref.kind for ref in snapshot.things} == {"Pod"} and not snapshot.events
     assert {"jobs", "nodes", "events"} <= {each.what for each in snapshot.meta.unread}
+
+
+def test_logs_of_gangs_that_run_are_read_with_times_and_not_where_their_newest_lines_are_cut_off() -> None:
+    ranks = [p.rank(number) for number in range(2)]
+    said = "2026-11-20T10:00:00.1Z step 1 token=hunter2-hunter2\n"
+    with scripted(Answer(body=said.encode()), Answer(body=b"x" * LOG_BYTES)) as server:
+        logs = dict(logs_of(Client(server.connection()), p.picture(p.gang(), *ranks), []))
+        late = p.rank(2, state={"waiting": {"reason": "ContainerCreating"}})
+        assert not dict(logs_of(Client(server.connection()), p.picture(p.gang(), *ranks, late), []))  # its own cause
+    assert logs == {LogName("fit-0", "main"): "2026-11-20T10:00:00.1Z step 1 token=[redacted]\n"}
+    assert len(server.asked) == 2 and all("timestamps=true" in each.path for each in server.asked)
+
+
+def test_logs_of_the_gang_that_is_asked_about_are_read_before_those_of_others() -> None:
+    of = {name: [p.thing("Pod", f"{name}-{number}", owner=name, status=p.rank(0)["status"]) for number in range(40)]
+          for name in ("j", "k")}  # fmt: skip
+    snapshot = p.picture(p.gang(), p.gang(name="k"), *of["j"], *of["k"])
+    for asked, first in (("job/k", "k"), ("j-3", "j")):
+        seen, unread = Snapshot(Meta(subject=asked), [each.value for each in snapshot.things.values()]), list[Unread]()
+        with scripted(Answer(body=b"2026-11-20T10:00:00.1Z step 1\n")) as server:
+            names = [name.pod for name, _ in logs_of(Client(server.connection()), seen, unread)]
+        assert len(names) == 50 and all(name.startswith(first) for name in names[:40])
+        assert [each.what for each in unread] == ["the logs of 30 containers"]
 
 
 def test_a_name_that_is_not_there_is_refused(client: Client) -> None:

@@ -3,8 +3,8 @@
     fairlead snapshot -o bundle.tgz [RUN|KIND/NAME|POD] [-n NAMESPACE]
 
 What the records of a run say; the objects of the namespace, nodes and queues, events, and the last lines of containers
-that ended badly. Secrets and the values of environment variables are left out. docs/why.md has the layout, which
-kubectl and tar can make too.
+that ended badly, and of gangs that run. Secrets and the values of environment variables are left out. docs/why.md has
+the layout, which kubectl and tar can make too.
 """
 
 from __future__ import annotations

@@ -135,6 +135,14 @@ def _is_tolerated(taint: Part, toleration: Part) -> bool:
     )
 
 
+def is_selected(selector: Part, thing: Thing) -> bool:
+    """Say whether an object has the labels that a selector asks for; an empty one asks for none."""
+    labels = thing.mapping("metadata.labels")
+    return all(labels.get(key) == value for key, value in selector.mapping("matchLabels").items()) and all(
+        _is_met(each, labels) for each in selector.each("matchExpressions")
+    )
+
+
 def _is_selected(spec: Part, node: Thing) -> bool:
     labels = node.mapping("metadata.labels")
     if any(labels.get(key) != value for key, value in spec.mapping("nodeSelector").items()):
@@ -149,7 +157,7 @@ def _is_selected(spec: Part, node: Thing) -> bool:
 
 
 def _is_met(expression: Part, labels: Mapping[str, Any]) -> bool:
-    """Say whether labels meet an expression of a node's selector."""
+    """Say whether labels meet an expression of a selector."""
     value, given = labels.get(expression.text("key")), expression.part("values").value
     values = [str(each) for each in given] if isinstance(given, list) else []
     match expression.text("operator"):

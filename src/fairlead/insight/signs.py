@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from fairlead.insight.findings import Found, Layer, Rule
+from fairlead.insight.gangs import GANGS
 from fairlead.insight.recorded import in_attempts, places_of_records
 from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
 from fairlead.snapshots.parts import Evidence, Part, shortened
@@ -45,6 +46,10 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("steps")
     if thing.ref.kind == "Workload":
         found |= {"queued", "checks"}
+    if thing.ref.kind in ("Node", "PodDisruptionBudget"):
+        found.add("evicting")
+    if thing.ref.kind in GANGS:
+        found.add("gang")
     if thing.ref.kind != "Pod" and (thing.part("spec").value or thing.conditions):
         found.add("paused")
     found |= places_of_records(thing)

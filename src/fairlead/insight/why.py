@@ -8,12 +8,13 @@ says when, the one of the earlier layer. What is only brought about by others is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 import msgspec
 
 from fairlead.insight.findings import Found, Layer, Rule
+from fairlead.insight.gangs import gang_of
 from fairlead.insight.rules import RULES
 from fairlead.insight.signs import is_well, places_of
 from fairlead.snapshots.parts import Ref
@@ -128,7 +129,11 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
     """
     state = state_of(subject)
     steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
-    seen = sorted(_seen(snapshot, _concerned(snapshot, subject)), key=lambda each: each.order)
+    things = list(_concerned(snapshot, subject))
+    seen = _seen(snapshot, things)
+    if state != "succeeded" and all(each.rule.is_consequence for each in seen):
+        seen = _seen(snapshot, [*things, *_of_gang(snapshot, subject, is_whole=bool(seen))])
+    seen = sorted(seen, key=lambda each: each.order)
     causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
     others = [each for each in seen if each not in causes]
     found = tuple(map(_cause, causes))
@@ -184,6 +189,14 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
         yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
 
 
+def _of_gang(snapshot: Snapshot, subject: Thing, *, is_whole: bool) -> Iterable[Thing]:
+    """Return the gang that an object is a part of, with all that concerns it where it holds that part back."""
+    gang = gang_of(subject, snapshot)
+    if gang is None or gang.top is subject:
+        return ()
+    return _concerned(snapshot, gang.top) if is_whole else (gang.top,)
+
+
 def _needed(snapshot: Snapshot, step: Thing) -> Iterator[Thing]:
     """Yield the steps without whose results a step does not run, as far as these are not there."""
     known, open_ = {step.ref}, [step]
@@ -196,7 +209,7 @@ def _needed(snapshot: Snapshot, step: Thing) -> Iterator[Thing]:
                 yield needed
 
 
-def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Iterable[_Seen]:
+def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Collection[_Seen]:
     """Return what rules find, each cause with all objects that show it alike."""
     groups: dict[tuple[str, str, str], _Seen] = {}
     settled: set[str] = set()

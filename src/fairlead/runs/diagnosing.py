@@ -17,6 +17,7 @@ from fairlead.runs.comparing import causes_between
 from fairlead.runs.explaining import earlier_runs
 from fairlead.runs.finding import Target, find_target
 from fairlead.runs.keyparts import RunKeys
+from fairlead.runs.ranks import logged
 from fairlead.runs.reporting import report_of
 from fairlead.runs.settings import chosen_context, open_store
 from fairlead.runs.snapshotting import KINDS, names_of, subject_of, take
@@ -107,14 +108,15 @@ def _target(text: str) -> tuple[Store, Target | None]:
 
 def _of_run(store: Store, target: Target, namespace: str) -> _Recorded:
     """Picture a run by its records, and by what its cluster has of it, where that is chosen."""
-    backend = store.backend
+    backend, taken = store.backend, utc_now().isoformat(timespec="seconds")
     spec = read_spec(backend, target.run)
     progress = read_progress(backend, spec)
+    ranks = logged(store, target.run, progress)
     document = report_of(backend, spec, progress)
     live = _live(target.run, spec.context, namespace)
     if _is_gone(live, document):
         document = msgspec.structs.replace(document, reason=GONE)
-    picture = picturing.pictured(spec, document, progress, list(read_events(backend, target.run)), target)
+    picture = picturing.pictured(spec, document, progress, list(read_events(backend, target.run)), target, ranks)
     about = picturing.subject(spec, target)
     text = "/".join(str(each) for each in target if each is not None)
     there = {thing.uid for thing in live.things.values()}
@@ -122,8 +124,9 @@ def _of_run(store: Store, target: Target, namespace: str) -> _Recorded:
         *picturing.owned((each.value for each in live.things.values()), target.run, spec.graph),
         *(each for each in picture.objects if each["metadata"]["uid"] not in there),
     ]
-    meta = Meta(subject=text, taken=utc_now().isoformat(timespec="seconds"), unread=live.meta.unread)
-    snapshot = Snapshot(meta, objects, [*live.events, *picture.events], {**picture.logs, **live.logs})
+    meta = Meta(subject=text, taken=taken, unread=live.meta.unread)
+    events = [*live.events, *picturing.told(picture.events, live)]
+    snapshot = Snapshot(meta, objects, events, {**picture.logs, **live.logs})
     found = snapshot.things.get(about)
     if found is None:
         raise NotFoundError(f"run {target.run} has no step {text.partition('/')[2]}", next=f"fairlead get {target.run}")

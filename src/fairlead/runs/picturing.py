@@ -4,7 +4,8 @@ So that what explains a cluster's objects explains runs as well, here and in a b
 
     Run    spec: flow, context   status: phase, reason, steps (how many of each status), startedAt, finishedAt
     Step   named RUN/STEP/INDEX  spec: memory, timeout
-                                 status: phase, reason, needs (the steps it waits for), attempts (how each ended)
+                                 status: phase, reason, needs (the steps it waits for), attempts (how each ended),
+                                 ranks (of one that runs: what each wrote last)
 
 A pod of a step has that step as an owner, beside those that its cluster knows.
 """
@@ -13,14 +14,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from fairlead.engines.kubernetes.known import attempt_of
 from fairlead.naming import iso_time
 from fairlead.runs.finding import Target
+from fairlead.runs.ranks import Logged
 from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.redacting import redacted_object, redacted_text
-from fairlead.snapshots.snapshot import LogName
+from fairlead.snapshots.snapshot import LogName, Snapshot
 from fairlead.specs import graphs
 from fairlead.specs.graphs import Graph
 from fairlead.specs.reports import ErrorReport, RunReport, StepReport
@@ -47,7 +50,14 @@ class Picture(NamedTuple):
     logs: dict[LogName, str]
 
 
-def pictured(spec: RunSpec, document: RunReport, progress: Progress, asked: Iterable[Event], target: Target) -> Picture:
+def pictured(
+    spec: RunSpec,
+    document: RunReport,
+    progress: Progress,
+    asked: Iterable[Event],
+    target: Target,
+    logged: Mapping[Key, Logged] = MappingProxyType({}),
+) -> Picture:
     """Return what the records of a run show.
 
     Args:
@@ -56,6 +66,7 @@ def pictured(spec: RunSpec, document: RunReport, progress: Progress, asked: Iter
         progress: How far it is.
         asked: What people asked of it.
         target: The run, or a step or an instance of it, which is shown alone, with what it needs.
+        logged: What the ranks of steps that run have logged last.
     """
     statuses = {(each.name, each.index): each for each in document.steps}
     needs = _Needs(spec.run, progress, statuses)
@@ -66,7 +77,7 @@ def pictured(spec: RunSpec, document: RunReport, progress: Progress, asked: Iter
     picture = Picture([_run(spec, document, asked)], [], {})
     for key, step in statuses.items():
         if key in wanted:
-            _add_step(picture, spec.run, step, progress.instances.get(key), needs.of(key))
+            _add_step(picture, spec.run, step, progress.instances.get(key), needs.of(key), logged.get(key, {}))
     return picture
 
 
@@ -86,6 +97,14 @@ def owned(objects: Iterable[Mapping[str, Any]], run: str, graph: Graph) -> Itera
         owner = _ref("Run", run) if task is None else _ref("Step", f"{run}/{task.step}/{task.index}")
         owners = [*(metadata.get("ownerReferences") or ()), _owner(owner)]
         yield {**each, "metadata": {**metadata, "ownerReferences": owners}}
+
+
+def told(events: Iterable[Mapping[str, Any]], live: Snapshot) -> Iterator[Mapping[str, Any]]:
+    """Yield the events that watchers kept, of pods that are there too: whoever may not read events has these."""
+    spaces = {pod.ref.name: pod.ref.namespace for pod in live.of_kind("Pod")}
+    for each in events:
+        about = each["involvedObject"]
+        yield {**each, "involvedObject": {**about, "namespace": spaces.get(about["name"], about["namespace"])}}
 
 
 class _Needs:
@@ -166,7 +185,12 @@ def _run(spec: RunSpec, document: RunReport, asked: Iterable[Event]) -> dict[str
 
 
 def _add_step(
-    picture: Picture, run: str, step: StepReport, instance: Instance | None, needs: list[dict[str, str]]
+    picture: Picture,
+    run: str,
+    step: StepReport,
+    instance: Instance | None,
+    needs: list[dict[str, str]],
+    logged: Logged,
 ) -> None:
     name = f"{run}/{step.name}/{step.index}"
     is_past = step.status in ("blocked", "skipped")  # its attempts were of before its inputs ceased to count
@@ -187,6 +211,14 @@ def _add_step(
             "unstable": _unstable(instance),
             "needs": needs,
             "attempts": [_attempt(each) for each in records if each.status != "succeeded"],
+            "ranks": [
+                {
+                    "rank": rank,
+                    "wroteAt": iso_time(each.wrote) if each.wrote is not None else "",
+                    "logged": [{"time": iso_time(line.time), "at": line.at} for line in each.lines],
+                }
+                for rank, each in logged.items()
+            ],
         },
     }
     picture.objects.append(redacted_object(made))

@@ -6,14 +6,14 @@ than that, is said to be missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from fairlead.errors import ClusterError, NotFoundError
-from fairlead.insight import recorded
+from fairlead.insight import gangs, recorded
 from fairlead.kube import resources
 from fairlead.kube.client import Client
 from fairlead.kube.discovery import Discovery
@@ -21,7 +21,7 @@ from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import Kind, name_kind
 from fairlead.naming import UTC
 from fairlead.snapshots.redacting import redacted_object, redacted_text
-from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread, thing_of
+from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread
 
 OBJECTS_MAX = 20_000
 """Of one kind."""
@@ -42,6 +42,7 @@ KINDS: tuple[Kind, ...] = (
     resources.LIMIT_RANGE,
     resources.SERVICE,
     resources.NETWORK_POLICY,
+    resources.POD_DISRUPTION_BUDGET,
     resources.NODE,
     resources.STORAGE_CLASS,
     resources.PRIORITY_CLASS,
@@ -101,8 +102,8 @@ def take(
     ]
     events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread, {})]
     meta = Meta(subject=subject or namespace, taken=(now or datetime.now(UTC)).isoformat(timespec="seconds"))
-    pods = (thing for each in objects if each["kind"] == "Pod" and (thing := thing_of(each)))
-    logs = dict(_logs(client, pods, unread))
+    seen = Snapshot(meta, objects, events)
+    logs = dict(logs_of(client, seen, unread))
     return Snapshot(msgspec.structs.replace(meta, unread=tuple(unread)), objects, events, logs)
 
 
@@ -126,12 +127,28 @@ def _listed(
         return
 
 
-def _logs(client: Client, pods: Iterable[Thing], unread: list[Unread]) -> Iterator[tuple[LogName, str]]:
-    """Yield the last lines of containers that ended badly, those that ended first before the others."""
-    wanted = sorted((since, name, namespace) for pod in pods for since, name, namespace in _bad(pod))
+class _Wanted(NamedTuple):
+    """A log that is read; of one that goes on, each line with its time."""
+
+    since: str
+    name: LogName
+    namespace: str
+    goes_on: bool = False
+
+
+def logs_of(client: Client, seen: Snapshot, unread: list[Unread]) -> Iterator[tuple[LogName, str]]:
+    """Yield the last lines of containers that ended badly, those that ended first first, and then of ranks that run.
+
+    Args:
+        client: The cluster.
+        seen: What else is known of it.
+        unread: Takes what may not be read, or can't be.
+    """
+    bad = sorted(each for pod in seen.of_kind("Pod") for each in _bad(pod))
+    wanted = [*bad, *_ranks(seen)]
     if len(wanted) > LOGS_MAX:
         unread.append(Unread(what=f"the logs of {len(wanted) - LOGS_MAX} containers", why=f"{LOGS_MAX} are read"))
-    for _, name, namespace in wanted[:LOGS_MAX]:
+    for _, name, namespace, goes_on in wanted[:LOGS_MAX]:
         try:
             lines = client.logs(
                 name.pod,
@@ -140,23 +157,38 @@ def _logs(client: Client, pods: Iterable[Thing], unread: list[Unread]) -> Iterat
                 previous=name.previous,
                 tail_lines=LOG_LINES,
                 limit_bytes=LOG_BYTES,
+                timestamps=goes_on,
             )
             with lines as stream:
-                yield name, redacted_text(stream.read().decode("utf-8", "replace"))
+                content = stream.read()
         except Forbidden:
             unread.append(Unread(what="logs", why="you may not read them"))
             return
         except ClusterError as failure:  # the node, or the container, is gone
             unread.append(Unread(what=f"the log of {name.pod}/{name.container}", why=failure.what))
+            continue
+        if not goes_on or len(content) < LOG_BYTES:  # else it lacks its newest lines, as if it had ceased
+            yield name, redacted_text(content.decode("utf-8", "replace"))
 
 
-def _bad(pod: Thing) -> Iterator[tuple[str, LogName, str]]:
+def _ranks(seen: Snapshot) -> Iterator[_Wanted]:
+    """Yield the logs of gangs all of which runs, that which is asked about first: who is behind is seen by these."""
+    asked = seen.meta.subject.rpartition("/")[2]
+    for gang in sorted(
+        gangs.gangs(seen), key=lambda each: all(asked != of.ref.name for of in (each.top, *each.running))
+    ):
+        for pod in gang.running if not gang.late else ():
+            for each in gangs.running(pod):
+                yield _Wanted("", LogName(pod.ref.name, each.text("name")), pod.ref.namespace, goes_on=True)
+
+
+def _bad(pod: Thing) -> Iterator[_Wanted]:
     for path in ("status.initContainerStatuses", "status.containerStatuses"):
         for each in pod.each(path):
             for state, previous in (("state.terminated", False), ("lastState.terminated", True)):
                 if each.number(f"{state}.exitCode"):
                     name = LogName(pod.ref.name, each.text("name"), previous)
-                    yield each.text(f"{state}.finishedAt"), name, pod.ref.namespace
+                    yield _Wanted(each.text(f"{state}.finishedAt"), name, pod.ref.namespace)
                     break
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 
+from fairlead.naming import parse_time
 from fairlead.snapshots.parts import Part, Ref
 
 VERSION = 1
@@ -216,6 +218,15 @@ def begun_of(event: Part) -> str:
     """Return when an event was first seen, as the cluster writes it."""
     paths = ("firstTimestamp", "deprecatedFirstTimestamp", "eventTime", "metadata.creationTimestamp")
     return next(filter(None, map(event.text, paths)), time_of(event))
+
+
+def moment(text: str) -> datetime | None:
+    """Return a time as the cluster writes it; None for what is none, or has no zone."""
+    try:
+        found = parse_time(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def walk(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:

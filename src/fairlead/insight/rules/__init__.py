@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from fairlead.insight.findings import Rule
-from fairlead.insight.rules import creating, ending, killing, placing, queueing, saying, starting, steps, working
+from fairlead.insight.rules import (
+    creating,
+    ending,
+    evicting,
+    gangs,
+    killing,
+    placing,
+    queueing,
+    saying,
+    starting,
+    steps,
+    working,
+)
 
 RULES: tuple[Rule, ...] = (
     *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *killing.RULES, *saying.RULES, *ending.RULES,
-    *steps.RULES,
+    *steps.RULES, *evicting.RULES, *gangs.RULES,
     *working.RULES,
 )  # fmt: skip
 """Every rule."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, fails, has, rule, step
-from fairlead.naming import parse_time
-from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
+from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of, moment
 
 _DOCS = "https://kubernetes.io/docs"
 _PROBES = f"{_DOCS}/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
@@ -23,17 +22,9 @@ _SPOT = (
 _LATE = timedelta(seconds=30)
 
 
-def _moment(text: str) -> datetime | None:
-    try:
-        found = parse_time(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
-
-
 def _deleted(pod: Thing, snapshot: Snapshot, *, stuck: bool) -> Iterator[Seen]:
     """See an object that is being deleted: in its time, or longer than that."""
-    until, now = _moment(pod.text("metadata.deletionTimestamp")), _moment(snapshot.meta.taken)
+    until, now = moment(pod.text("metadata.deletionTimestamp")), moment(snapshot.meta.taken)
     over = any(each.part("state.terminated").value for each in pod.containers) and pod.part("metadata.finalizers").value
     is_late = bool(over) or bool(until and now and now > until + _LATE)
     if is_late is stuck:

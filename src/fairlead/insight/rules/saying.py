@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
+from fairlead.insight.nodes import is_selected
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, logs, rule, step
 from fairlead.snapshots.parts import Part
@@ -77,12 +78,7 @@ def _types(policy: Thing) -> list[str]:
 
 
 def _is_of(policy: Thing, pod: Thing) -> bool:
-    return _chosen(policy.part("spec.podSelector"), pod)
-
-
-def _chosen(selector: Part, pod: Thing) -> bool:
-    labels = pod.mapping("metadata.labels")
-    return all(labels.get(key) == value for key, value in selector.mapping("matchLabels").items())
+    return is_selected(policy.part("spec.podSelector"), pod)
 
 
 def _lets_in(policy: Thing, pod: Thing) -> bool:
@@ -92,7 +88,7 @@ def _lets_in(policy: Thing, pod: Thing) -> bool:
             continue
         allowed = [
             not rule.part(peers).value or any(
-                (peer.part("podSelector").value is not None and _chosen(peer.part("podSelector"), pod))
+                (peer.part("podSelector").value is not None and is_selected(peer.part("podSelector"), pod))
                 or (peer.part("podSelector").value is None and peer.part("namespaceSelector").value == {})
                 for peer in rule.each(peers)
             )
