@@ -28,12 +28,12 @@ def of_simulations(found: Mapping[str, SimulationReport], what: str) -> Table:
         what, "jobs", "given_up", "makespan_s", "scheduling_occupancy_percent", "gpu_allocation_most_percent",
         "fragmentation_percent", *(f"{each}_{name}_s" for each in ("wait", "completion") for name in _SECONDS),
         "cost_per_h", "cost_over_makespan", "cost_per_used_gpu_h", "cost_more_than_as_is", "currency",
-        "lacking",
+        "lacking", "nodes_taken", "jobs_stopped", "lost_gpu_hours", "away_node_hours",
     )  # fmt: skip
     rows = [
         (
             name, each.jobs, len(each.given_up), each.makespan_s, each.scheduling_occupancy, each.gpu_allocation_most,
-            each.fragmentation, *_seconds(each.wait), *_seconds(each.completion), *_cost(each),
+            each.fragmentation, *_seconds(each.wait), *_seconds(each.completion), *_cost(each), *_reclaimed(each),
         )
         for name, each in found.items()
     ]  # fmt: skip
@@ -108,6 +108,11 @@ def _cost(report: SimulationReport) -> tuple[float | str | None, ...]:
         return (None,) * 6
     amounts = (cost.per_h, cost.over_makespan, cost.per_used_gpu_h, cost.more_than_as_is)
     return (*amounts, cost.currency, "; ".join(cost.lacking))
+
+
+def _reclaimed(report: SimulationReport) -> tuple[float | None, ...]:
+    found = report.reclaims
+    return (None,) * 4 if found is None else (found.nodes, found.jobs, found.lost_gpu_hours, found.away_node_hours)
 
 
 def _seconds(found: Seconds | None) -> Iterator[float | None]:

@@ -75,6 +75,16 @@ class Cluster:
         self.used -= asked.total_gpu_millis
         self._weigh(place.node)
 
+    def close(self, index: int) -> None:
+        """Have a node take no pod from now on: what it has is not free. No pod may be on it."""
+        self._scores[:, index] = -np.inf
+        self.fragmented -= self._fragmented[index]
+        self._fragmented[index] = 0.0
+
+    def open(self, index: int) -> None:
+        """Have a node take pods again."""
+        self._weigh(index)
+
     def _weigh(self, index: int) -> None:
         node = self.nodes[index]
         self._scores[:, index] = np.where(self._demands.fit(node), self._policy.scores(node), -np.inf)
