@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from fairlead.planner.mig.cutting import Cut
+
 GPU_MILLIS = 1000
 """A whole GPU, in the unit in which pods share one."""
 GPUS_MOST = 1024
@@ -35,6 +37,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         model: The GPUs' model; empty where it has none.
         labels: Its labels, by name.
         spot: Whether its provider may take it away, for which it has another price.
+        cut: How its GPUs are cut; None where they are whole.
         reclaims: How often it is taken away; None where it is not, or where only a table says when.
     """
 
@@ -45,6 +48,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     spot: bool = False
+    cut: Cut | None = None
     reclaims: ReclaimRate | None = None
 
 

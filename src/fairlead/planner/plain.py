@@ -7,7 +7,8 @@ from itertools import chain
 
 import msgspec
 
-from fairlead.errors import nearest
+from fairlead.errors import UsageError, nearest
+from fairlead.planner.mig.cutting import Cut, cut_fault, gpu_part, read_cut
 from fairlead.planner.nodes import GPU_MILLIS, GPUS_MOST, Node
 from fairlead.planner.reading import Asked, in_order, named_once
 from fairlead.planner.reclaims import Reclaim
@@ -28,9 +29,10 @@ def read_nodes(lines: Iterable[str]) -> Table[Node]:
     def read(row: Row) -> tuple[Node, ...]:
         gpus = row.number("gpus", most=GPUS_MOST)
         name, count = once(row, "name"), _or(row, "count", 1, least=1, most=_COUNT_MOST)
+        model = row.text("model") if gpus else ""
         node = Node(
             name=name, cpu_millis=row.number("cpu_milli", least=1), memory_mib=row.number("memory_mib", least=1),
-            gpus=gpus, model=row.text("model") if gpus else "", labels=_labels(row), spot=_spot(row),
+            gpus=gpus, model=model, labels=_labels(row), spot=_spot(row), cut=_cut(row, model),
         )  # fmt: skip
         if count == 1:
             return (node,)
@@ -71,15 +73,41 @@ def read_reclaims(lines: Iterable[str], nodes: Sequence[Node]) -> Table[Reclaim]
 
 
 def _demand(row: Row) -> Demand:
-    gpus = row.number("gpus", most=GPUS_MOST)
-    least = 1 if gpus == 1 else GPU_MILLIS
+    gpus, profile = row.number("gpus", most=GPUS_MOST), row.text("profile", needed=False)
+    if profile:
+        part = _part(row, gpus, profile)
+    else:
+        part = _or(row, "gpu_milli", GPU_MILLIS, least=1 if gpus == 1 else GPU_MILLIS, most=GPU_MILLIS) if gpus else 0
     return Demand(
         cpu_millis=row.number("cpu_milli"),
         memory_mib=row.number("memory_mib"),
         gpus=gpus,
-        gpu_millis=_or(row, "gpu_milli", GPU_MILLIS, least=least, most=GPU_MILLIS) if gpus else 0,
+        gpu_millis=part,
         models=tuple(sorted({each for each in row.text("models", needed=False).split("|") if each})) if gpus else (),
+        profile=profile,
     )
+
+
+def _part(row: Row, gpus: int, profile: str) -> int:
+    """Return the part of a GPU that an instance is."""
+    if gpus != 1 or row.text("gpu_milli", needed=False):
+        row.fault("profile", "an instance is of 1 GPU, and says itself which part of it; give gpus 1 and no gpu_milli")
+    try:
+        return gpu_part(profile)
+    except UsageError as error:
+        row.fault("profile", f"{error.what}: {error.next}")
+        return 0
+
+
+def _cut(row: Row, model: str) -> Cut | None:
+    """Return how the GPUs of a node are cut."""
+    text = row.text("mig", needed=False)
+    if not text or row.faults:
+        return None
+    if why := cut_fault(model, text):
+        row.fault("mig", why)
+        return None
+    return read_cut(model, text)
 
 
 def _labels(row: Row) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ import msgspec
 
 from fairlead.errors import Fault, UsageError, nearest
 from fairlead.planner.lines import Strategy
+from fairlead.planner.mig.cutting import cut_fault, read_cut
 from fairlead.planner.nodes import GPUS_MOST, Node, gpu_millis_of
 from fairlead.planner.policies.table import POLICIES
 from fairlead.planner.queues.manifests import Setup, amount_of
@@ -87,6 +88,18 @@ class SpotChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     back_after: str | float | None = None
 
 
+class MigChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nodes whose GPUs are cut otherwise.
+
+    Attributes:
+        nodes: Which, by name; ``*`` stands for anything in it.
+        layout: What each of their GPUs is cut into, or ``as-asked``; nothing, and they are whole, where it is empty.
+    """
+
+    nodes: str
+    layout: str
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One change; what it does not say stays as it is.
 
@@ -95,6 +108,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         add: Nodes that are added.
         remove: Nodes that are taken away, by name; ``*`` stands for anything in it.
         spot: Nodes that become spot nodes; those that are added like one of them are, too.
+        mig: Nodes whose GPUs are cut otherwise, those that are added like one of them too.
         arrivals: How many times as fast jobs come; 2 is twice as many in an hour.
         policy: What places pods.
         queueing: Who of those that wait may begin.
@@ -106,6 +120,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     add: tuple[Addition, ...] = ()
     remove: tuple[str, ...] = ()
     spot: tuple[SpotChange, ...] = ()
+    mig: tuple[MigChange, ...] = ()
     arrivals: float = 1.0
     policy: str | None = None
     queueing: Strategy | None = None
@@ -134,6 +149,8 @@ def change_faults(changes: Iterable[Change], nodes: Sequence[Node], setup: Setup
                 yield Fault(f"{path}.remove[{place}]", f"no node is called {pattern!r}")
         for place, spot in enumerate(each.spot):
             yield from _spot_faults(f"{path}.spot[{place}]", spot, nodes)
+        for place, cut in enumerate(each.mig):
+            yield from _mig_faults(f"{path}.mig[{place}]", cut, nodes)
         if not 0 < each.arrivals < math.inf:
             yield Fault(f"{path}.arrivals", f"must be above 0, got {each.arrivals}")
         if each.policy is not None and each.policy not in POLICIES:
@@ -154,6 +171,15 @@ def _spot_faults(path: str, change: SpotChange, nodes: Sequence[Node]) -> Iterat
         rate_of(change.reclaim_rate, change.back_after)
     except ValueError as error:
         yield Fault(path, str(error))
+
+
+def _mig_faults(path: str, change: MigChange, nodes: Sequence[Node]) -> Iterator[Fault]:
+    chosen = [node for node in nodes if fnmatchcase(node.name, change.nodes)]
+    if not chosen:
+        yield Fault(f"{path}.nodes", f"no node is called {change.nodes!r}")
+    for model in sorted({node.model for node in chosen}) if change.layout else ():
+        if why := cut_fault(model, change.layout):
+            yield Fault(f"{path}.layout", why)
 
 
 def _no_queue(path: str, name: str, queues: Mapping[str, ClusterQueue]) -> Fault:
@@ -211,7 +237,7 @@ def changed(nodes: Sequence[Node], jobs: Sequence[Job], change: Change) -> tuple
     Raises:
         UsageError: No GPU is left.
     """
-    there = [_with_spot(node, change.spot) for node in nodes]
+    there = [_with_mig(_with_spot(node, change.spot), change.mig) for node in nodes]
     found = [node for node in there if not any(fnmatchcase(node.name, pattern) for pattern in change.remove)]
     taken = {node.name for node in nodes}
     known = {node.name: node for node in there}
@@ -238,6 +264,13 @@ def _with_spot(node: Node, changes: Iterable[SpotChange]) -> Node:
         if fnmatchcase(node.name, each.nodes):
             rate = rate_of(each.reclaim_rate, each.back_after)
             node = msgspec.structs.replace(node, spot=True, reclaims=rate)
+    return node
+
+
+def _with_mig(node: Node, changes: Iterable[MigChange]) -> Node:
+    for each in changes:
+        if fnmatchcase(node.name, each.nodes):
+            node = msgspec.structs.replace(node, cut=read_cut(node.model, each.layout) if each.layout else None)
     return node
 
 

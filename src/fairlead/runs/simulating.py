@@ -13,7 +13,7 @@ from fairlead.planner import openb, plain
 from fairlead.planner.lines import STRATEGIES, Strategy
 from fairlead.planner.nodes import Node, ReclaimRate, gpu_millis_of
 from fairlead.planner.outcomes import reported
-from fairlead.planner.policies.table import policy_named
+from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.reclaims import Reclaim
 from fairlead.planner.simulation import simulate
@@ -103,6 +103,8 @@ def simulate_policies(
         UsageError: There is no such policy, or no such strategy of queueing.
     """
     known = _known(policies, strategy)
+    for name in policies:
+        _check_mig(scenario.nodes, name)
     return ((name, _simulated(scenario, name, known, seed, book)) for name in policies)
 
 
@@ -135,6 +137,8 @@ def compare_changes(
     known = _known([policy], strategy)
     # all of them before any is simulated: what can't be is said at once
     tried = [(each, _changed(scenario, each)) for each in (Change(name=AS_IS), *changes)]
+    for each, found in tried:
+        _check_mig(found.nodes, each.policy or policy)
     return with_differences(
         (each.name, _simulated(found, each.policy or policy, each.queueing or known, seed, book))
         for each, found in tried
@@ -157,6 +161,17 @@ def _known(policies: Iterable[str], strategy: str | None) -> Strategy | None:
     if found is None:
         raise UsageError(f"there is no queueing strategy {strategy!r}", next=nearest(strategy, STRATEGIES))
     return found
+
+
+def _check_mig(nodes: Iterable[Node], policy: str) -> None:
+    """Refuse a policy that can't place pods on GPUs that are cut, where some are."""
+    cut = next((node.name for node in nodes if node.cut is not None), None)
+    if cut is not None and not policy_named(policy).knows_mig:
+        able = [name for name, each in POLICIES.items() if each.knows_mig]
+        raise UsageError(
+            f"the policy {policy} chooses no MIG instances", why=f"the GPUs of {cut} are cut",
+            next=f"--policy {' or '.join(able)}",
+        )  # fmt: skip
 
 
 def _simulated(
