@@ -40,6 +40,23 @@ def of_simulations(found: Mapping[str, SimulationReport], what: str) -> Table:
     return Table(head, rows)
 
 
+def of_queues(found: Mapping[str, SimulationReport], what: str) -> Table:
+    """Return a row for each queue of each simulation."""
+    head = (
+        what, "queue", "jobs", "given_up", "evictions", "reclaims", "gpu_hours", "lost_gpu_hours",
+        *(f"{each}_{name}_s" for each in ("wait", "completion") for name in _SECONDS),
+    )  # fmt: skip
+    rows = [
+        (
+            name, each.name, each.jobs, each.given_up, each.evictions, each.reclaims, each.gpu_hours,
+            each.lost_gpu_hours, *_seconds(each.wait), *_seconds(each.completion),
+        )
+        for name, report in found.items()
+        for each in report.queues
+    ]  # fmt: skip
+    return Table(head, rows)
+
+
 def of_simulations_over_time(found: Mapping[str, SimulationReport], what: str) -> Table:
     """Return a row for each part of the time of each simulation."""
     head = (what, "from_s", "gpu_allocation_percent", "fragmentation_percent", "waiting_jobs")

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.cli.capacity_costs import print_costs
-from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
+from fairlead.cli.capacity_csv import of_queues, of_simulations, of_simulations_over_time
 from fairlead.cli.capacity_gathering import gathered
 from fairlead.cli.capacity_plotting import add_plot_option, check_plot, wants_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
+from fairlead.errors import UsageError
 from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
@@ -85,8 +86,12 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
         "--prices", action="append", default=[], metavar="FILE", help="a price book, in TOML; may be repeated"
     )
     simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
-    simulating.add_argument(
+    instead = simulating.add_mutually_exclusive_group()
+    instead.add_argument(
         "--over-time", action="store_true", help="print a line for each part of the time; documents have them always"
+    )
+    instead.add_argument(
+        "--by-queue", action="store_true", help="print a line for each queue alone; documents have them always"
     )
     add_plot_option(simulating)
     add_output_option(simulating, more=("csv",))
@@ -110,6 +115,8 @@ def read(arguments: argparse.Namespace) -> Scenario:
     from fairlead.runs.simulating import read_scenario
 
     check_plot(arguments)
+    if arguments.by_queue and arguments.queues is None:
+        raise UsageError("--by-queue prints a line for each queue, and there is none", next="add --queues FILE")
     scenario = read_scenario(
         arguments.nodes or arguments.snapshot,
         arguments.from_runs if arguments.workloads is None else arguments.workloads,
@@ -132,10 +139,12 @@ def print_reports(
     """
     named, code = gathered(reports, count, "simulations", arguments)
     found = dict(named)
-    tabled = of_simulations_over_time if arguments.over_time else of_simulations
+    tabled = of_simulations_over_time if arguments.over_time else of_queues if arguments.by_queue else of_simulations
     if arguments.output == "table" and arguments.over_time:
         rows = [_at(*row) for row in tabled(found, what.lower()).rows]
         print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), rows)
+    elif arguments.output == "table" and arguments.by_queue:
+        _print_queues(found, what)
     elif arguments.output == "table":
         _print(found, what)
     elif arguments.output == "csv":
@@ -151,10 +160,9 @@ def print_reports(
 
 def _print(found: dict[str, SimulationReport], what: str) -> None:
     print_table((what, *_HEAD), [_row(name, report) for name, report in found.items()])
-    queues = [(name, each) for name, report in found.items() for each in report.queues]
-    if queues:
+    if any(report.queues for report in found.values()):
         print()
-        print_table((what, *_QUEUE_HEAD), [_queue_row(name, each) for name, each in queues])
+        _print_queues(found, what)
     reclaims = [(name, report.reclaims) for name, report in found.items() if report.reclaims is not None]
     if reclaims:
         print()
@@ -169,6 +177,11 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
             never = "never begin" if report.reclaims is None else "never begin or never end"
             print(f"{name}: can {never} on {by}: {named}{more}")
     print_costs(found, what)
+
+
+def _print_queues(found: dict[str, SimulationReport], what: str) -> None:
+    rows = [_queue_row(name, each) for name, report in found.items() for each in report.queues]
+    print_table((what, *_QUEUE_HEAD), rows)
 
 
 def _at(name: str, from_s: int, used: float, lost: float, waiting: float) -> tuple[str, ...]:
