@@ -162,6 +162,7 @@ def _drawn(node: Node, seed: int, start_s: int) -> Iterator[_Span]:
     rate = node.reclaims
     if rate is None or not rate.per_h:
         return
+    # not planner.streams: its state is long, and there would be one for each node
     chance, back_s = Random(f"{seed} {node.name}"), start_s
     while True:
         at_s = back_s + max(1, math.ceil(chance.expovariate(rate.per_h / _HOUR_S)))

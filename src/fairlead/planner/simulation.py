@@ -32,9 +32,10 @@ from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand, Job
 
-PATIENCE = 1000
-"""A job is given up that has stopped so often and kept nothing, when a node of it is taken again; and the first that
-waits, when nodes have come back so often while nothing ran. Else a simulation might have no end."""
+PATIENCE = 100
+"""A job is given up that has stopped so often in a row and kept nothing, the last time with a node; and the first that
+waits, when nodes have come back so often, and as often as there are nodes, while nothing ran. Else there might be no
+end."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -302,7 +303,7 @@ class _Simulation:
         away = self._absences.returning
         if not away:
             return False
-        if self._idle_returns >= PATIENCE:
+        if self._idle_returns >= PATIENCE + len(self._cluster.nodes):
             self._idle_returns = 0
             return False
         for node in away:

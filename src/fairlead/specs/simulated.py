@@ -37,7 +37,7 @@ class QueueOutcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: The ClusterQueue's name.
         jobs: How many came.
-        given_up: How many of them can never begin.
+        given_up: How many of them can never begin or never end.
         evictions: How often one was taken back so that others begin.
         reclaims: How often one stopped because a node of it was taken away.
         lost_gpu_hours: GPU-hours that were used in vain: since a job's last checkpoint, or since it had begun.
