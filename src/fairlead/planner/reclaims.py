@@ -67,6 +67,7 @@ class Absences:
 
     Attributes:
         is_possible: Whether any node is ever taken.
+        next_s: When a node goes or is back next; never is infinite.
     """
 
     def __init__(self, nodes: Sequence[Node], listed: Iterable[Reclaim], seed: int, start_s: int) -> None:
@@ -85,12 +86,7 @@ class Absences:
         self._returns: list[tuple[int, int]] = []
         self._since_s: dict[int, int] = {}
         self._away_s = [0] * len(nodes)
-
-    @property
-    def next_s(self) -> float:
-        """When a node goes or is back next; never is infinite."""
-        coming = math.inf if self._next is None else self._next.at_s
-        return min(coming, self._returns[0][0]) if self._returns else coming
+        self.next_s = self._find_next_s()
 
     @property
     def returning(self) -> list[int]:
@@ -103,15 +99,21 @@ class Absences:
             if self._returns and self._returns[0][0] == self.next_s:
                 at_s, node = heappop(self._returns)
                 self._away_s[node] += max(at_s, self._start_s) - self._since_s.pop(node)
-                yield Event(at_s, node, is_back=True)
-                continue
-            assert self._next is not None
-            at_s, node, back_s = self._next
-            self._next = next(self._coming, None)
-            self._since_s[node] = max(at_s, self._start_s)
-            if back_s < math.inf:
-                heappush(self._returns, (int(back_s), node))
-            yield Event(at_s, node, is_back=False)
+                found = Event(at_s, node, is_back=True)
+            else:
+                assert self._next is not None
+                at_s, node, back_s = self._next
+                self._next = next(self._coming, None)
+                self._since_s[node] = max(at_s, self._start_s)
+                if back_s < math.inf:
+                    heappush(self._returns, (int(back_s), node))
+                found = Event(at_s, node, is_back=False)
+            self.next_s = self._find_next_s()
+            yield found
+
+    def _find_next_s(self) -> float:
+        coming = math.inf if self._next is None else self._next.at_s
+        return min(coming, self._returns[0][0]) if self._returns else coming
 
     def away_s(self, end_s: int) -> tuple[int, ...]:
         """Return how long each node was away, from the start to an end."""

@@ -202,9 +202,11 @@ class _Simulation:
         coming = 0
         while coming < len(self._jobs) or self._running or self._line:
             comes = [self._jobs[coming].arrival_s] if coming < len(self._jobs) else []
-            self._now_s = self._next_s([*comes, *self._next_end()], is_first=not coming)
+            nodes_s = self._absences.next_s if coming else math.inf  # before the first arrival nodes make no moment
+            self._now_s = int(min([*comes, *self._next_end(), nodes_s]))
             self._end()
-            self._have_nodes_go_and_come()
+            if self._absences.next_s <= self._now_s:
+                self._have_nodes_go_and_come()
             while coming < len(self._jobs) and self._jobs[coming].arrival_s == self._now_s:
                 self._admission.come(coming)
                 coming += 1
@@ -220,10 +222,6 @@ class _Simulation:
         if not self._absences.is_possible:
             return None
         return Losses(self._taken, self._stopped, self._lost_gpu_millis_s, self._absences.away_s(self._now_s))
-
-    def _next_s(self, others_s: list[int], *, is_first: bool) -> int:
-        """Return the next moment: nodes make none before the first arrival."""
-        return int(min([*others_s, math.inf if is_first else self._absences.next_s]))
 
     def _next_end(self) -> list[int]:
         """Return when the next job ends, if one runs; what was taken back meanwhile is forgotten."""
