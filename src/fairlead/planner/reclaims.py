@@ -1,7 +1,7 @@
 """Nodes that are taken away and come back: as a table says it, or drawn for each node by a seed.
 
-When a node is taken follows from its own name, its own rate and the seed alone: other nodes and other jobs change
-nothing of it, so that what is compared differs in what was changed.
+How long after the first arrival a node is taken follows from its own name, its own rate and the seed alone: other nodes
+and other jobs change nothing of it, so that what is compared differs in what was changed.
 """
 
 from __future__ import annotations
