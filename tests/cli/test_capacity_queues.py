@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -71,6 +73,31 @@ def test_who_borrows_is_taken_back_and_each_queue_has_its_row(
     lines = capsys.readouterr().out.splitlines()
     assert lines[3].split()[:4] == ["POLICY", "QUEUE", "JOBS", "GIVEN"]
     assert [line.split()[:2] for line in lines[4:]] == [["best-fit", "fast"], ["best-fit", "slow"]]
+
+
+def test_a_table_for_other_programs_has_a_row_for_each_queue(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call([*words(files), "-o", "json"]) == 0
+    reports = json.loads(capsys.readouterr().out)["best-fit"]["queues"]
+    assert call([*words(files), "--by-queue", "-o", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out, newline="")))
+    for row, report in zip(rows, reports, strict=True):
+        assert (row.pop("policy"), row.pop("queue")) == ("best-fit", report.pop("name"))
+        times = {f"{what}_{name}_s": each for what in ("wait", "completion") for name, each in report.pop(what).items()}
+        assert {name: float(text) for name, text in row.items()} == {**report, **times}
+    assert call([*words(files), "--by-queue"]) == 0
+    assert [line.split()[:2] for line in capsys.readouterr().out.splitlines()] == [
+        ["POLICY", "QUEUE"], ["best-fit", "fast"], ["best-fit", "slow"],
+    ]  # fmt: skip
+    assert call([*words(files, "compare"), "--by-queue", "-o", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 2 + 2 + 1
+
+
+def test_without_queues_there_is_no_line_for_each(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    given = [word for word in words(files) if word not in ("--queues", str(files["queues"]))]
+    assert call([*given, "--by-queue"]) == 2
+    assert "add --queues FILE" in capsys.readouterr().err
 
 
 def test_quotas_and_the_queues_of_jobs_are_changed(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,12 @@ def test_shares_are_parts_of_cards() -> None:
     ]
 
 
+def test_a_label_of_a_cloud_tells_a_spot_node() -> None:
+    labels = ({"cloud.google.com/gke-spot": "true"}, {"karpenter.sh/capacity-type": "on-demand"}, None)
+    found = imported(p.picture(*(node(f"n{number}", each, **{GPU: "1"}) for number, each in enumerate(labels))))
+    assert [pool.node.spot for pool in found.pools] == [True, False, False]
+
+
 def test_labels_and_taints_say_where_pods_may_be() -> None:
     tainted = node("n3", {"pool": "b"}, **{GPU: "1"})
     tainted["spec"] = {"taints": [{"key": "k", "value": "v", "effect": "NoSchedule"}]}

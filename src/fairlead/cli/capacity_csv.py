@@ -28,14 +28,31 @@ def of_simulations(found: Mapping[str, SimulationReport], what: str) -> Table:
         what, "jobs", "given_up", "makespan_s", "scheduling_occupancy_percent", "gpu_allocation_most_percent",
         "fragmentation_percent", *(f"{each}_{name}_s" for each in ("wait", "completion") for name in _SECONDS),
         "cost_per_h", "cost_over_makespan", "cost_per_used_gpu_h", "cost_more_than_as_is", "currency",
-        "lacking",
+        "lacking", "nodes_taken", "jobs_stopped", "lost_gpu_hours", "away_node_hours",
     )  # fmt: skip
     rows = [
         (
             name, each.jobs, len(each.given_up), each.makespan_s, each.scheduling_occupancy, each.gpu_allocation_most,
-            each.fragmentation, *_seconds(each.wait), *_seconds(each.completion), *_cost(each),
+            each.fragmentation, *_seconds(each.wait), *_seconds(each.completion), *_cost(each), *_reclaimed(each),
         )
         for name, each in found.items()
+    ]  # fmt: skip
+    return Table(head, rows)
+
+
+def of_queues(found: Mapping[str, SimulationReport], what: str) -> Table:
+    """Return a row for each queue of each simulation."""
+    head = (
+        what, "queue", "jobs", "given_up", "evictions", "reclaims", "gpu_hours", "lost_gpu_hours",
+        *(f"{each}_{name}_s" for each in ("wait", "completion") for name in _SECONDS),
+    )  # fmt: skip
+    rows = [
+        (
+            name, each.name, each.jobs, each.given_up, each.evictions, each.reclaims, each.gpu_hours,
+            each.lost_gpu_hours, *_seconds(each.wait), *_seconds(each.completion),
+        )
+        for name, report in found.items()
+        for each in report.queues
     ]  # fmt: skip
     return Table(head, rows)
 
@@ -108,6 +125,11 @@ def _cost(report: SimulationReport) -> tuple[float | str | None, ...]:
         return (None,) * 6
     amounts = (cost.per_h, cost.over_makespan, cost.per_used_gpu_h, cost.more_than_as_is)
     return (*amounts, cost.currency, "; ".join(cost.lacking))
+
+
+def _reclaimed(report: SimulationReport) -> tuple[float | None, ...]:
+    found = report.reclaims
+    return (None,) * 4 if found is None else (found.nodes, found.jobs, found.lost_gpu_hours, found.away_node_hours)
 
 
 def _seconds(found: Seconds | None) -> Iterator[float | None]:

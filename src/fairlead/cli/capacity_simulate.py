@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairlead.cli.capacity_costs import print_costs
-from fairlead.cli.capacity_csv import of_simulations, of_simulations_over_time
+from fairlead.cli.capacity_csv import of_queues, of_simulations, of_simulations_over_time
 from fairlead.cli.capacity_gathering import gathered
 from fairlead.cli.capacity_plotting import add_plot_option, check_plot, wants_plot
 from fairlead.cli.capacity_policies import add_policy_option, policies_of
 from fairlead.cli.output import add_output_option, print_csv, print_document, print_table
+from fairlead.errors import UsageError
 from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
     from fairlead.runs.simulating import Scenario
     from fairlead.specs.reports import SimulationReport
-    from fairlead.specs.simulated import QueueOutcome, Seconds
+    from fairlead.specs.simulated import QueueOutcome, Reclaimed, Seconds
 
 _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
@@ -29,6 +30,7 @@ _QUEUE_HEAD = (
     "QUEUE", "JOBS", "GIVEN UP", "TAKEN BACK", "GPU-HOURS", "IN VAIN", "WAIT P50", "P90", "MOST",
     "COMPLETION P50", "P90",
 )  # fmt: skip
+_RECLAIM_HEAD = ("NODES TAKEN", "JOBS STOPPED", "GPU-HOURS LOST", "NODE-HOURS AWAY")
 _NAMED = 5
 """So many jobs that can never begin are named to people; the document has all."""
 
@@ -70,13 +72,26 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
         help="StrictFIFO, or BestEffortFIFO: those behind may pass who can't begin; as each queue says where it is not "
         "given, and BestEffortFIFO where there are no queues",
     )
-    simulating.add_argument("--seed", type=int, default=42, metavar="N", help="decides what a policy draws; 42")
+    simulating.add_argument("--reclaims", type=Path, metavar="FILE", help="when nodes are taken away, and are back")
+    simulating.add_argument(
+        "--spot-reclaim-rate", type=float, metavar="N", help="how often each spot node is taken away in an hour"
+    )
+    simulating.add_argument(
+        "--spot-back-after", metavar="DURATION", help="after how long it is there again, with --spot-reclaim-rate"
+    )
+    simulating.add_argument(
+        "--seed", type=int, default=42, metavar="N", help="decides what a policy draws, and when spot nodes go; 42"
+    )
     simulating.add_argument(
         "--prices", action="append", default=[], metavar="FILE", help="a price book, in TOML; may be repeated"
     )
     simulating.add_argument("--skip-bad", action="store_true", help="leave bad rows out and count them, not refuse")
-    simulating.add_argument(
+    instead = simulating.add_mutually_exclusive_group()
+    instead.add_argument(
         "--over-time", action="store_true", help="print a line for each part of the time; documents have them always"
+    )
+    instead.add_argument(
+        "--by-queue", action="store_true", help="print a line for each queue alone; documents have them always"
     )
     add_plot_option(simulating)
     add_output_option(simulating, more=("csv",))
@@ -96,13 +111,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 def read(arguments: argparse.Namespace) -> Scenario:
     """Return what is to be simulated; what is to be known of its files is printed."""
+    from fairlead.runs.reclaiming import spot_rate
     from fairlead.runs.simulating import read_scenario
 
     check_plot(arguments)
+    if arguments.by_queue and arguments.queues is None:
+        raise UsageError("--by-queue prints a line for each queue, and there is none", next="add --queues FILE")
     scenario = read_scenario(
         arguments.nodes or arguments.snapshot,
         arguments.from_runs if arguments.workloads is None else arguments.workloads,
-        arguments.format, queues=arguments.queues, is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
+        arguments.format, queues=arguments.queues, reclaims=arguments.reclaims,
+        spot_rate=spot_rate(arguments.spot_reclaim_rate, arguments.spot_back_after),
+        is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
     )  # fmt: skip
     for note in scenario.notes:
         print(note, file=sys.stderr)
@@ -119,10 +139,12 @@ def print_reports(
     """
     named, code = gathered(reports, count, "simulations", arguments)
     found = dict(named)
-    tabled = of_simulations_over_time if arguments.over_time else of_simulations
+    tabled = of_simulations_over_time if arguments.over_time else of_queues if arguments.by_queue else of_simulations
     if arguments.output == "table" and arguments.over_time:
         rows = [_at(*row) for row in tabled(found, what.lower()).rows]
         print_table((what, "FROM", "ALLOCATED %", "FRAGMENTED %", "WAITING"), rows)
+    elif arguments.output == "table" and arguments.by_queue:
+        _print_queues(found, what)
     elif arguments.output == "table":
         _print(found, what)
     elif arguments.output == "csv":
@@ -138,10 +160,13 @@ def print_reports(
 
 def _print(found: dict[str, SimulationReport], what: str) -> None:
     print_table((what, *_HEAD), [_row(name, report) for name, report in found.items()])
-    queues = [(name, each) for name, report in found.items() for each in report.queues]
-    if queues:
+    if any(report.queues for report in found.values()):
         print()
-        print_table((what, *_QUEUE_HEAD), [_queue_row(name, each) for name, each in queues])
+        _print_queues(found, what)
+    reclaims = [(name, report.reclaims) for name, report in found.items() if report.reclaims is not None]
+    if reclaims:
+        print()
+        print_table((what, *_RECLAIM_HEAD), [_reclaim_row(name, each) for name, each in reclaims])
     for name, report in found.items():
         if report.is_restless:
             print(f"{name}: the queues' rules take work back and admit it again without end")
@@ -149,8 +174,14 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
             named = ", ".join(report.given_up[:_NAMED])
             more = f" and {len(report.given_up) - _NAMED} more" if len(report.given_up) > _NAMED else ""
             by = "these nodes and queues" if report.queues else "these nodes"
-            print(f"{name}: can never begin on {by}: {named}{more}")
+            never = "never begin" if report.reclaims is None else "never begin or never end"
+            print(f"{name}: can {never} on {by}: {named}{more}")
     print_costs(found, what)
+
+
+def _print_queues(found: dict[str, SimulationReport], what: str) -> None:
+    rows = [_queue_row(name, each) for name, report in found.items() for each in report.queues]
+    print_table((what, *_QUEUE_HEAD), rows)
 
 
 def _at(name: str, from_s: int, used: float, lost: float, waiting: float) -> tuple[str, ...]:
@@ -172,6 +203,10 @@ def _queue_row(name: str, queue: QueueOutcome) -> tuple[str, ...]:
         f"{queue.lost_gpu_hours:.1f}", *_cells(queue.wait, "p50", "p90", "most"),
         *_cells(queue.completion, "p50", "p90"),
     )  # fmt: skip
+
+
+def _reclaim_row(name: str, found: Reclaimed) -> tuple[str, ...]:
+    return name, str(found.nodes), str(found.jobs), f"{found.lost_gpu_hours:.1f}", f"{found.away_node_hours:.1f}"
 
 
 def _cells(seconds: Seconds | None, *names: str) -> list[str]:

@@ -21,6 +21,7 @@ PRODUCT = "nvidia.com/gpu.product"
 Source: https://github.com/NVIDIA/k8s-device-plugin/blob/main/docs/gpu-feature-discovery/README.md
 """
 _GPU = "nvidia.com/gpu"
+_MIG = "nvidia.com/mig-"
 _MIB = 1 << 20
 
 Flavors = frozenset[str]
@@ -152,13 +153,15 @@ class ByQuota:
 def asked_of(job: Job, queue: ClusterQueue) -> dict[str, int]:
     """Return what all pods of a job ask for together, by the resources' names in its queue, in thousandths.
 
-    A part of a GPU counts as that part. The resource of GPUs is the queue's own that ends in ``/gpu``.
+    A part of a GPU counts as that part. The resource of GPUs is the queue's own that ends in ``/gpu``; that of a MIG
+    instance has its profile's name.
     """
     covered = (name for group in queue.groups for name in group.resources if name.endswith("/gpu"))
     each = {
         "cpu": job.demand.cpu_millis,
         "memory": job.demand.memory_mib * _MIB * UNIT,
-        next(covered, _GPU): job.demand.total_gpu_millis,
+        next(covered, _GPU): 0 if job.demand.profile else job.demand.total_gpu_millis,
+        f"{_MIG}{job.demand.profile.replace('+me', '.me')}": UNIT if job.demand.profile else 0,
     }
     return {name: amount * job.pods for name, amount in each.items() if amount}
 

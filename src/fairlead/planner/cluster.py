@@ -16,10 +16,11 @@ from fairlead.planner.states import NodeState
 
 
 class Place(NamedTuple):
-    """Where a pod is: the index of its node, and those of the GPUs that it has a part of."""
+    """Where a pod is: the index of its node, those of the GPUs that it has a part of, and where its instance begins."""
 
     node: int
     devices: tuple[int, ...]
+    start: int | None = None
 
 
 class Cluster:
@@ -43,7 +44,7 @@ class Cluster:
         self.fragmented = 0.0
         alike: dict[tuple[object, ...], int] = {}
         for index, node in enumerate(self.nodes):
-            first = alike.setdefault((node.cpu_left, node.memory_left, node.state), index)
+            first = alike.setdefault((node.cpu_left, node.memory_left, node.state, nodes[index].cut), index)
             if first == index:
                 self._weigh(index)
             else:
@@ -63,17 +64,32 @@ class Cluster:
         if index is None:
             return None
         node, asked = self.nodes[index], self._demands.all[demand]
-        devices = node.place(asked, self._policy.device(node, demand) if asked.shares else None)
+        if asked.profile:
+            chosen = self._policy.instance(node, asked.profile)
+            node.place_instance(asked, chosen)
+            place = Place(index, (chosen.gpu,), chosen.instance.start)
+        else:
+            place = Place(index, node.place(asked, self._policy.device(node, demand) if asked.shares else None))
         self.used += asked.total_gpu_millis
         self._weigh(index)
-        return Place(index, devices)
+        return place
 
     def remove(self, demand: int, place: Place) -> None:
         """Take a pod away again."""
         asked = self._demands.all[demand]
-        self.nodes[place.node].remove(asked, place.devices)
+        self.nodes[place.node].remove(asked, place.devices, place.start)
         self.used -= asked.total_gpu_millis
         self._weigh(place.node)
+
+    def close(self, index: int) -> None:
+        """Have a node take no pod from now on: what it has is not free. No pod may be on it."""
+        self._scores[:, index] = -np.inf
+        self.fragmented -= self._fragmented[index]
+        self._fragmented[index] = 0.0
+
+    def open(self, index: int) -> None:
+        """Have a node take pods again."""
+        self._weigh(index)
 
     def _weigh(self, index: int) -> None:
         node = self.nodes[index]

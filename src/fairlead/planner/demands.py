@@ -49,6 +49,7 @@ class Demands:
         self.accepts: Bools = np.array(
             [[not each.models or model in each.models for model in models] for each in demands], np.bool_
         )
+        self._whole: Bools = np.array([not each.profile for each in demands], np.bool_)
         self._fit_gpus = lru_cache(STATES_KEPT)(self._gpus_fit)
 
     def __len__(self) -> int:
@@ -60,8 +61,12 @@ class Demands:
         return cpu & (self.memory <= node.memory_left) & self._fit_gpus(node.state)
 
     def _gpus_fit(self, state: GpuState) -> Bools:
+        if state.profiles is not None:
+            given = frozenset[str]().union(*state.profiles)
+            able = [each.profile in given if each.profile else not each.gpus for each in self.all]
+            return self.accepts[:, state.model] & np.array(able, np.bool_)
         enough: Bools = (np.array(state.left, np.int64)[:, None] >= self.part).sum(0) >= self.gpus
-        return self.accepts[:, state.model] & enough[self.kind]
+        return self.accepts[:, state.model] & enough[self.kind] & self._whole
 
     @property
     def shared(self) -> Bools:

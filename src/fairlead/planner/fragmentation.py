@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
@@ -44,6 +45,8 @@ class Fragmentation:
         self.cpus: Ints = np.array([each.demand.cpu_millis for each in kept], np.int64)
         self._cpu_list = [each.demand.cpu_millis for each in kept]
         self._gpus: Ints = np.array([each.demand.gpus for each in kept], np.int64)
+        self._profiles = [each.demand.profile for each in kept]
+        self._whole: Bools = np.array([not each for each in self._profiles], np.bool_)
         self._size: Ints = np.array([sizes.index(each.demand.gpu_millis) for each in kept], np.int64)
         self._shares: Floats = np.array(
             [
@@ -69,7 +72,7 @@ class Fragmentation:
         Returns:
             [..., 1 + typical] thousandths of a GPU: entry i is what the first i demands of `cpus` can use.
         """
-        fits = count[..., self._size] >= self._gpus
+        fits = (count[..., self._size] >= self._gpus) & self._whole
         each = (total[..., None] - short[..., self._size]) * (fits * self._shares[model])
         found = np.zeros((*each.shape[:-1], each.shape[-1] + 1))
         np.cumsum(each, axis=-1, out=found[..., 1:])
@@ -80,9 +83,19 @@ class Fragmentation:
         return self._amounts(node.state)[bisect_right(self._cpu_list, node.cpu_left)]
 
     def _amounts_by_cpu(self, state: GpuState) -> list[float]:
+        if state.profiles is not None:
+            return self._amounts_of_cut(state.left, state.profiles, state.model)
         left = np.array(state.left, np.int64)
         usable = self.usable(
             self.at_least[left].sum(0), self.too_little[left].sum(0), left.sum(keepdims=True)[0], state.model
         )
         found: list[float] = (left.sum() - usable).tolist()
         return found
+
+    def _amounts_of_cut(self, left: Sequence[int], profiles: Sequence[frozenset[str]], model: int) -> list[float]:
+        """Return the same of GPUs that are cut: what is left of one is usable if it has an instance to give."""
+        usable = [
+            share * sum(part for part, given in zip(left, profiles, strict=True) if profile in given)
+            for profile, share in zip(self._profiles, self._shares[model].tolist(), strict=True)
+        ]
+        return [sum(left) - each for each in accumulate(usable, initial=0.0)]

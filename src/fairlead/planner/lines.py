@@ -95,12 +95,21 @@ class Line:
             if alike in self._waiting:
                 heappush(heads, (self._waiting[alike][0], alike))
 
+    @property
+    def first(self) -> tuple[Job, Flavors]:
+        """The first job, and of which flavors the nodes are that it may be on."""
+        return self._jobs[self._first[0].number]
+
     def drop_first(self) -> int:
         """Have the first job wait no longer, as it can never begin; returns its number."""
-        rank, alike = min(((ranks[0], alike) for alike, ranks in self._waiting.items()), key=lambda each: each[0])
+        rank, alike = self._first
         self._remove(rank, alike)
         self._stuck.clear()
         return rank.number
+
+    @property
+    def _first(self) -> tuple[_Rank, _Alike]:
+        return min(((ranks[0], alike) for alike, ranks in self._waiting.items()), key=lambda each: each[0])
 
     def _remove(self, rank: _Rank, alike: _Alike) -> None:
         del self._jobs[rank.number]

@@ -6,10 +6,24 @@ from collections.abc import Iterable
 
 import msgspec
 
+from fairlead.planner.mig.cutting import Cut
+
 GPU_MILLIS = 1000
 """A whole GPU, in the unit in which pods share one."""
 GPUS_MOST = 1024
 """No node has more GPUs."""
+
+
+class ReclaimRate(msgspec.Struct, frozen=True):
+    """How often a node is taken away, and how soon it is back.
+
+    Attributes:
+        per_h: How often in an hour in which it is there, in the mean.
+        back_after_s: After how many seconds it, or one like it, is there again.
+    """
+
+    per_h: float
+    back_after_s: int
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +36,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         gpus: How many GPUs it has, all of one model.
         model: The GPUs' model; empty where it has none.
         labels: Its labels, by name.
+        spot: Whether its provider may take it away, for which it has another price.
+        cut: How its GPUs are cut; None where they are whole.
+        reclaims: How often it is taken away; None where it is not, or where only a table says when.
     """
 
     name: str
@@ -30,6 +47,9 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     gpus: int = 0
     model: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    spot: bool = False
+    cut: Cut | None = None
+    reclaims: ReclaimRate | None = None
 
 
 def gpu_millis_of(nodes: Iterable[Node]) -> int:

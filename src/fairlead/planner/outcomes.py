@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from fairlead.planner.nodes import GPU_MILLIS
 from fairlead.planner.rightsizing import nearest_rank
-from fairlead.planner.simulation import Begun, Course, Moment
+from fairlead.planner.simulation import Begun, Course, Losses, Moment
 from fairlead.planner.workloads import Job
 from fairlead.specs.reports import SimulationReport
-from fairlead.specs.simulated import QueueOutcome, Seconds, UsagePoint, WaitShare
+from fairlead.specs.simulated import QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
 
-_HOUR = 3600 * GPU_MILLIS
+_HOUR_S = 3600
+_HOUR = _HOUR_S * GPU_MILLIS
 """A GPU-hour, in seconds of thousandths of a GPU."""
 PARTS = 100
 """The time from the first arrival to the last end is cut into so many parts at most, for what happened over time."""
@@ -65,6 +66,16 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
         wait_distribution=tuple(_distribution(waits)),
         queues=tuple(_queues(jobs, course)) if course.is_queued else (),
         is_restless=course.is_restless,
+        reclaims=None if course.losses is None else _reclaimed(course.losses),
+    )
+
+
+def _reclaimed(losses: Losses) -> Reclaimed:
+    return Reclaimed(
+        nodes=losses.nodes,
+        jobs=losses.jobs,
+        lost_gpu_hours=losses.gpu_millis_s / _HOUR,
+        away_node_hours=sum(losses.away_s) / _HOUR_S,
     )
 
 
@@ -82,6 +93,7 @@ def _queues(jobs: Sequence[Job], course: Course) -> Iterator[QueueOutcome]:
             jobs=len(listed[name]),
             given_up=len(listed[name]) - len(begun),
             evictions=sum(each.evictions for _, each in begun),
+            reclaims=sum(each.reclaims for _, each in begun),
             lost_gpu_hours=lost / _HOUR,
             gpu_hours=(used + lost) / _HOUR,
             wait=_seconds(_waits(begun)),

@@ -75,10 +75,19 @@ def _too_large(demand: Demand, nodes: Sequence[Node]) -> str:
             and demand.memory_mib <= node.memory_mib
             and demand.gpus <= node.gpus
             and (not demand.models or node.model in demand.models)
+            and _is_cut_as_asked(demand, node)
         ):
             return ""
     of = f" of {' or '.join(demand.models)}" if demand.models else ""
+    if demand.profile:
+        of += f" cut into {demand.profile}"
     return (
         f"is larger than any node: {demand.cpu_millis} thousandths of a core, {demand.memory_mib} MiB and "
         f"{demand.gpus} GPUs{of}"
     )
+
+
+def _is_cut_as_asked(demand: Demand, node: Node) -> bool:
+    if demand.profile:
+        return node.cut is not None and node.cut.gives(demand.profile)
+    return node.cut is None or not demand.gpus

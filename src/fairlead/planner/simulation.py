@@ -1,14 +1,15 @@
 """Jobs that come, wait, run and go: a discrete-event simulation of a cluster's nodes.
 
-At every moment at which something happens, first what has ended goes, then what has come waits, then queues admit and
-take back where there are some, then those begin that can. Nothing but that is decided by time: the same nodes, jobs and
-seed give the same result, to the byte.
+At every moment at which something happens, first what has ended goes, then nodes are taken away or are back, then what
+has come waits, then queues admit and take back where there are some, then those begin that can. Nothing but that is
+decided by time: the same nodes, jobs and seed give the same result, to the byte.
 
-Left out: nodes that come and go, images to be pulled, the time that anything takes beside a job.
+Left out: images to be pulled, the time that anything takes beside a job.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -26,9 +27,15 @@ from fairlead.planner.lines import BEST_EFFORT, Line, Strategy
 from fairlead.planner.nodes import Node, models_of
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.queues.manifests import Setup
+from fairlead.planner.reclaims import Absences, Reclaim
 from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand, Job
+
+PATIENCE = 100
+"""A job is given up that has stopped so often in a row and kept nothing, the last time with a node; and the first that
+waits, when nodes have come back so often, and as often as there are nodes, while nothing ran. Else there might be no
+end."""
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -40,6 +47,7 @@ class Begun(msgspec.Struct, frozen=True):
         places: Where its pods were then.
         evictions: How often it was taken back so that others begin.
         lost_s: How long it ran in vain: since its last checkpoint, or since it had begun.
+        reclaims: How often it stopped because a node of its pods was taken away.
     """
 
     at_s: int
@@ -47,6 +55,23 @@ class Begun(msgspec.Struct, frozen=True):
     places: tuple[Place, ...]
     evictions: int = 0
     lost_s: int = 0
+    reclaims: int = 0
+
+
+class Losses(NamedTuple):
+    """What was lost with nodes that were taken away.
+
+    Attributes:
+        nodes: How often one was taken.
+        jobs: How often a job stopped with one.
+        gpu_millis_s: What these had done since their last checkpoints: thousandths of a GPU times seconds.
+        away_s: For each node how long it was away, from the first arrival to the end.
+    """
+
+    nodes: int
+    jobs: int
+    gpu_millis_s: int
+    away_s: tuple[int, ...]
 
 
 class Moment(NamedTuple):
@@ -73,12 +98,14 @@ class Course(NamedTuple):
         moments: How the cluster was, in order of time.
         is_queued: Whether there were queues.
         is_restless: Whether their rules took work back and admitted it again without end.
+        losses: What was lost with nodes; None where none can be taken.
     """
 
     begun: list[Begun | None]
     moments: list[Moment]
     is_queued: bool = False
     is_restless: bool = False
+    losses: Losses | None = None
 
 
 def simulate(
@@ -88,38 +115,47 @@ def simulate(
     strategy: Strategy | None = None,
     seed: int = 0,
     setup: Setup | None = None,
+    reclaims: Sequence[Reclaim] = (),
 ) -> Course:
     """Simulate until every job has ended.
 
-    A job that finds no place while nothing runs can never begin: it is given up. So is one that its queue has not
-    admitted when everything else has ended.
+    A job that finds no place while nothing runs, and would find none on all nodes that come back, can never begin: it
+    is given up. So is one that its queue has not admitted when everything else has ended, and see `PATIENCE`.
 
     Args:
-        nodes: The nodes, empty.
+        nodes: The nodes, empty; they are taken away by the rates that they have.
         jobs: The jobs, in the order in which they come.
         policy: What places pods.
         strategy: Who of those that wait may begin; as each queue says where it is None, and BestEffortFIFO where there
             are no queues.
-        seed: Decides what a policy draws.
+        seed: Decides what a policy draws, and when nodes are taken that have a rate.
         setup: The queues that admit jobs; None where all that come may look for nodes.
+        reclaims: When nodes are taken beside that.
     """
-    return _Simulation(nodes, jobs, policy, strategy, seed, setup).run()
+    absences = Absences(nodes, reclaims, seed, jobs[0].arrival_s if jobs else 0)
+    return _Simulation(nodes, jobs, policy, strategy, seed, setup, absences).run()
 
 
 class _Run(NamedTuple):
-    """A job that runs: since when, until when, and where."""
+    """A job that runs: since when, until when, where, and on nodes of which flavors."""
 
     since_s: int
     ends_s: int
     places: tuple[Place, ...]
+    flavors: Flavors
 
 
 @dataclass(slots=True)
 class _Past:
-    """What a job that was taken back has behind it: when it first began, how often it was, what it lost and kept."""
+    """What a job that has stopped has behind it: when it first began, how often and why it did, what it lost and kept.
+
+    `in_vain` is how often it stopped since it last kept anything.
+    """
 
     first_s: int | None = None
     evictions: int = 0
+    reclaims: int = 0
+    in_vain: int = 0
     lost_s: int = 0
     kept_s: int = 0
 
@@ -133,6 +169,7 @@ class _Simulation:
         strategy: Strategy | None,
         seed: int,
         setup: Setup | None,
+        absences: Absences,
     ) -> None:
         distinct = sorted({each.demand for each in jobs})
         demands = Demands(distinct, models_of(nodes))
@@ -155,26 +192,36 @@ class _Simulation:
         self._ends: list[tuple[int, int]] = []
         self._begun: list[Begun | None] = [None] * len(jobs)
         self._past: dict[int, _Past] = {}
+        self._absences = absences
+        self._taken = self._stopped = self._lost_gpu_millis_s = self._idle_returns = 0
         self._now_s = 0
 
     def run(self) -> Course:
         """Go from moment to moment."""
         moments: list[Moment] = []
         coming = 0
-        while coming < len(self._jobs) or self._running:
+        while coming < len(self._jobs) or self._running or self._line:
             comes = [self._jobs[coming].arrival_s] if coming < len(self._jobs) else []
-            self._now_s = min(comes + self._next_end())
+            nodes_s = self._absences.next_s if coming else math.inf  # before the first arrival nodes make no moment
+            self._now_s = int(min([*comes, *self._next_end(), nodes_s]))
             self._end()
+            if self._absences.next_s <= self._now_s:
+                self._have_nodes_go_and_come()
             while coming < len(self._jobs) and self._jobs[coming].arrival_s == self._now_s:
                 self._admission.come(coming)
                 coming += 1
             self._begin()
-            while self._line and not self._running:  # nothing runs, and still the first finds no place
+            while self._line and not self._running and not self._may_wait():
                 self._admission.end(self._line.drop_first())
                 self._begin()
             cluster, waiting = self._cluster, len(self._line) + len(self._admission)
             moments.append(Moment(self._now_s, cluster.used, cluster.fragmented, waiting))
-        return Course(self._begun, moments, self._is_queued, self._admission.is_restless)
+        return Course(self._begun, moments, self._is_queued, self._admission.is_restless, self._losses())
+
+    def _losses(self) -> Losses | None:
+        if not self._absences.is_possible:
+            return None
+        return Losses(self._taken, self._stopped, self._lost_gpu_millis_s, self._absences.away_s(self._now_s))
 
     def _next_end(self) -> list[int]:
         """Return when the next job ends, if one runs; what was taken back meanwhile is forgotten."""
@@ -192,7 +239,7 @@ class _Simulation:
             if self._is_end(at_s, number):
                 run, past = self._stop(number), self._past.pop(number, _Past())
                 first_s = run.since_s if past.first_s is None else past.first_s
-                self._begun[number] = Begun(first_s, at_s, run.places, past.evictions, past.lost_s)
+                self._begun[number] = Begun(first_s, at_s, run.places, past.evictions, past.lost_s, past.reclaims)
                 self._admission.end(number)
 
     def _begin(self) -> None:
@@ -206,17 +253,65 @@ class _Simulation:
 
     def _take_back(self, number: int) -> None:
         """Have a job stop, or look for nodes no longer; what it did since its last checkpoint is lost."""
-        past = self._past.setdefault(number, _Past())
-        past.evictions += 1
-        if number not in self._running:
+        self._past.setdefault(number, _Past()).evictions += 1
+        if number in self._running:
+            self._interrupt(number)
+        else:
             self._line.leave(number)
-            return
-        since_s, every_s = self._stop(number).since_s, self._jobs[number].checkpoint_s
+
+    def _interrupt(self, number: int) -> int:
+        """Have a job stop before its end; returns for how long it ran in vain: since its last checkpoint."""
+        past, every_s = self._past.setdefault(number, _Past()), self._jobs[number].checkpoint_s
+        since_s = self._stop(number).since_s
         ran_s = self._now_s - since_s
         lost_s = ran_s % every_s if every_s else ran_s
         past.first_s = since_s if past.first_s is None else past.first_s
         past.lost_s += lost_s
         past.kept_s += ran_s - lost_s
+        past.in_vain = 0 if ran_s > lost_s else past.in_vain + 1
+        return lost_s
+
+    def _have_nodes_go_and_come(self) -> None:
+        for event in self._absences.until(self._now_s):
+            if event.is_back:
+                self._idle_returns = self._idle_returns + 1 if self._line and not self._running else 0
+                self._cluster.open(event.node)
+                self._line.has_room()
+            else:
+                self._take_away(event.node)
+
+    def _take_away(self, node: int) -> None:
+        """Have a node go, and the jobs stop that have pods on it; they wait again, and keep their quota."""
+        self._taken += 1
+        on_it = [each for each, run in self._running.items() if any(place.node == node for place in run.places)]
+        for number in on_it:
+            job, flavors = self._jobs[number], self._running[number].flavors
+            self._stopped += 1
+            self._lost_gpu_millis_s += self._interrupt(number) * job.pods * job.demand.total_gpu_millis
+            past = self._past[number]
+            past.reclaims += 1
+            if past.in_vain < PATIENCE:
+                self._line.add(number, job, flavors)
+            else:
+                self._admission.end(number)
+        self._cluster.close(node)
+
+    def _may_wait(self) -> bool:
+        """Say whether the first that waits would find a place on all nodes that come back; nothing runs."""
+        away = self._absences.returning
+        if not away:
+            return False
+        if self._idle_returns >= PATIENCE + len(self._cluster.nodes):
+            self._idle_returns = 0
+            return False
+        for node in away:
+            self._cluster.open(node)
+        job, flavors = self._line.first
+        places = self._places(job, flavors)
+        self._remove(self._number[job.demand], places or ())
+        for node in away:
+            self._cluster.close(node)
+        return places is not None
 
     def _stop(self, number: int) -> _Run:
         run = self._running.pop(number)
@@ -225,19 +320,27 @@ class _Simulation:
         return run
 
     def _place(self, number: int, job: Job, flavors: Flavors) -> bool:
-        """Find all pods of a job a place, or none of them."""
+        """Have a job begin, if all of its pods find a place."""
+        places = self._places(job, flavors)
+        if places is None:
+            return False
+        kept_s = self._past[number].kept_s if number in self._past else 0
+        ends_s = self._now_s + job.duration_s - kept_s
+        self._running[number] = _Run(self._now_s, ends_s, tuple(places), flavors)
+        heappush(self._ends, (ends_s, number))
+        return True
+
+    def _places(self, job: Job, flavors: Flavors) -> list[Place] | None:
+        """Take a place for each pod of a job; None where there is not one for all."""
         demand = self._number[job.demand]
         places: list[Place] = []
         for _ in range(job.pods):
             place = self._cluster.place(demand, self._nodes_of(flavors))
             if place is None:
                 self._remove(demand, places)
-                return False
+                return None
             places.append(place)
-        kept_s = self._past[number].kept_s if number in self._past else 0
-        run = self._running[number] = _Run(self._now_s, self._now_s + job.duration_s - kept_s, tuple(places))
-        heappush(self._ends, (run.ends_s, number))
-        return True
+        return places
 
     def _nodes_of(self, flavors: Flavors) -> NDArray[np.bool_] | None:
         """Return which nodes are of all of some flavors; None for all."""

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from fairlead.planner.mig.layouts import Instance
+from fairlead.planner.mig.placing import Place
 from fairlead.planner.nodes import GPU_MILLIS, Node
 from fairlead.planner.workloads import Demand
 
@@ -15,11 +17,13 @@ class GpuState(NamedTuple):
 
     Attributes:
         model: The index of their model among those of all nodes.
-        left: What is left of each, in thousandths, least first.
+        left: What is left of each, in thousandths, least first; of those that are cut in the order of the devices.
+        profiles: For each the MIG profiles of which it has an instance to give; None where they are not cut.
     """
 
     model: int
     left: tuple[int, ...]
+    profiles: tuple[frozenset[str], ...] | None = None
 
 
 class NodeState:
@@ -31,6 +35,7 @@ class NodeState:
 
     Attributes:
         gpus: How many GPUs it has.
+        cut: The GPUs with their instances, where they are cut.
         cpu_left: CPU that no pod has, in thousandths of a core.
         memory_left: Memory that no pod has, in MiB.
         left: What is left of each GPU, in thousandths, in the order of the devices.
@@ -39,7 +44,7 @@ class NodeState:
             they take.
     """
 
-    __slots__ = ("cpu_left", "gpus", "hosted", "left", "memory_left", "name", "state")
+    __slots__ = ("cpu_left", "cut", "gpus", "hosted", "left", "memory_left", "name", "state")
 
     def __init__(self, node: Node, models: Sequence[str]) -> None:
         self.name = node.name
@@ -47,7 +52,8 @@ class NodeState:
         self.cpu_left = node.cpu_millis
         self.memory_left = node.memory_mib
         self.left = [GPU_MILLIS] * node.gpus
-        self.state = GpuState(models.index(node.model), tuple(self.left))
+        self.cut = None if node.cut is None else node.cut.gpus(node.gpus)
+        self.state = GpuState(models.index(node.model), tuple(self.left), self.cut.profiles if self.cut else None)
         self.hosted: Counter[int] = Counter()
 
     @property
@@ -72,8 +78,16 @@ class NodeState:
         self._change(demand, devices, 1)
         return devices
 
-    def remove(self, demand: Demand, devices: Sequence[int]) -> None:
-        """Take back what a pod was given, and which GPUs it had a part of."""
+    def place_instance(self, demand: Demand, place: Place) -> None:
+        """Give a pod what it asks for, and an instance that it was chosen."""
+        assert self.cut is not None
+        self.cut.take(place)
+        self._change(demand, (place.gpu,), 1)
+
+    def remove(self, demand: Demand, devices: Sequence[int], start: int | None = None) -> None:
+        """Take back what a pod was given: which GPUs it had a part of, and where its instance began if it had one."""
+        if self.cut is not None and start is not None:
+            self.cut.give_back(Place(devices[0], Instance(start, demand.profile)))
         self._change(demand, devices, -1)
 
     def _change(self, demand: Demand, devices: Sequence[int], times: int) -> None:
@@ -83,7 +97,10 @@ class NodeState:
             return
         for place in devices:
             self.left[place] -= times * demand.gpu_millis
-        self.state = GpuState(self.state.model, tuple(sorted(self.left)))
+        if self.cut is None:
+            self.state = GpuState(self.state.model, tuple(sorted(self.left)))
+        else:
+            self.state = GpuState(self.state.model, tuple(self.left), self.cut.profiles)
         kind = class_of(demand)
         self.hosted[kind] += times
         if not self.hosted[kind]:

@@ -10,10 +10,12 @@ import msgspec
 
 from fairlead.errors import Fault, UsageError, nearest
 from fairlead.planner.lines import Strategy
+from fairlead.planner.mig.cutting import cut_fault, read_cut
 from fairlead.planner.nodes import GPUS_MOST, Node, gpu_millis_of
 from fairlead.planner.policies.table import POLICIES
 from fairlead.planner.queues.manifests import Setup, amount_of
 from fairlead.planner.queues.specs import ClusterQueue, Quota, ResourceGroup, quotas_of
+from fairlead.planner.reclaims import rate_of
 from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Job
 
@@ -72,6 +74,32 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     target: str = msgspec.field(name="to")
 
 
+class SpotChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nodes that become such as their provider may take away, at the price that the price book has for these.
+
+    Attributes:
+        nodes: Which, by name; ``*`` stands for anything in it.
+        reclaim_rate: How often each is taken away in an hour; as for all others where it is not said.
+        back_after: After how long it is there again, as a duration; given with the rate.
+    """
+
+    nodes: str
+    reclaim_rate: float | None = None
+    back_after: str | float | None = None
+
+
+class MigChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nodes whose GPUs are cut otherwise.
+
+    Attributes:
+        nodes: Which, by name; ``*`` stands for anything in it.
+        layout: What each of their GPUs is cut into, or ``as-asked``; nothing, and they are whole, where it is empty.
+    """
+
+    nodes: str
+    layout: str
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One change; what it does not say stays as it is.
 
@@ -79,6 +107,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         name: What it is called.
         add: Nodes that are added.
         remove: Nodes that are taken away, by name; ``*`` stands for anything in it.
+        spot: Nodes that become spot nodes; those that are added like one of them are, too.
+        mig: Nodes whose GPUs are cut otherwise, those that are added like one of them too.
         arrivals: How many times as fast jobs come; 2 is twice as many in an hour.
         policy: What places pods.
         queueing: Who of those that wait may begin.
@@ -89,6 +119,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: str
     add: tuple[Addition, ...] = ()
     remove: tuple[str, ...] = ()
+    spot: tuple[SpotChange, ...] = ()
+    mig: tuple[MigChange, ...] = ()
     arrivals: float = 1.0
     policy: str | None = None
     queueing: Strategy | None = None
@@ -115,6 +147,10 @@ def change_faults(changes: Iterable[Change], nodes: Sequence[Node], setup: Setup
         for place, pattern in enumerate(each.remove):
             if not any(fnmatchcase(node.name, pattern) for node in nodes):
                 yield Fault(f"{path}.remove[{place}]", f"no node is called {pattern!r}")
+        for place, spot in enumerate(each.spot):
+            yield from _spot_faults(f"{path}.spot[{place}]", spot, nodes)
+        for place, cut in enumerate(each.mig):
+            yield from _mig_faults(f"{path}.mig[{place}]", cut, nodes)
         if not 0 < each.arrivals < math.inf:
             yield Fault(f"{path}.arrivals", f"must be above 0, got {each.arrivals}")
         if each.policy is not None and each.policy not in POLICIES:
@@ -126,6 +162,24 @@ def change_faults(changes: Iterable[Change], nodes: Sequence[Node], setup: Setup
             for field, name in (("from", move.source), ("to", move.target)):
                 if name not in queues:
                     yield _no_queue(f"{path}.move[{place}].{field}", name, queues)
+
+
+def _spot_faults(path: str, change: SpotChange, nodes: Sequence[Node]) -> Iterator[Fault]:
+    if not any(fnmatchcase(node.name, change.nodes) for node in nodes):
+        yield Fault(f"{path}.nodes", f"no node is called {change.nodes!r}")
+    try:
+        rate_of(change.reclaim_rate, change.back_after)
+    except ValueError as error:
+        yield Fault(path, str(error))
+
+
+def _mig_faults(path: str, change: MigChange, nodes: Sequence[Node]) -> Iterator[Fault]:
+    chosen = [node for node in nodes if fnmatchcase(node.name, change.nodes)]
+    if not chosen:
+        yield Fault(f"{path}.nodes", f"no node is called {change.nodes!r}")
+    for model in sorted({node.model for node in chosen}) if change.layout else ():
+        if why := cut_fault(model, change.layout):
+            yield Fault(f"{path}.layout", why)
 
 
 def _no_queue(path: str, name: str, queues: Mapping[str, ClusterQueue]) -> Fault:
@@ -183,9 +237,10 @@ def changed(nodes: Sequence[Node], jobs: Sequence[Job], change: Change) -> tuple
     Raises:
         UsageError: No GPU is left.
     """
-    found = [node for node in nodes if not any(fnmatchcase(node.name, pattern) for pattern in change.remove)]
+    there = [_with_mig(_with_spot(node, change.spot), change.mig) for node in nodes]
+    found = [node for node in there if not any(fnmatchcase(node.name, pattern) for pattern in change.remove)]
     taken = {node.name for node in nodes}
-    known = {node.name: node for node in nodes}
+    known = {node.name: node for node in there}
     for added in change.add:
         node = known.get(added.like) or Node(
             name="", cpu_millis=added.cpu_milli, memory_mib=added.memory_mib, gpus=added.gpus, model=added.model
@@ -202,6 +257,21 @@ def changed(nodes: Sequence[Node], jobs: Sequence[Job], change: Change) -> tuple
         return found, moved
     sooner = [msgspec.structs.replace(each, arrival_s=round(each.arrival_s / change.arrivals)) for each in moved]
     return found, sooner
+
+
+def _with_spot(node: Node, changes: Iterable[SpotChange]) -> Node:
+    for each in changes:
+        if fnmatchcase(node.name, each.nodes):
+            rate = rate_of(each.reclaim_rate, each.back_after)
+            node = msgspec.structs.replace(node, spot=True, reclaims=rate)
+    return node
+
+
+def _with_mig(node: Node, changes: Iterable[MigChange]) -> Node:
+    for each in changes:
+        if fnmatchcase(node.name, each.nodes):
+            node = msgspec.structs.replace(node, cut=read_cut(node.model, each.layout) if each.layout else None)
+    return node
 
 
 def requeued(setup: Setup, change: Change) -> Setup:

@@ -16,6 +16,8 @@ class Demand(msgspec.Struct, frozen=True, order=True):
         gpus: How many GPUs it has a part of.
         gpu_millis: The part of each, in thousandths; 1000 is a whole one. Less than that only with one GPU.
         models: The models that will do, in order; none where any will.
+        profile: The MIG profile that it asks for an instance of, by its whole name; of one GPU, whose part is what the
+            instance has of it. Empty where it asks for GPUs that are not cut.
     """
 
     cpu_millis: int
@@ -23,6 +25,7 @@ class Demand(msgspec.Struct, frozen=True, order=True):
     gpus: int = 0
     gpu_millis: int = 0
     models: tuple[str, ...] = ()
+    profile: str = ""
 
     @property
     def total_gpu_millis(self) -> int:
@@ -31,8 +34,8 @@ class Demand(msgspec.Struct, frozen=True, order=True):
 
     @property
     def shares(self) -> bool:
-        """Whether it takes a part of one GPU."""
-        return 0 < self.gpu_millis < GPU_MILLIS
+        """Whether it takes a part of one GPU, which is not cut."""
+        return 0 < self.gpu_millis < GPU_MILLIS and not self.profile
 
 
 class Pod(msgspec.Struct, frozen=True):

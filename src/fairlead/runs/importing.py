@@ -22,6 +22,7 @@ from fairlead.quantities import parse_quantity
 from fairlead.runs.devices import Devices, devices, is_device
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Snapshot, Thing
+from fairlead.targets.scheduling import SPOT
 
 _MIB = 1 << 20
 _NONE = Decimal(0)
@@ -88,18 +89,20 @@ class _Host:
         name = self.thing.ref.name
         cpu, memory = _millis(self.amounts["cpu"], ROUND_FLOOR), _mib(self.amounts["memory"], ROUND_FLOOR)
         labels = tuple(sorted(self.thing.mapping("metadata.labels").items()))
+        spot = not SPOT.labels.items().isdisjoint(labels)
         cpu_left, memory_left = cpu - self.taken["cpu"], memory - self.taken["memory"]
         for resource, each in self.devices.items():
             own = name if len(self.devices) == 1 else f"{name}/{resource}"
             yield Pool(
                 node=Node(
-                    name=own, cpu_millis=cpu, memory_mib=memory, gpus=each.count, model=each.model, labels=labels
+                    name=own, cpu_millis=cpu, memory_mib=memory, gpus=each.count, model=each.model, labels=labels,
+                    spot=spot,
                 ),
                 host=name, resource=resource, left=each.left(self.taken[resource]), cpu_left=cpu_left,
                 memory_left=memory_left, slices=each.slices,
             )  # fmt: skip
         if not self.devices:
-            node = Node(name=name, cpu_millis=cpu, memory_mib=memory, labels=labels)
+            node = Node(name=name, cpu_millis=cpu, memory_mib=memory, labels=labels, spot=spot)
             yield Pool(node=node, host=name, cpu_left=cpu_left, memory_left=memory_left)
 
 

@@ -1,9 +1,10 @@
-"""What the nodes of a simulation cost, by a price book: all of them all the time, whether jobs use them or not."""
+"""What the nodes of a simulation cost, by a price book: all the time that they are there, used or not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,11 +18,27 @@ _GIB = 1024
 _HOUR_S = 3600
 
 
-def with_cost(report: SimulationReport, nodes: Sequence[Node], book: PriceBook | None) -> SimulationReport:
-    """Return a report with what its nodes cost; as it is where there is no book."""
+class _Sold(NamedTuple):
+    """Something that is sold, and whether at the price of nodes that may be taken away."""
+
+    what: str
+    spot: bool
+
+
+def with_cost(
+    report: SimulationReport, nodes: Sequence[Node], book: PriceBook | None, away_s: Sequence[int] = ()
+) -> SimulationReport:
+    """Return a report with what its nodes cost; as it is where there is no book.
+
+    Args:
+        report: The report.
+        nodes: The nodes.
+        book: The prices.
+        away_s: For how long each node was taken away, which costs nothing; none of them where it is empty.
+    """
     if book is None:
         return report
-    return msgspec.structs.replace(report, cost=_cost(report, nodes, book))
+    return msgspec.structs.replace(report, cost=_cost(report, nodes, book, away_s))
 
 
 def with_differences(reports: Iterable[tuple[str, SimulationReport]]) -> Iterator[tuple[str, SimulationReport]]:
@@ -37,18 +54,16 @@ def with_differences(reports: Iterable[tuple[str, SimulationReport]]) -> Iterato
             yield name, report
 
 
-def _cost(report: SimulationReport, nodes: Sequence[Node], book: PriceBook) -> NodesCost:
-    amounts: dict[str, Decimal] = {}
-    for node in nodes:
-        _add(amounts, "cpu", Decimal(node.cpu_millis) / _CORE)
-        _add(amounts, "memory", Decimal(node.memory_mib) / _GIB)
-        _add(amounts, node.model, Decimal(node.gpus))
-    prices = {what: price_of(book, what) for what, amount in amounts.items() if amount}
-    lacking = tuple(f"no price of {what}" for what, price in prices.items() if price is None)
+def _cost(report: SimulationReport, nodes: Sequence[Node], book: PriceBook, away_s: Sequence[int]) -> NodesCost:
+    amounts = [_amounts(node) for node in nodes]
+    prices = {each: price_of(book, each.what, spot=each.spot) for listed in amounts for each in listed}
+    lacking = dict.fromkeys(f"no price of {each.what}" for each, price in prices.items() if price is None)
     if lacking:
-        return NodesCost(currency=book.currency, lacking=lacking)
-    per_h = float(sum(amounts[what] * Decimal(str(price)) for what, price in prices.items()))
-    makespan = per_h * report.makespan_s / _HOUR_S
+        return NodesCost(currency=book.currency, lacking=tuple(lacking))
+    per_h_of = [sum(amount * Decimal(str(prices[each])) for each, amount in listed.items()) for listed in amounts]
+    per_h = float(sum(per_h_of))
+    away = float(sum(cost * seconds for cost, seconds in zip(per_h_of, away_s, strict=False)))
+    makespan = (per_h * report.makespan_s - away) / _HOUR_S
     gpus = sum(node.gpus for node in nodes)
     used_gpu_h = gpus * report.scheduling_occupancy / 100 * report.makespan_s / _HOUR_S
     return NodesCost(
@@ -59,5 +74,11 @@ def _cost(report: SimulationReport, nodes: Sequence[Node], book: PriceBook) -> N
     )
 
 
-def _add(amounts: dict[str, Decimal], what: str, amount: Decimal) -> None:
-    amounts[what] = amounts.get(what, Decimal(0)) + amount
+def _amounts(node: Node) -> dict[_Sold, Decimal]:
+    """Return what there is of a node that has a price."""
+    amounts = {
+        "cpu": Decimal(node.cpu_millis) / _CORE,
+        "memory": Decimal(node.memory_mib) / _GIB,
+        node.model: Decimal(node.gpus),
+    }
+    return {_Sold(what, node.spot): amount for what, amount in amounts.items() if amount}

@@ -11,10 +11,11 @@ from fairlead.errors import SpecError, UsageError, nearest
 from fairlead.insight.planning.prices import PriceBook
 from fairlead.planner import openb, plain
 from fairlead.planner.lines import STRATEGIES, Strategy
-from fairlead.planner.nodes import Node, gpu_millis_of
+from fairlead.planner.nodes import Node, ReclaimRate, gpu_millis_of
 from fairlead.planner.outcomes import reported
-from fairlead.planner.policies.table import policy_named
+from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.queues.manifests import Setup
+from fairlead.planner.reclaims import Reclaim
 from fairlead.planner.simulation import simulate
 from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed, requeued
 from fairlead.planner.workloads import Job
@@ -23,6 +24,7 @@ from fairlead.runs.capacity import with_gpus
 from fairlead.runs.importing import empty_nodes
 from fairlead.runs.node_costs import with_cost, with_differences
 from fairlead.runs.queueing import queued, read_queues
+from fairlead.runs.reclaiming import listed_reclaims, with_rate
 from fairlead.runs.tables import read_rows, read_toml
 from fairlead.specs import documents
 from fairlead.specs.reports import SimulationReport
@@ -31,12 +33,14 @@ _FORMATS = {"plain": (plain.read_nodes, plain.read_jobs), "openb": (openb.read_n
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """Nodes and the jobs that come, and what the user should know of the files that they were read from."""
+    """Nodes and the jobs that come, what becomes of nodes, and what the user should know of the files that say so."""
 
     nodes: tuple[Node, ...]
     jobs: tuple[Job, ...]
     notes: tuple[str, ...] = ()
     setup: Setup | None = None
+    reclaims: tuple[Reclaim, ...] = ()
+    spot_rate: ReclaimRate | None = None
 
 
 def read_scenario(
@@ -45,6 +49,8 @@ def read_scenario(
     form: str,
     *,
     queues: Path | None = None,
+    reclaims: Path | None = None,
+    spot_rate: ReclaimRate | None = None,
     is_bundle: bool = False,
     skip_bad: bool = False,
 ) -> Scenario:
@@ -55,6 +61,8 @@ def read_scenario(
         workloads: The file of jobs, in the order in which they come; or flows, whose newest runs are the jobs.
         form: How both are written: ``plain`` or ``openb``.
         queues: The file of the queues that admit jobs; None where all that come may look for nodes.
+        reclaims: The file that says when nodes are taken away.
+        spot_rate: How often spot nodes are taken beside that; None where they are not.
         is_bundle: Whether the file of nodes is a snapshot of a cluster, whose nodes are taken as empty.
         skip_bad: Whether rows that can't be are left out and counted, instead of refused.
 
@@ -73,15 +81,15 @@ def read_scenario(
         jobs = read_rows(workloads, lambda lines: read_jobs(lines, found), notes, skip_bad=skip_bad)
     if not jobs:
         raise UsageError("there is no job", where=str(workloads), next="give a list that has some")
-    if queues is None:
-        return Scenario(found, jobs, tuple(notes))
-    setup = read_queues(queues, found)
-    return Scenario(
-        found,
-        queued(jobs, setup, workloads if isinstance(workloads, Path) else "the runs"),
-        (*notes, *setup.notes),
-        setup,
-    )
+    away = listed_reclaims(reclaims, found, notes, skip_bad=skip_bad)
+    if spot_rate is not None and not any(node.spot for node in found):
+        notes.append(f"{nodes}: no node is a spot node, so the rate takes none away")
+    setup = None
+    if queues is not None:
+        setup = read_queues(queues, found)
+        jobs = queued(jobs, setup, workloads if isinstance(workloads, Path) else "the runs")
+        notes += setup.notes
+    return Scenario(found, jobs, tuple(notes), setup, away, spot_rate)
 
 
 def simulate_policies(
@@ -95,6 +103,8 @@ def simulate_policies(
         UsageError: There is no such policy, or no such strategy of queueing.
     """
     known = _known(policies, strategy)
+    for name in policies:
+        _check_mig(scenario.nodes, name)
     return ((name, _simulated(scenario, name, known, seed, book)) for name in policies)
 
 
@@ -127,6 +137,8 @@ def compare_changes(
     known = _known([policy], strategy)
     # all of them before any is simulated: what can't be is said at once
     tried = [(each, _changed(scenario, each)) for each in (Change(name=AS_IS), *changes)]
+    for each, found in tried:
+        _check_mig(found.nodes, each.policy or policy)
     return with_differences(
         (each.name, _simulated(found, each.policy or policy, each.queueing or known, seed, book))
         for each, found in tried
@@ -151,8 +163,21 @@ def _known(policies: Iterable[str], strategy: str | None) -> Strategy | None:
     return found
 
 
+def _check_mig(nodes: Iterable[Node], policy: str) -> None:
+    """Refuse a policy that can't place pods on GPUs that are cut, where some are."""
+    cut = next((node.name for node in nodes if node.cut is not None), None)
+    if cut is not None and not policy_named(policy).knows_mig:
+        able = [name for name, each in POLICIES.items() if each.knows_mig]
+        raise UsageError(
+            f"the policy {policy} chooses no MIG instances", why=f"the GPUs of {cut} are cut",
+            next=f"--policy {' or '.join(able)}",
+        )  # fmt: skip
+
+
 def _simulated(
     scenario: Scenario, policy: str, strategy: Strategy | None, seed: int, book: PriceBook | None
 ) -> SimulationReport:
-    course = simulate(scenario.nodes, scenario.jobs, policy_named(policy), strategy, seed, scenario.setup)
-    return with_cost(reported(scenario.jobs, course, gpu_millis_of(scenario.nodes)), scenario.nodes, book)
+    nodes = with_rate(scenario.nodes, scenario.spot_rate)
+    course = simulate(nodes, scenario.jobs, policy_named(policy), strategy, seed, scenario.setup, scenario.reclaims)
+    report = reported(scenario.jobs, course, gpu_millis_of(nodes))
+    return with_cost(report, nodes, book, course.losses.away_s if course.losses else ())

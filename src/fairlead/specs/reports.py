@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fairlead.specs.simulated import NodesCost, QueueOutcome, Seconds, UsagePoint, WaitShare
+from fairlead.specs.simulated import NodesCost, QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
 from fairlead.specs.status import AttemptStatus, RunStatus, StepStatus
 from fairlead.specs.values import Ref
 
@@ -308,7 +308,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         jobs: How many came.
-        given_up: The names of those that can never begin.
+        given_up: The names of those that can never begin, or that nodes were taken from so often that they never end.
         makespan_s: Seconds from the first arrival to the last end.
         scheduling_occupancy: The GPU time that jobs had, in per cent of that of all GPUs in this time.
         gpu_allocation_most: The most that they had at once, in per cent of all GPUs.
@@ -323,6 +323,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
         is_restless: Whether the queues' rules took work back and admitted it again without end: what is said of these
             queues is then only one of what can happen.
         cost: What the nodes cost; null without a price book.
+        reclaims: What was lost with nodes that were taken away; null where none could be.
     """
 
     jobs: int
@@ -338,6 +339,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[QueueOutcome, ...] = ()
     is_restless: bool = False
     cost: NodesCost | None = None
+    reclaims: Reclaimed | None = None
 
 
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,8 +37,9 @@ class QueueOutcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: The ClusterQueue's name.
         jobs: How many came.
-        given_up: How many of them can never begin.
+        given_up: How many of them can never begin or never end.
         evictions: How often one was taken back so that others begin.
+        reclaims: How often one stopped because a node of it was taken away.
         lost_gpu_hours: GPU-hours that were used in vain: since a job's last checkpoint, or since it had begun.
         gpu_hours: GPU-hours that jobs had, those in vain included.
         wait: From arrival to first beginning; null where none began.
@@ -49,10 +50,27 @@ class QueueOutcome(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
     given_up: int
     evictions: int
+    reclaims: int = 0
     lost_gpu_hours: float
     gpu_hours: float
     wait: Seconds | None
     completion: Seconds | None
+
+
+class Reclaimed(msgspec.Struct, frozen=True, kw_only=True):
+    """What nodes that were taken away took with them.
+
+    Attributes:
+        nodes: How often one was taken away.
+        jobs: How often a job stopped with one, and waited again.
+        lost_gpu_hours: GPU-hours that jobs lost so: since their last checkpoints, or since they had begun.
+        away_node_hours: For how long nodes were away, all of them together, from the first arrival to the last end.
+    """
+
+    nodes: int
+    jobs: int
+    lost_gpu_hours: float
+    away_node_hours: float
 
 
 class WaitShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +87,8 @@ class WaitShare(msgspec.Struct, frozen=True, kw_only=True):
 
 class NodesCost(msgspec.Struct, frozen=True, kw_only=True):
     """What nodes cost from the first arrival to the last end, whether jobs used them or not, by a price book.
+
+    A node that was taken away costs nothing until it is back.
 
     Attributes:
         currency: The price book's.

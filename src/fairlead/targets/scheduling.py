@@ -17,7 +17,7 @@ from fairlead.targets.hardware import node_labels, node_tolerations
 _TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 """https://cloud.google.com/kubernetes-engine/docs/how-to/tpus"""
 
-_SPOT = Spot(
+SPOT = Spot(
     labels={
         "cloud.google.com/gke-spot": "true",
         "kubernetes.azure.com/scalesetpriority": "spot",
@@ -69,7 +69,7 @@ def _spot(context: Context, step: Step) -> Spot:
     """Return how nodes that may be reclaimed are marked, for a step for which they will do."""
     if not step.spot:
         return Spot()
-    return (context.hardware and context.hardware.spot) or _SPOT
+    return (context.hardware and context.hardware.spot) or SPOT
 
 
 def _affinity(context: Context, step: Step) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def read_gpus(card: Card, text: str, count: int) -> tuple[Gpu, ...]:
     texts = text.split(",") if text.strip() else []
     if len(texts) > count:
         raise UsageError(f"{len(texts)} layouts are given for {count} {card.name}", next="one for each GPU, or fewer")
-    gpus = [_read_gpu(card, each.strip(), f"GPU {number}") for number, each in enumerate(texts)]
+    gpus = [read_gpu(card, each.strip(), f"GPU {number}") for number, each in enumerate(texts)]
     twice = [pod for pod, often in Counter(pod for gpu in gpus for pod in gpu.pods.values()).items() if often > 1]
     if twice:
         raise UsageError(
@@ -39,7 +39,12 @@ def read_gpus(card: Card, text: str, count: int) -> tuple[Gpu, ...]:
     return (*gpus, *[Gpu()] * (count - len(gpus)))
 
 
-def _read_gpu(card: Card, text: str, where: str) -> Gpu:
+def read_gpu(card: Card, text: str, where: str) -> Gpu:
+    """Read the layout of one GPU; `where` says which, for what can't be.
+
+    Raises:
+        UsageError: It can't be.
+    """
     fixed: list[Instance] = []
     anywhere: list[tuple[str, str]] = []
     pods: dict[Instance, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairlead.planner.demands import Demands, Floats
 from fairlead.planner.fragmentation import Fragmentation
+from fairlead.planner.mig.placing import Place
 from fairlead.planner.states import NodeState
 from fairlead.planner.streams import Stream
 
@@ -17,7 +18,12 @@ class Policy:
         demands: What pods may ask for.
         fragmentation: The measure of the typical workload.
         random: Where a policy that draws has its numbers from.
+
+    Attributes:
+        knows_mig: Whether it can choose instances of GPUs that are cut.
     """
+
+    knows_mig = False
 
     def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Stream) -> None:
         self.demands = demands
@@ -36,3 +42,7 @@ class Policy:
         """Choose the GPU that a pod shares: the one that is left with the least."""
         part = self.demands.all[demand].gpu_millis
         return min((left, device) for device, left in enumerate(node.left) if left >= part)[1]
+
+    def instance(self, node: NodeState, profile: str) -> Place:
+        """Choose an instance of a profile for a pod, on a node that has one to give; asked of those that know MIG."""
+        raise NotImplementedError

@@ -9,6 +9,8 @@ from fairlead.planner.policies.dot_product import DotProduct
 from fairlead.planner.policies.fgd import FragmentationGradientDescent
 from fairlead.planner.policies.gpu_clustering import GpuClustering
 from fairlead.planner.policies.gpu_packing import GpuPacking
+from fairlead.planner.policies.mig_best_fit import MigBestFit
+from fairlead.planner.policies.mig_first_fit import MigFirstFit
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.policies.random import RandomNode
 from fairlead.planner.policies.worst_fit import WorstFit
@@ -22,6 +24,8 @@ POLICIES: dict[str, type[Policy]] = {
     "gpu-clustering": GpuClustering,
     "fgd": FragmentationGradientDescent,
     "balanced-fgd": BalancedFgd,
+    "mig-first-fit": MigFirstFit,
+    "mig-best-fit": MigBestFit,
 }
 
 
