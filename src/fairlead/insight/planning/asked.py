@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fairlead.insight.nodes import requests_of
-from fairlead.snapshots.parts import Ref
+from fairlead.snapshots.parts import Part, Ref
 from fairlead.snapshots.snapshot import Thing
 from fairlead.specs.contexts import Submission
 from fairlead.specs.graphs import Graph, Node
@@ -51,6 +51,11 @@ class Pods:
     def requests(self) -> Mapping[str, Any]:
         """What one of them asks for, as the scheduler counts it."""
         return requests_of(self.pod)
+
+    @cached_property
+    def tolerations(self) -> tuple[Part, ...]:
+        """The taints that they tolerate."""
+        return tuple(self.pod.each("spec.tolerations"))
 
     @property
     def spec(self) -> Manifest:

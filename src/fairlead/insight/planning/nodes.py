@@ -16,9 +16,9 @@ import msgspec
 from fairlead.insight.nodes import amount, has_ended, requests_of
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.facts import Facts
-from fairlead.snapshots.parts import Evidence
+from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
-from fairlead.targets.fitting import is_chosen, is_lasting, tolerates, written
+from fairlead.targets.fitting import REQUIRED_OF_NODES, is_chosen, is_lasting, tolerates, written
 
 Amounts = Mapping[str, Decimal]
 _NONE = Decimal(0)
@@ -56,7 +56,7 @@ class Node:
 
     thing: Thing
     labels: Mapping[str, Any]
-    taints: tuple[Mapping[str, Any], ...]
+    taints: tuple[Part, ...]
     allocatable: Amounts
     taken: dict[str, Decimal] = field(default_factory=dict)
 
@@ -80,7 +80,7 @@ class Nodes:
     """
 
     def __init__(self, facts: Facts, pods: Iterable[Pods]) -> None:
-        self._keys = sorted({key for each in pods for key in _label_keys(each.spec)})
+        self._keys = sorted({key for each in pods for key in _label_keys(each.pod.part("spec"))})
         self.nodes = [_node(each) for each in facts.all("Node")]
         _fill(self.nodes, facts.snapshot)
 
@@ -91,7 +91,12 @@ class Nodes:
         for node in self.nodes:
             labels = tuple(str(node.labels.get(key)) for key in self._keys)
             name = node.thing.ref.name if "metadata.name" in self._keys else ""
-            key = labels, name, tuple(map(msgspec.json.encode, node.taints)), tuple(sorted(node.allocatable.items()))
+            key = (
+                labels,
+                name,
+                tuple(msgspec.json.encode(each.value) for each in node.taints),
+                tuple(sorted(node.allocatable.items())),
+            )
             groups.setdefault(key, []).append(node)
         return list(groups.values())
 
@@ -100,7 +105,7 @@ def _node(thing: Thing) -> Node:
     return Node(
         thing,
         thing.mapping("metadata.labels"),
-        tuple(each.value for each in thing.each("spec.taints")),
+        tuple(thing.each("spec.taints")),
         {name: amount(value) for name, value in thing.mapping("status.allocatable").items()},
     )
 
@@ -123,16 +128,16 @@ def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]
         node: The node.
         more: Labels that a queue wants its pods' nodes to have.
     """
-    spec = pods.spec
-    for key, value in sorted({**(spec.get("nodeSelector") or {}), **more}.items()):
+    spec = pods.pod.part("spec")
+    for key, value in sorted({**spec.mapping("nodeSelector"), **more}.items()):
         if node.labels.get(key) != value:
             yield Misfit("labels", f"{key}={value}", evidence=(_label(node, key),))
-    if not is_chosen(spec, {"metadata": {"labels": node.labels, "name": node.thing.ref.name}}):
+    if not is_chosen(spec, node.labels, node.thing.ref.name):
         keys = [key for key in _required_keys(spec) if key != "metadata.name"]
         yield Misfit("labels", _wanted(spec), evidence=tuple(_label(node, key) for key in keys))
-    for number, taint in enumerate(node.taints):
-        if is_lasting(taint) and not tolerates(spec, taint):
-            shown = Evidence(str(node.thing.ref), f"spec.taints[{number}]", written(taint))
+    for taint in node.taints:
+        if is_lasting(taint) and not tolerates(pods.tolerations, taint):
+            shown = Evidence(str(node.thing.ref), taint.path, written(taint))
             yield Misfit("taint", written(taint), evidence=(shown,))
     if node.allocatable:  # else it has not said yet what it has
         for name, asked in sorted(_with_place(pods.requests, node.allocatable).items()):
@@ -144,7 +149,7 @@ def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]
 
 def is_open_to(pods: Pods, node: Node) -> bool:
     """Say whether the scheduler puts a pod on a node for now, were there room: the node is ready, and not cordoned."""
-    return node.is_open and all(tolerates(pods.spec, each) for each in node.taints)
+    return node.is_open and all(tolerates(pods.tolerations, each) for each in node.taints)
 
 
 def room(requests: Amounts, left: Mapping[str, Decimal]) -> int:
@@ -170,33 +175,28 @@ def _label(node: Node, key: str) -> Evidence:
     return Evidence(str(node.thing.ref), f'metadata.labels["{key}"]', str(node.labels.get(key, "")))
 
 
-def _label_keys(spec: Mapping[str, Any]) -> Iterator[str]:
-    yield from (spec.get("nodeSelector") or {}).keys()
+def _label_keys(spec: Part) -> Iterator[str]:
+    yield from spec.mapping("nodeSelector")
     yield from _required_keys(spec)
 
 
-def _terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    return list((affinity or {}).get("nodeSelectorTerms") or ())
-
-
-def _required_keys(spec: Mapping[str, Any]) -> list[str]:
+def _expressions(spec: Part) -> list[list[Part]]:
+    """Return which labels a pod requires of its node: one of these lists."""
     return [
-        each["key"]
-        for term in _terms(spec)
-        for each in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+        [*term.each("matchExpressions"), *term.each("matchFields")]
+        for term in spec.each(f"{REQUIRED_OF_NODES}.nodeSelectorTerms")
     ]
 
 
-def _wanted(spec: Mapping[str, Any]) -> str:
+def _required_keys(spec: Part) -> list[str]:
+    return [each.text("key") for term in _expressions(spec) for each in term]
+
+
+def _wanted(spec: Part) -> str:
     """Return in words which labels a pod requires."""
-    said = [
-        " and ".join(
-            f"{each['key']} {each.get('operator')} {', '.join(each.get('values') or ())}".rstrip()
-            for each in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
-        )
-        for term in _terms(spec)
-    ]
-    return " or ".join(said)
+    return " or ".join(" and ".join(map(_said, term)) for term in _expressions(spec))
+
+
+def _said(wanted: Part) -> str:
+    values = ", ".join(map(str, wanted.part("values").value or ()))
+    return f"{wanted.text('key')} {wanted.text('operator')} {values}".rstrip()

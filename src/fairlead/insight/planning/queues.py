@@ -19,7 +19,7 @@ from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
-from fairlead.targets.fitting import is_chosen, tolerates
+from fairlead.targets.fitting import REQUIRED_OF_NODES, holds, tolerates
 from fairlead.targets.fitting import written as written_taint
 
 _DOCS = "https://kueue.sigs.k8s.io/docs/concepts"
@@ -166,7 +166,7 @@ class Queues:
         if selector.value is None:
             why = "has no namespaceSelector, and so takes nothing"
         elif all(labels.get(key) == value for key, value in wanted.items()) and all(
-            _holds(each, labels) for each in terms
+            holds(each, labels) for each in terms
         ):
             return
         else:
@@ -242,30 +242,24 @@ class Queues:
         flavor = self._flavors.get(name)
         if flavor is None:
             return f"there is no ResourceFlavor {name}" if self._facts.knows("ResourceFlavor") else ""
-        tolerated = [each.value for each in flavor.each("spec.tolerations")]
-        spec = {**pods.spec, "tolerations": [*(pods.spec.get("tolerations") or ()), *tolerated]}
+        tolerations = [*pods.tolerations, *flavor.each("spec.tolerations")]
         for taint in flavor.each("spec.nodeTaints"):
-            if not tolerates(spec, taint.value):
-                return f"it does not tolerate {written_taint(taint.value)}"
+            if not tolerates(tolerations, taint):
+                return f"it does not tolerate {written_taint(taint)}"
         labels = flavor.mapping("spec.nodeLabels")
-        own = {key: value for key, value in (pods.spec.get("nodeSelector") or {}).items() if key in labels}
-        for key, value in own.items():
-            if labels[key] != value:
+        for key, value in pods.pod.mapping("spec.nodeSelector").items():
+            if labels.get(key, value) != value:
                 return f"it wants {key}={value}, and the flavor has {labels[key]}"
-        if labels and not is_chosen(_of_labels(pods.spec, labels), {"metadata": {"labels": labels, "name": ""}}):
-            return "its node affinity excludes it"
-        return ""
+        return "its node affinity excludes it" if _is_excluded(pods.pod.part("spec"), labels) else ""
 
 
-def _of_labels(spec: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a pod's spec with what its node affinity says of some labels alone: a flavor is judged by no others."""
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
-    kept = [[each for each in term.get("matchExpressions") or () if each["key"] in labels] for term in terms]
-    if not all(kept):  # a term that says nothing of them lets any flavor be
-        return {}
-    required = {"nodeSelectorTerms": [{"matchExpressions": each} for each in kept]}
-    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}} if kept else {}
+def _is_excluded(spec: Part, labels: Mapping[str, Any]) -> bool:
+    """Say whether a pod's node affinity excludes a flavor, which is judged by its own labels and no others."""
+    terms = [
+        [each for each in term.each("matchExpressions") if each.text("key") in labels]
+        for term in spec.each(f"{REQUIRED_OF_NODES}.nodeSelectorTerms")
+    ]  # a term that says nothing of them lets any flavor be
+    return bool(terms) and not any(all(holds(each, labels) for each in term) for term in terms)
 
 
 def _short(asked: Asked, pods: Pods, pool: Pool, share: Share) -> Reason:
@@ -331,13 +325,6 @@ def _inactive(queue: Thing) -> Iterator[Reason]:
         f"{active.text('message')}", *active.cite("reason", "message"), source=_QUEUES,
         remedy=f"kubectl describe {queue.ref.kind.lower()} {queue.ref.name}: it says what it lacks",
     )  # fmt: skip
-
-
-def _holds(term: Part, labels: Mapping[str, Any]) -> bool:
-    value, values = labels.get(term.text("key")), term.part("values").value or ()
-    return {
-        "In": value in values, "NotIn": value not in values, "Exists": value is not None, "DoesNotExist": value is None,
-    }.get(term.text("operator"), True)  # fmt: skip
 
 
 def _label(asked: Asked) -> tuple[Evidence, ...]:
