@@ -63,6 +63,7 @@ class _Name(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class _Phase(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: str = ""
+    startTime: str = ""
 
 
 class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -21,7 +21,7 @@ from fairlead.snapshots.snapshot import Snapshot, Thing
 from fairlead.targets.fitting import REQUIRED_OF_NODES, is_chosen, is_lasting, tolerates, written
 
 Amounts = Mapping[str, Decimal]
-_NONE = Decimal(0)
+_NONE, _ONE = Decimal(0), Decimal(1)
 
 
 class Misfit(NamedTuple):
@@ -42,6 +42,22 @@ class Misfit(NamedTuple):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Held(NamedTuple):
+    """A pod that has a node.
+
+    Attributes:
+        pod: The pod.
+        requests: What it asks for.
+        priority: How much it matters.
+        since: When it began, as the cluster writes it.
+    """
+
+    pod: Thing
+    requests: Amounts
+    priority: int
+    since: str
+
+
 @dataclass
 class Node:
     """A node.
@@ -52,6 +68,7 @@ class Node:
         taints: Its taints.
         allocatable: What it has for pods.
         taken: What pods on it have asked for.
+        held: These pods.
     """
 
     thing: Thing
@@ -59,6 +76,7 @@ class Node:
     taints: tuple[Part, ...]
     allocatable: Amounts
     taken: dict[str, Decimal] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
 
     @property
     def left(self) -> dict[str, Decimal]:
@@ -111,12 +129,13 @@ def _node(thing: Thing) -> Node:
 
 
 def _fill(nodes: Iterable[Node], snapshot: Snapshot) -> None:
-    """Have each node know what is taken of it."""
+    """Have each node know its pods, and what is taken of it."""
     for node in nodes:
         for pod in snapshot.on(node.thing):
             if not has_ended(pod):
-                node.taken["pods"] = node.taken.get("pods", _NONE) + 1
-                for name, value in requests_of(pod).items():
+                requests = requests_of(pod)
+                node.held.append(Held(pod, requests, pod.number("spec.priority") or 0, pod.text("status.startTime")))
+                for name, value in {**requests, "pods": _ONE}.items():
                     node.taken[name] = node.taken.get(name, _NONE) + value
 
 
@@ -161,14 +180,19 @@ def room(requests: Amounts, left: Mapping[str, Decimal]) -> int:
 
 def take(requests: Amounts, left: dict[str, Decimal], count: int) -> None:
     """Take from what is left what some pods ask for."""
-    for name, value in {**requests, "pods": Decimal(1)}.items():
+    for name, value in {**requests, "pods": _ONE}.items():
         if name in left:
             left[name] -= value * count
 
 
+def give(requests: Amounts, left: dict[str, Decimal]) -> None:
+    """Add to what is left what a pod asks for that goes."""
+    take(requests, left, -1)
+
+
 def _with_place(requests: Amounts, has: Amounts) -> Amounts:
     """Return what a pod asks for, with the place for a pod that each takes of a node that counts them."""
-    return {**requests, "pods": Decimal(1)} if "pods" in has else requests
+    return {**requests, "pods": _ONE} if "pods" in has else requests
 
 
 def _label(node: Node, key: str) -> Evidence:

@@ -12,12 +12,13 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.nodes import amount, has_ended, requests_of
 from fairlead.insight.planning.amounts import MIG, is_device, named, written
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts, unread
-from fairlead.insight.planning.nodes import Misfit, Node, Nodes, is_open_to, misfits, room, take
+from fairlead.insight.planning.nodes import Misfit, Node, Nodes, give, is_open_to, misfits, room
+from fairlead.insight.planning.priorities import Priority, preempts, priority_of
+from fairlead.insight.planning.room import Room
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Thing, Unread
 
@@ -210,32 +211,27 @@ def _soften(found: Reason, facts: Facts) -> Reason:
     )  # fmt: skip
 
 
-def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts) -> Iterator[Reason]:
+def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts) -> Iterator[Reason | Unread]:
     """Yield that there is no room for pods that must be there at once."""
-    total = sum(each.least for each in sets)
     for each in sets:
         most = sum(room(each.requests, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
         unsaid = any(not node.allocatable for node in places[id(each)].nodes)
         if most < each.least and not unsaid:
             yield _soften(_never_whole(each, most, places[id(each)]), facts)
             return
-    left: dict[int, dict[str, Decimal]] = {}
-    ordered = sorted(sets, key=lambda each: sum(map(_weight, each.requests.items())), reverse=True)
-    placed = 0
-    for each in ordered:
+    space, by = Room(), Priority(0, preempts=False)
+    for each in sorted(sets, key=lambda each: sum(map(_weight, each.requests.items())), reverse=True):
         open_ = [node for node in places[id(each)].nodes if is_open_to(each, node)]
-        wanted = each.least
-        for node in open_:
-            rest = left.setdefault(id(node), node.left)
-            count = min(wanted, room(each.requests, rest))
-            take(each.requests, rest, count)
-            wanted -= count
-            if not wanted:
-                break
-        placed += each.least - wanted
-        if wanted:
-            yield _not_now(each, places[id(each)], open_, facts, each.least - wanted, total)
+        placed, priority = space.put(each, open_, each.least), priority_of(each, facts)
+        if placed < each.least and priority is None:
+            yield from unread(["PriorityClass"], facts, "whether it preempts pods of lower priority")
+        elif placed < each.least and priority is not None and priority.preempts:
+            placed, by = placed + space.preempt(each, open_, each.least - placed, priority.value), priority
+        if placed < each.least:
+            yield _not_now(each, places[id(each)], open_, placed)
             return
+    if space.preempted:
+        yield preempts(space.preempted, by)
 
 
 def _weight(asked: tuple[str, Decimal]) -> Decimal:
@@ -261,7 +257,7 @@ def _never_whole(pods: Pods, most: int, found: Place) -> Reason:
     )  # fmt: skip
 
 
-def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: int, total: int) -> Reason:
+def _not_now(pods: Pods, found: Place, open_: list[Node], placed: int) -> Reason:
     """Return why there is no room for now."""
     asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
     if not open_:
@@ -299,7 +295,7 @@ def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: 
     what = ", ".join(sorted(lacking)) or "places for pods"
     return reason(
         "insufficient-resources", Layer.PLACEMENT, "not-now",
-        f"it asks for {asked}, and no node has so much {what} left{_after(pods, node, facts)}",
+        f"it asks for {asked}, and no node has so much {what} left{_after(pods, node)}",
         *_left([node], pods), fits=fits if len(fits.split(", ")) == len(lacking) else "",
         remedy="wait until others have ended, or ask for less", source=_RESOURCES,
     )  # fmt: skip
@@ -330,16 +326,18 @@ def _left(nodes: Iterable[Node], pods: Pods) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def _after(pods: Pods, node: Node, facts: Facts) -> str:
+def _after(pods: Pods, node: Node) -> str:
     """Return in words after the end of which pods there is room on a node: as few as will do."""
     left, ending = node.left, list[Thing]()
     lacking = {name: value for name, value in pods.requests.items() if value > left.get(name, Decimal(0))}
-    running = [(each, requests_of(each)) for each in facts.snapshot.on(node.thing) if not has_ended(each)]
-    running.sort(key=lambda each: min(each[1].get(name, Decimal(0)) for name in lacking) if lacking else Decimal(0))
+    running = list(node.held)
+    running.sort(
+        key=lambda each: min(each.requests.get(name, Decimal(0)) for name in lacking) if lacking else Decimal(0)
+    )
     while running and room(pods.requests, left) < 1:
-        pod, freed = running.pop()
-        ending.append(pod)
-        left = {name: value + freed.get(name, amount(name == "pods" and 1)) for name, value in left.items()}
+        held = running.pop()
+        ending.append(held.pod)
+        give(held.requests, left)
     if not ending or room(pods.requests, left) < 1:
         return ""
     said = ", ".join(each.ref.name for each in ending[:_ENDING_NAMED])

@@ -15,6 +15,7 @@ from fairlead.insight.planning.facts import Facts
 from fairlead.insight.planning.history import Took, spread
 from fairlead.insight.planning.nodes import Nodes
 from fairlead.insight.planning.prices import PriceBook, cost_of, total
+from fairlead.insight.planning.priorities import PREEMPTS, how
 from fairlead.insight.planning.queues import Queues
 from fairlead.insight.why import Evidence
 from fairlead.snapshots.snapshot import Unread
@@ -161,18 +162,19 @@ def _step(
         pods=asked.pods,
         verdict=verdict,
         reasons=tuple(reasons),
-        start=_start(asked, verdict, queues),
+        start=_start(asked, verdict, reasons, queues),
         duration_s=duration,
         memory_bytes=memory,
         cost=cost_of(asked, duration, book) if asked.step else None,
     )
 
 
-def _start(asked: Asked, verdict: Verdict, queues: Queues) -> str:
+def _start(asked: Asked, verdict: Verdict, reasons: Iterable[Reason], queues: Queues) -> str:
     ahead = queues.ahead(asked) if asked.queued else 0
     match verdict:
         case "now":
-            return f"now, after {ahead} that wait in its queue" if ahead else "now"
+            hows = dict.fromkeys(how(each) for each in reasons if each.id == PREEMPTS)
+            return ", ".join(["now", *hows, *([f"after {ahead} that wait in its queue"] if ahead else [])])
         case "not-now":
             waits = f", and {ahead} wait in its queue" if ahead else ""
             return f"once others have ended{waits}"

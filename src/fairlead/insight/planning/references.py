@@ -9,6 +9,7 @@ from fairlead.insight.findings import Layer
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts
+from fairlead.insight.planning.priorities import SYSTEM
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
 
@@ -17,7 +18,6 @@ _VOLUMES = f"{_DOCS}/concepts/storage/persistent-volumes/"
 _CLASSES = f"{_DOCS}/concepts/storage/storage-classes/"
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _CONTAINERS = ("spec.initContainers", "spec.containers")
-_SYSTEM = ("system-node-critical", "system-cluster-critical")
 
 
 class Named(NamedTuple):
@@ -192,7 +192,7 @@ def _named(pod: Thing) -> Iterator[Named]:
     yield Named("ServiceAccount", pod.text("spec.serviceAccountName") or "default",
                 Evidence(str(pod.ref), "spec.serviceAccountName", pod.text("spec.serviceAccountName")))  # fmt: skip
     priority = pod.text("spec.priorityClassName")
-    if priority and priority not in _SYSTEM:
+    if priority and priority not in SYSTEM:
         yield _name("PriorityClass", pod, "spec.priorityClassName")
     for path in _CONTAINERS:
         for container in pod.each(path):
