@@ -56,9 +56,16 @@ class _Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     priority: int = 0
 
 
+class _Owner(msgspec.Struct, frozen=True, omit_defaults=True):
+    uid: str = ""
+
+
 class _Name(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     namespace: str = ""
+    uid: str = ""
+    creationTimestamp: str = ""
+    ownerReferences: list[_Owner] = []
 
 
 class _Phase(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,11 +94,27 @@ class _PlacedPod(_Pod, frozen=True, omit_defaults=True):
     spec: _PlacedSpec = _PlacedSpec()
 
 
+class _Ranked(msgspec.Struct, frozen=True, omit_defaults=True):
+    priority: int = 0
+
+
+class _Workload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of a Workload says what it has been admitted to; its pods are not even read."""
+
+    metadata: _Name
+    spec: _Ranked = _Ranked()
+    status: dict[str, Any] = {}
+
+
+_ALL: dict[str, tuple[Kind, type[msgspec.Struct] | None]] = {"Workload": (resources.WORKLOAD, _Workload)}
+"""Kinds of which all objects are wanted, and what of these is read."""
+
+
 class Wanted(NamedTuple):
-    """An object of the namespace, by its kind and its name."""
+    """An object of the namespace, by its kind and its name; all of a kind where it has none."""
 
     kind: str
-    name: str
+    name: str = ""
 
 
 class _Answer(NamedTuple):
@@ -137,7 +160,7 @@ def survey(
         lambda: _namespace(client, namespace),
         lambda: _scaler(client),
         *(_lister(client, kind, best, namespace) for kind, best in kinds),
-        *(_getter(client, each, namespace) for each in dict.fromkeys(wanted)),
+        *(_asker(client, each, namespace, served) for each in dict.fromkeys(wanted)),
     ]
     answers = list(_within(asked, within_s))
     lacking = {each.kind for each in answers if not each.is_whole}
@@ -175,9 +198,13 @@ def survey_placed(client: Client, namespace: str, *, within_s: float = 60.0) -> 
 
 
 def wanted_by(steps: Iterable[Asked]) -> list[Wanted]:
-    """Return the objects that steps name."""
-    listed = [each for step in steps for each in (*named_by(step), *pull_secrets(step))]
-    return list(dict.fromkeys(Wanted(each.kind, each.name) for each in listed))
+    """Return the objects that steps name, and the kinds that only some steps have to do with."""
+    found = []
+    for step in steps:
+        found += [Wanted(each.kind, each.name) for each in (*named_by(step), *pull_secrets(step))]
+        if step.queued:
+            found.append(Wanted("Workload"))
+    return list(dict.fromkeys(found))
 
 
 def of_bundle(snapshot: Snapshot, namespace: str) -> Facts:
@@ -211,23 +238,22 @@ def _within(
 def _pods(client: Client, namespace: str, shape: type[_Pod] = _Pod) -> _Answer:
     """Return all pods, those of others too: they take what nodes have."""
     try:
-        return _Answer("Pod", _plain(client, EVERYWHERE, shape))
+        return _Answer("Pod", _plain(client, resources.POD, EVERYWHERE, shape))
     except Forbidden:
         why = "you may not list those of other namespaces: what nodes have left is not known"
         gap = (Unread(what="pods", why=why),)
     try:
-        return _Answer("Pod", _plain(client, namespace, shape), gap)
+        return _Answer("Pod", _plain(client, resources.POD, namespace, shape), gap)
     except Forbidden:
         return _Answer("Pod", [], gap)
 
 
-def _plain(client: Client, namespace: str, shape: type[_Pod]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    path = resources.POD.path(namespace)
-    for page in client.pages(path, shape=shape, limit=1000):
-        for each in page.items or ():
-            found.append({"kind": "Pod", **msgspec.to_builtins(each)})
-    return found
+def _plain(client: Client, kind: Kind, namespace: str, shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    return [
+        {"kind": kind.kind, **msgspec.to_builtins(each)}
+        for page in client.pages(kind.path(namespace), shape=shape, limit=1000)
+        for each in page.items or ()
+    ]
 
 
 def _namespace(client: Client, namespace: str) -> _Answer:
@@ -253,12 +279,15 @@ def _scaler(client: Client) -> _Answer:
     return _Answer(SCALER_STATUS, [{**found, "apiVersion": "v1", "kind": "ConfigMap"}])
 
 
-def _lister(client: Client, kind: Kind, best: Kind | None, namespace: str) -> Callable[[], _Answer]:
+def _lister(
+    client: Client, kind: Kind, best: Kind | None, namespace: str, shape: type[msgspec.Struct] | None = None
+) -> Callable[[], _Answer]:
     def ask() -> _Answer:
         if best is None:
             return _Answer(kind.kind, [])
+        where = namespace if best.namespaced else EVERYWHERE
         try:
-            items = client.list(best, namespace=namespace if best.namespaced else EVERYWHERE).items
+            items = _plain(client, best, where, shape) if shape else client.list(best, namespace=where).items
         except Forbidden:
             return _Answer(kind.kind, [], (Unread(what=kind.plural, why="you may not list them"),))
         except NotFound:  # its component went away
@@ -266,6 +295,14 @@ def _lister(client: Client, kind: Kind, best: Kind | None, namespace: str) -> Ca
         return _Answer(kind.kind, items)
 
     return ask
+
+
+def _asker(client: Client, wanted: Wanted, namespace: str, served: Discovery) -> Callable[[], _Answer]:
+    """Return what looks for an object, or for all of a kind, in all namespaces."""
+    if wanted.name:
+        return _getter(client, wanted, namespace)
+    kind, shape = _ALL[wanted.kind]
+    return _lister(client, kind, served.best(kind), EVERYWHERE, shape)
 
 
 def _getter(client: Client, wanted: Wanted, namespace: str) -> Callable[[], _Answer]:

@@ -27,6 +27,7 @@ _ASSIGNING = f"{_DOCS}/scheduling-eviction/assign-pod-node/"
 _TAINTS = f"{_DOCS}/scheduling-eviction/taint-and-toleration/"
 _RESOURCES = f"{_DOCS}/configuration/manage-resources-containers/"
 _PACKING = f"{_DOCS}/scheduling-eviction/resource-bin-packing/"
+_PREEMPTING = f"{_DOCS}/scheduling-eviction/pod-priority-preemption/"
 _ENDING_NAMED = 3
 _PROFILE = re.compile(r"(\d+)g\.(\d+)gb")
 
@@ -38,7 +39,9 @@ class Place(NamedTuple):
     nearest: tuple[Misfit, ...]
 
 
-def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> Iterator[Reason | Unread]:
+def check(
+    asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str], gone: Iterable[Thing] = ()
+) -> Iterator[Reason | Unread]:
     """Yield what keeps the pods of a step from a node.
 
     Args:
@@ -46,6 +49,7 @@ def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> 
         facts: The cluster.
         nodes: Its nodes.
         more: Labels that the step's queue wants of the nodes of its pods.
+        gone: Workloads that it takes back for them.
     """
     if not facts.knows("Node"):
         yield from unread(["Node"], facts, "which node would take a pod")
@@ -59,7 +63,7 @@ def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> 
         return
     yield from unread(["Pod"], facts, "what nodes have left")
     for together in (*((each,) for each in asked.own), asked.gang):
-        yield from _together(together, places, facts)
+        yield from _together(together, places, facts, Room(gone if together == asked.queued else ()))
 
 
 def place(pods: Pods, nodes: Nodes, more: Mapping[str, str]) -> Place:
@@ -211,7 +215,9 @@ def _soften(found: Reason, facts: Facts) -> Reason:
     )  # fmt: skip
 
 
-def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts) -> Iterator[Reason | Unread]:
+def _together(
+    sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts, space: Room
+) -> Iterator[Reason | Unread]:
     """Yield that there is no room for pods that must be there at once."""
     for each in sets:
         most = sum(room(each.requests, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
@@ -219,7 +225,7 @@ def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts)
         if most < each.least and not unsaid:
             yield _soften(_never_whole(each, most, places[id(each)]), facts)
             return
-    space, by = Room(), Priority(0, preempts=False)
+    by = Priority(0, preempts=False)
     for each in sorted(sets, key=lambda each: sum(map(_weight, each.requests.items())), reverse=True):
         open_ = [node for node in places[id(each)].nodes if is_open_to(each, node)]
         placed, priority = space.put(each, open_, each.least), priority_of(each, facts)
@@ -231,7 +237,9 @@ def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts)
             yield _not_now(each, places[id(each)], open_, placed)
             return
     if space.preempted:
-        yield preempts(space.preempted, by)
+        gone = [(each.pod, each.priority) for each in space.preempted]
+        yield preempts("pod", gone, Layer.PLACEMENT, by=by.of, source=_PREEMPTING,
+                       remedy="with a class whose preemptionPolicy is Never it waits instead")  # fmt: skip
 
 
 def _weight(asked: tuple[str, Decimal]) -> Decimal:

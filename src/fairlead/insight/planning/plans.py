@@ -67,7 +67,7 @@ def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues) -> Judged
         *limits.check(asked, facts),
         *quotas.check(asked, facts),
         *queues.check(asked),
-        *placing.check(asked, facts, nodes, queues.labels(asked)),
+        *placing.check(asked, facts, nodes, queues.labels(asked), queues.preempted(asked)),
     ]
     reasons = dict.fromkeys(each for each in said if isinstance(each, Reason))
     unread = dict.fromkeys(each for each in said if isinstance(each, Unread))

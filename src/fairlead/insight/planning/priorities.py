@@ -12,7 +12,6 @@ from fairlead.insight.findings import Layer
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts
-from fairlead.insight.planning.nodes import Held
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Thing
 
@@ -21,7 +20,6 @@ SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_00
 """The priorities of classes that every cluster has."""
 _STARTS = "it starts "
 _NAMED = 3
-_SOURCE = "https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/"
 
 
 class Priority(NamedTuple):
@@ -62,19 +60,36 @@ def _value(of: Thing) -> int:
     return of.number("value") or 0
 
 
-def preempts(gone: Sequence[Held], priority: Priority) -> Reason:
-    """Return that pods start in the place of others."""
-    values = sorted({each.priority for each in gone})
+def preempts(
+    what: str,
+    gone: Sequence[tuple[Thing, int]],
+    layer: Layer,
+    *,
+    by: Thing | None = None,
+    remedy: str = "",
+    source: str,
+) -> Reason:
+    """Return that a step starts in the place of others.
+
+    Args:
+        what: What these are, one of them.
+        gone: They, each with its priority.
+        layer: Where they are in its way.
+        by: The step's priority class, where it has one.
+        remedy: How they would be spared.
+        source: Where that is documented.
+    """
+    values = sorted({priority for _, priority in gone})
     of = f"priority {values[0]}" if len(values) == 1 else f"priorities {values[0]} to {values[-1]}"
-    names = [f"{each.pod.ref.namespace}/{each.pod.ref.name}" for each in gone]
+    names = [f"{each.ref.namespace}/{each.ref.name}" for each, _ in gone]
     more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
-    cited = [Evidence(str(each.pod.ref), "spec.priority", str(each.priority)) for each in gone[:_NAMED]]
     return reason(
-        PREEMPTS, Layer.PLACEMENT, "warning",
-        f"{_STARTS}by preempting {len(gone)} pod{'s' if len(gone) > 1 else ''} of {of} "
+        PREEMPTS, layer, "warning",
+        f"{_STARTS}by preempting {len(gone)} {what}{'s' if len(gone) > 1 else ''} of {of} "
         f"({', '.join(names[:_NAMED])}{more})",
-        *(priority.of.cite("value") if priority.of is not None else ()), *cited, source=_SOURCE,
-        remedy="with a class whose preemptionPolicy is Never it waits instead",
+        *(by.cite("value") if by is not None else ()),
+        *(Evidence(str(each.ref), "spec.priority", str(priority)) for each, priority in gone[:_NAMED]),
+        remedy=remedy, source=source,
     )  # fmt: skip
 
 

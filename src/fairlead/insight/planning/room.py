@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.nodes import Held, Node, give, room, take
+from fairlead.snapshots.snapshot import Thing
 
 _LARGEST = 1 << 32
 """More than any priority, so that of two sums the longer is the larger."""
@@ -21,12 +22,16 @@ _LARGEST = 1 << 32
 class Room:
     """What nodes have left while pods are put on them.
 
+    Args:
+        gone: Workloads that end before: the room of their pods is free, as far as these can be told to be theirs.
+
     Attributes:
         preempted: The pods whose place was taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gone: Iterable[Thing] = ()) -> None:
         self.preempted: list[Held] = []
+        self._gone = {uid for each in gone for uid in each.owners}
         self._left: dict[int, dict[str, Decimal]] = {}
 
     def put(self, pods: Pods, nodes: Iterable[Node], count: int) -> int:
@@ -59,7 +64,7 @@ class Room:
     def _victims(self, pods: Pods, node: Node, priority: int) -> list[Held]:
         """Return whose place a pod takes on a node, as few as will do; none where there is no room even so."""
         left = dict(self._left_on(node))
-        lower = [each for each in node.held if each.priority < priority and each not in self.preempted]
+        lower = [each for each in self._held(node) if each.priority < priority and each not in self.preempted]
         for each in lower:
             give(each.requests, left)
         if not lower or room(pods.requests, left) < 1:
@@ -73,7 +78,18 @@ class Room:
         return victims
 
     def _left_on(self, node: Node) -> dict[str, Decimal]:
-        return self._left.setdefault(id(node), node.left)
+        if id(node) not in self._left:
+            left = self._left[id(node)] = node.left
+            for each in node.held if self._gone else ():
+                if self._is_gone(each):
+                    give(each.requests, left)
+        return self._left[id(node)]
+
+    def _held(self, node: Node) -> list[Held]:
+        return [each for each in node.held if not self._is_gone(each)] if self._gone else node.held
+
+    def _is_gone(self, held: Held) -> bool:
+        return not self._gone.isdisjoint((held.pod.uid, *held.pod.owners))
 
 
 def _weight(victims: Iterable[Held]) -> tuple[int, int]:
