@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil
-from typing import TypeVar
 
 import msgspec
-
-_N = TypeVar("_N", int, float)
 
 SAMPLES_LEAST = 5
 """With fewer attempts that succeeded there is no proposal: the 95th percentile would be the largest of a handful."""
@@ -89,7 +86,7 @@ def _more(amount: int, margin: float) -> int:
     return ceil(amount * (1 + margin))
 
 
-def nearest_rank(values: Sequence[_N], percent: int) -> _N:
+def nearest_rank(values: Sequence[int], percent: int) -> int:
     """Return a percentile of sorted values, of which there is one at least."""
     return values[max(0, -(-len(values) * percent // 100) - 1)]
 

@@ -12,10 +12,10 @@ from fairlead.errors import Fault, UsageError, nearest
 from fairlead.planner.lines import Strategy
 from fairlead.planner.nodes import GPUS_MOST, Node, gpu_millis_of
 from fairlead.planner.policies.table import POLICIES
-from fairlead.planner.queues.manifests import Setup, amount_of
-from fairlead.planner.queues.specs import ClusterQueue, Quota, ResourceGroup, quotas_of
 from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Job
+from fairlead.queues.manifests import Setup, amount_of
+from fairlead.queues.specs import ClusterQueue, Quota, ResourceGroup, quotas_of
 
 AS_IS = "as it is"
 """The name of what is changed in nothing."""

@@ -11,16 +11,16 @@ import pytest
 
 from fairlead.insight.planning.cohorts import Cohorts
 from fairlead.insight.planning.plans import judge, plan
-from fairlead.planner.queues.admission import Queues
-from fairlead.planner.queues.manifests import UNIT
-from fairlead.planner.queues.specs import ClusterQueue, FlavorResource, Workload
+from fairlead.queues.admission import Queues
+from fairlead.queues.manifests import UNIT
+from fairlead.queues.specs import ClusterQueue, FlavorResource, Workload
 from fairlead.specs.resources import Resources
 from insight.pictures import condition, thing
 from insight.planning.flows import BIG, asks, facts, fit, ids
 from insight.planning.test_preempting import HIGH, held
 from insight.planning.test_queues import flavor, local, queue, space
-from planner.queues.random_queues import scenario
-from planner.queues.real_kueue import RESOURCES, cohort_manifest, queue_manifest
+from queues.random_queues import scenario
+from queues.real_kueue import RESOURCES, cohort_manifest, queue_manifest
 
 STEP = fit(queue="a", priority="high", resources=Resources(cpu=4, memory="1Gi"))
 LOWER = {"preemption": {"withinClusterQueue": "LowerPriority"}}

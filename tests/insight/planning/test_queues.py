@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairlead.insight.planning.cohorts import Cohorts
 from fairlead.insight.planning.plans import judge, verdict_of
-from fairlead.planner.queues.specs import FlavorResource
+from fairlead.queues.specs import FlavorResource
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Torch
 from fairlead.specs.steps import Overlay

@@ -17,11 +17,11 @@ import msgspec
 from fairlead.errors import SpecError
 from fairlead.insight.nodes import amount
 from fairlead.insight.planning.facts import Facts
-from fairlead.planner.queues.assigning import assign, oracle
-from fairlead.planner.queues.manifests import UNIT, read_cohort, read_queue
-from fairlead.planner.queues.pools import Pool, tree
-from fairlead.planner.queues.preempting import Cluster, Running, targets
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Workload
+from fairlead.queues.assigning import assign, oracle
+from fairlead.queues.manifests import UNIT, read_cohort, read_queue
+from fairlead.queues.pools import Pool, tree
+from fairlead.queues.preempting import Cluster, Running, targets
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Workload
 from fairlead.snapshots.snapshot import Thing
 
 _T = TypeVar("_T")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fairlead.insight.planning.documents import Spread
-from fairlead.planner.rightsizing import nearest_rank
 
 
 class Took(NamedTuple):
@@ -29,6 +28,10 @@ def spread(values: Iterable[float]) -> Spread | None:
     Each is a value that there was: of two, the middle is the lesser, and the upper end the greater.
     """
     found = sorted(values)
-    if not found:
-        return None
-    return Spread(p50=nearest_rank(found, 50), p90=nearest_rank(found, 90), attempts=len(found))
+    return Spread(p50=_rank(found, 0.5), p90=_rank(found, 0.9), attempts=len(found)) if found else None
+
+
+def _rank(values: Sequence[float], share: float) -> float:
+    """Return the value that so large a share of all values does not exceed: the nearest rank."""
+    place = -(-len(values) * round(share * 100) // 100)
+    return values[max(0, place - 1)]

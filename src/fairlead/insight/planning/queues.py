@@ -18,8 +18,8 @@ from fairlead.insight.planning.cohorts import Cohorts, Queue, amounts, usage_of
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts, unread
 from fairlead.insight.planning.priorities import preempts, priority_of
-from fairlead.planner.queues.specs import FlavorResource as Line
-from fairlead.planner.queues.specs import Workload
+from fairlead.queues.specs import FlavorResource as Line
+from fairlead.queues.specs import Workload
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
 from fairlead.targets.fitting import REQUIRED_OF_NODES, holds, tolerates

@@ -12,8 +12,8 @@ from fairlead.kube.failures import AlreadyExists, Conflict
 from fairlead.kube.mirror import Event
 from fairlead.kube.resources import CLUSTER_QUEUE, LOCAL_QUEUE, RESOURCE_FLAVOR, WORKLOAD, Kind
 from fairlead.kube.watching import Watch
-from fairlead.planner.queues.specs import ClusterQueue, Cohort, Quota, ResourceGroup, Workload
-from planner.queues.random_queues import Scenario
+from fairlead.queues.specs import ClusterQueue, Cohort, Quota, ResourceGroup, Workload
+from queues.random_queues import Scenario
 
 Admitted = dict[str, dict[str, int]]
 """What each admitted workload uses: by ``flavor/resource``."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Quota, quotas_of
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Quota, quotas_of
 
 
 class Pool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from fairlead.planner.queues.assigning import Assignment, Mode, assign, oracle
-from fairlead.planner.queues.pools import Pool, fits, released, tree
-from fairlead.planner.queues.preempting import Cluster, Running, targets
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, Cohort, Workload
-from fairlead.planner.queues.waiting import Last, Waiting
+from fairlead.queues.assigning import Assignment, Mode, assign, oracle
+from fairlead.queues.pools import Pool, fits, released, tree
+from fairlead.queues.preempting import Cluster, Running, targets
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, Workload
+from fairlead.queues.waiting import Last, Waiting
 
 
 class Change(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fairlead.errors import SpecError
-from fairlead.planner.queues.manifests import amount_of, read_setup
-from fairlead.planner.queues.specs import (
+from fairlead.queues.manifests import amount_of, read_setup
+from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,

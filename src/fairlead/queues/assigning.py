@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from fairlead.planner.queues.pools import Pool, released
-from fairlead.planner.queues.preempting import Cluster, targets
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, FlavorResource, Fungibility, ResourceGroup, Workload
+from fairlead.queues.pools import Pool, released
+from fairlead.queues.preempting import Cluster, targets
+from fairlead.queues.specs import Amounts, ClusterQueue, FlavorResource, Fungibility, ResourceGroup, Workload
 
 Oracle = Callable[[FlavorResource, int], tuple["Mode", int]]
 """Says whether an amount can be had by taking work back, and how far up would be borrowed then."""

@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 
 from fairlead.errors import Fault, SpecError
-from fairlead.planner.queues.specs import (
+from fairlead.quantities import parse_quantity
+from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,
@@ -21,7 +22,6 @@ from fairlead.planner.queues.specs import (
     Quota,
     ResourceGroup,
 )
-from fairlead.quantities import parse_quantity
 from fairlead.specs import documents
 
 UNIT = 1000
