@@ -53,6 +53,7 @@ class _Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     initContainers: list[_Container] = []
     overhead: dict[str, Any] = {}
     resources: dict[str, Any] = {}
+    affinity: dict[str, Any] = {}
     priority: int = 0
 
 
@@ -66,6 +67,7 @@ class _Name(msgspec.Struct, frozen=True, omit_defaults=True):
     uid: str = ""
     creationTimestamp: str = ""
     ownerReferences: list[_Owner] = []
+    labels: dict[str, str] = {}
 
 
 class _Phase(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -74,7 +76,7 @@ class _Phase(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What of a pod takes something of a node; all else is not even read."""
+    """What of a pod takes something of a node, or keeps others away; all else is not even read."""
 
     metadata: _Name
     spec: _Spec = _Spec()
@@ -83,7 +85,6 @@ class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class _PlacedSpec(_Spec, frozen=True, omit_defaults=True):
     nodeSelector: dict[str, Any] = {}
-    affinity: dict[str, Any] = {}
     tolerations: list[Any] = []
     resourceClaims: list[Any] = []
 

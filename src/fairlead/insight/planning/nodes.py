@@ -16,6 +16,7 @@ import msgspec
 from fairlead.insight.nodes import amount, has_ended, requests_of
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.facts import Facts
+from fairlead.insight.planning.terms import AWAY, terms, topology_keys
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
 from fairlead.targets.fitting import REQUIRED_OF_NODES, is_chosen, is_lasting, tolerates, written
@@ -69,6 +70,7 @@ class Node:
         allocatable: What it has for pods.
         taken: What pods on it have asked for.
         held: These pods.
+        shy: Those of them that keep others away.
     """
 
     thing: Thing
@@ -77,6 +79,7 @@ class Node:
     allocatable: Amounts
     taken: dict[str, Decimal] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
+    shy: list[Held] = field(default_factory=list)
 
     @property
     def left(self) -> dict[str, Decimal]:
@@ -98,7 +101,9 @@ class Nodes:
     """
 
     def __init__(self, facts: Facts, pods: Iterable[Pods]) -> None:
-        self._keys = sorted({key for each in pods for key in _label_keys(each.pod.part("spec"))})
+        listed = list(pods)
+        self._keys = sorted({key for each in listed for key in _label_keys(each.pod.part("spec"))})
+        self._topologies = sorted({key for each in listed for key in topology_keys(each.pod)})
         self.nodes = [_node(each) for each in facts.all("Node")]
         _fill(self.nodes, facts.snapshot)
 
@@ -109,12 +114,9 @@ class Nodes:
         for node in self.nodes:
             labels = tuple(str(node.labels.get(key)) for key in self._keys)
             name = node.thing.ref.name if "metadata.name" in self._keys else ""
-            key = (
-                labels,
-                name,
-                tuple(msgspec.json.encode(each.value) for each in node.taints),
-                tuple(sorted(node.allocatable.items())),
-            )
+            topologies = tuple(key in node.labels for key in self._topologies)
+            taints = tuple(msgspec.json.encode(each.value) for each in node.taints)
+            key = labels, name, topologies, taints, tuple(sorted(node.allocatable.items()))
             groups.setdefault(key, []).append(node)
         return list(groups.values())
 
@@ -134,7 +136,10 @@ def _fill(nodes: Iterable[Node], snapshot: Snapshot) -> None:
         for pod in snapshot.on(node.thing):
             if not has_ended(pod):
                 requests = requests_of(pod)
-                node.held.append(Held(pod, requests, pod.number("spec.priority") or 0, pod.text("status.startTime")))
+                held = Held(pod, requests, pod.number("spec.priority") or 0, pod.text("status.startTime"))
+                node.held.append(held)
+                if terms(pod, AWAY):
+                    node.shy.append(held)
                 for name, value in {**requests, "pods": _ONE}.items():
                     node.taken[name] = node.taken.get(name, _NONE) + value
 
@@ -150,10 +155,13 @@ def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]
     spec = pods.pod.part("spec")
     for key, value in sorted({**spec.mapping("nodeSelector"), **more}.items()):
         if node.labels.get(key) != value:
-            yield Misfit("labels", f"{key}={value}", evidence=(_label(node, key),))
+            yield Misfit("labels", f"{key}={value}", evidence=(label_of(node, key),))
     if not is_chosen(spec, node.labels, node.thing.ref.name):
         keys = [key for key in _required_keys(spec) if key != "metadata.name"]
-        yield Misfit("labels", _wanted(spec), evidence=tuple(_label(node, key) for key in keys))
+        yield Misfit("labels", _wanted(spec), evidence=tuple(label_of(node, key) for key in keys))
+    for key in topology_keys(pods.pod):
+        if key not in node.labels:
+            yield Misfit("labels", key, evidence=(label_of(node, key),))
     for taint in node.taints:
         if is_lasting(taint) and not tolerates(pods.tolerations, taint):
             shown = Evidence(str(node.thing.ref), taint.path, written(taint))
@@ -195,7 +203,8 @@ def _with_place(requests: Amounts, has: Amounts) -> Amounts:
     return {**requests, "pods": _ONE} if "pods" in has else requests
 
 
-def _label(node: Node, key: str) -> Evidence:
+def label_of(node: Node, key: str) -> Evidence:
+    """Return a label of a node; empty where it has none such."""
     return Evidence(str(node.thing.ref), f'metadata.labels["{key}"]', str(node.labels.get(key, "")))
 
 

@@ -1,7 +1,7 @@
 """Whether there are nodes for the pods of a step: any that could take them were they empty, and any with room now.
 
-What is certain, and nothing more: affinities between pods, volumes of a zone and devices that are claimed may keep a
-pod off a node too, and are said not to be looked at.
+What is certain, and nothing more: volumes of a zone and devices that are claimed may keep a pod off a node too, and are
+said not to be looked at.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from fairlead.insight.planning.amounts import MIG, is_device, named, written
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts, unread
-from fairlead.insight.planning.nodes import Misfit, Node, Nodes, give, is_open_to, misfits, room
+from fairlead.insight.planning.nodes import Misfit, Node, Nodes, give, is_open_to, label_of, misfits, room
 from fairlead.insight.planning.priorities import Priority, preempts, priority_of
-from fairlead.insight.planning.room import Room
+from fairlead.insight.planning.room import Refusal, Room
+from fairlead.insight.planning.terms import topology_keys, unlooked
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Thing, Unread
 
@@ -63,7 +64,7 @@ def check(
         return
     yield from unread(["Pod"], facts, "what nodes have left")
     for together in (*((each,) for each in asked.own), asked.gang):
-        yield from _together(together, places, facts, Room(gone if together == asked.queued else ()))
+        yield from _together(together, places, facts, Room(nodes.nodes, gone if together == asked.queued else ()))
 
 
 def place(pods: Pods, nodes: Nodes, more: Mapping[str, str]) -> Place:
@@ -234,7 +235,8 @@ def _together(
         elif placed < each.least and priority is not None and priority.preempts:
             placed, by = placed + space.preempt(each, open_, each.least - placed, priority.value), priority
         if placed < each.least:
-            yield _not_now(each, places[id(each)], open_, placed)
+            refused = space.refusal(each, open_)
+            yield _refused(each, refused, placed) if refused else _not_now(each, places[id(each)], open_, placed)
             return
     if space.preempted:
         gone = [(each.pod, each.priority) for each in space.preempted]
@@ -262,6 +264,19 @@ def _never_whole(pods: Pods, most: int, found: Place) -> Reason:
         f"its {what} with {asked} each must run at once, and all nodes together, were they empty, take {most}",
         *cited, fits=f"{most} nodes" if most else "", source=_RESOURCES,
         remedy=f"ask for fewer nodes: nodes={most}, or less of each" if most else "ask for less of each",
+    )  # fmt: skip
+
+
+def _refused(pods: Pods, refused: Refusal, placed: int) -> Reason:
+    """Return that pods could be where there is room, but for the pods that are there."""
+    count = f"{placed} of its {pods.least} pods have a place; " if pods.least > 1 else ""
+    node = refused.node.thing
+    return reason(
+        "spread-unmet", Layer.PLACEMENT, "not-now", f"{count}{node.ref.name} has room for it, and {refused.why}",
+        *pods.pod.cite("spec.affinity.podAffinity", "spec.affinity.podAntiAffinity", "spec.topologySpreadConstraints"),
+        *(label_of(refused.node, key) for key in topology_keys(pods.pod)), source=_ASSIGNING,
+        remedy="wait until others have ended, or prefer it only: whenUnsatisfiable: ScheduleAnyway, "
+        "preferredDuringSchedulingIgnoredDuringExecution",
     )  # fmt: skip
 
 
@@ -356,11 +371,6 @@ def _after(pods: Pods, node: Node) -> str:
 def _unlooked(asked: Asked) -> Iterator[Unread]:
     """Yield what of the pods may keep them off nodes and is not looked at."""
     for each in asked.sets:
-        affinity = each.spec.get("affinity") or {}
-        for name, what in (("podAffinity", "affinities"), ("podAntiAffinity", "affinities")):
-            if affinity.get(name):
-                yield Unread(what=f"{what} between pods", why="a plan does not look at them")
-        if each.spec.get("topologySpreadConstraints"):
-            yield Unread(what="topology spread constraints", why="a plan does not look at them")
+        yield from unlooked(each.pod)
         if each.spec.get("resourceClaims"):
             yield Unread(what="devices that are claimed", why="a plan does not look at ResourceSlices")

@@ -17,6 +17,7 @@ from fairlead.insight.planning.nodes import Nodes
 from fairlead.insight.planning.prices import PriceBook, cost_of, total
 from fairlead.insight.planning.priorities import PREEMPTS, how
 from fairlead.insight.planning.queues import Queues
+from fairlead.insight.planning.terms import label_keys
 from fairlead.insight.why import Evidence
 from fairlead.snapshots.snapshot import Unread
 
@@ -40,11 +41,19 @@ def judge(asked: Iterable[Asked], facts: Facts) -> list[Judged]:
         facts: The cluster.
     """
     listed = [limits.defaulted(each, facts) for each in asked]
-    nodes = Nodes(facts, (pods for each in listed for pods in each.sets))
+    of_each_shape = [pods for each in {each.shape: each for each in listed}.values() for pods in each.sets]
+    nodes = Nodes(facts, of_each_shape)
     queues = Queues(facts)
-    known: dict[bytes, Judged] = {}
-    return [_as(each, known.get(each.shape) or known.setdefault(each.shape, _checked(each, facts, nodes, queues)))
-            for each in listed]  # fmt: skip
+    shy = [each.pod for node in nodes.nodes for each in node.shy]
+    keys = label_keys([*shy, *(each.pod for each in of_each_shape)])
+    known: dict[object, Judged] = {}
+    found = []
+    for each in listed:
+        alike = each.shape, *(pods.pod.mapping("metadata.labels").get(key) for pods in each.sets for key in keys)
+        if alike not in known:
+            known[alike] = _checked(each, facts, nodes, queues)
+        found.append(_as(each, known[alike]))
+    return found
 
 
 def _as(asked: Asked, found: Judged) -> Judged:
