@@ -36,7 +36,7 @@ _GOT = {
     each.kind: each
     for each in (
         resources.SECRET, resources.CONFIG_MAP, resources.SERVICE_ACCOUNT, resources.PERSISTENT_VOLUME_CLAIM,
-        resources.PRIORITY_CLASS,
+        resources.PRIORITY_CLASS, resources.RESOURCE_CLAIM, resources.RESOURCE_CLAIM_TEMPLATE,
     )
 }  # fmt: skip
 _NAMES_ONLY = ("Secret", "ConfigMap", "ServiceAccount")
@@ -107,7 +107,10 @@ class _Workload(msgspec.Struct, frozen=True, omit_defaults=True):
     status: dict[str, Any] = {}
 
 
-_ALL: dict[str, tuple[Kind, type[msgspec.Struct] | None]] = {"Workload": (resources.WORKLOAD, _Workload)}
+_OF_DEVICES = (resources.DEVICE_CLASS, resources.RESOURCE_SLICE, resources.RESOURCE_CLAIM)
+_ALL: dict[str, tuple[Kind, type[msgspec.Struct] | None]] = {
+    "Workload": (resources.WORKLOAD, _Workload), **{each.kind: (each, None) for each in _OF_DEVICES},
+}  # fmt: skip
 """Kinds of which all objects are wanted, and what of these is read."""
 
 
@@ -205,17 +208,20 @@ def wanted_by(steps: Iterable[Asked]) -> list[Wanted]:
         found += [Wanted(each.kind, each.name) for each in (*named_by(step), *pull_secrets(step))]
         if step.queued:
             found.append(Wanted("Workload"))
+        if any(pods.spec.get("resourceClaims") for pods in step.sets):
+            found += [Wanted(each.kind) for each in _OF_DEVICES]
     return list(dict.fromkeys(found))
 
 
 def of_bundle(snapshot: Snapshot, namespace: str) -> Facts:
     """Return what a bundle says of a cluster: of a kind of which it has nothing, nothing is known.
 
-    Pods of one namespace alone do not say what nodes have left.
+    Those of one namespace alone do not say what is taken in all: pods of nodes, Workloads of queues, claims of devices.
     """
     read = {ref.kind for ref in snapshot.things}
-    if len({each.ref.namespace for each in snapshot.of_kind("Pod")}) < 2:
-        read.discard("Pod")
+    for kind in ("Pod", "Workload", "ResourceClaim"):
+        if len({each.ref.namespace for each in snapshot.of_kind(kind)}) < 2:
+            read.discard(kind)
     return Facts(snapshot, namespace, read)
 
 
@@ -301,14 +307,14 @@ def _lister(
 def _asker(client: Client, wanted: Wanted, namespace: str, served: Discovery) -> Callable[[], _Answer]:
     """Return what looks for an object, or for all of a kind, in all namespaces."""
     if wanted.name:
-        return _getter(client, wanted, namespace)
+        best = served.best(_GOT[wanted.kind])
+        return _getter(client, wanted, best, namespace) if best else lambda: _Answer(wanted.kind, [])
     kind, shape = _ALL[wanted.kind]
     return _lister(client, kind, served.best(kind), EVERYWHERE, shape)
 
 
-def _getter(client: Client, wanted: Wanted, namespace: str) -> Callable[[], _Answer]:
+def _getter(client: Client, wanted: Wanted, kind: Kind, namespace: str) -> Callable[[], _Answer]:
     """Return what looks for an object by its name; that there is none is an answer too."""
-    kind = _GOT[wanted.kind]
 
     def ask() -> _Answer:
         where = namespace if kind.namespaced else EVERYWHERE

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fairlead.insight.nodes import amount, has_ended, requests_of
+from fairlead.insight.planning.amounts import DEVICES
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.facts import Facts
 from fairlead.insight.planning.terms import AWAY, terms, topology_keys
@@ -76,7 +77,7 @@ class Node:
     thing: Thing
     labels: Mapping[str, Any]
     taints: tuple[Part, ...]
-    allocatable: Amounts
+    allocatable: dict[str, Decimal]
     taken: dict[str, Decimal] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
     shy: list[Held] = field(default_factory=list)
@@ -85,6 +86,16 @@ class Node:
     def left(self) -> dict[str, Decimal]:
         """What it has left; below zero where more is asked for than there is."""
         return {name: value - self.taken.get(name, _NONE) for name, value in self.allocatable.items()}
+
+    def add(self, resource: str, *, is_taken: bool) -> None:
+        """Have it have one more of a resource."""
+        self.allocatable[resource] = self.allocatable.get(resource, _NONE) + 1
+        self.taken[resource] = self.taken.get(resource, _NONE) + is_taken
+
+    def cite(self, resource: str, said: str) -> Evidence:
+        """Return what says how much it has of a resource."""
+        path = "ResourceSlice spec.devices" if resource.startswith(DEVICES) else f'status.allocatable["{resource}"]'
+        return Evidence(str(self.thing.ref), path, said)
 
     @property
     def is_open(self) -> bool:
@@ -167,11 +178,10 @@ def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]
             shown = Evidence(str(node.thing.ref), taint.path, written(taint))
             yield Misfit("taint", written(taint), evidence=(shown,))
     if node.allocatable:  # else it has not said yet what it has
-        for name, asked in sorted(_with_place(pods.requests, node.allocatable).items()):
+        for name, asked in sorted(_with_place(pods.needs, node.allocatable).items()):
             has = node.allocatable.get(name, _NONE)
             if asked > has:
-                cited = Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', f"{has.normalize():f}")
-                yield Misfit("resource", name, asked, has, (cited,))
+                yield Misfit("resource", name, asked, has, (node.cite(name, f"{has.normalize():f}"),))
 
 
 def is_open_to(pods: Pods, node: Node) -> bool:

@@ -1,18 +1,17 @@
 """Whether there are nodes for the pods of a step: any that could take them were they empty, and any with room now.
 
-What is certain, and nothing more: volumes of a zone and devices that are claimed may keep a pod off a node too, and are
-said not to be looked at.
+What is certain, and nothing more: volumes of a zone may keep a pod off a node too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.planning.amounts import MIG, is_device, named, written
+from fairlead.insight.planning.amounts import DEVICES, MIG, is_device, named, written
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts, unread
@@ -150,6 +149,7 @@ def _too_much(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None
         return None
     asked = ", ".join(named(each.what, each.asked) for each in amounts)
     absent = next((each.what for each in amounts if not each.has), "")
+    id = "device-claim-unmet" if _are_claimed(each.what for each in amounts) else "more-than-any-node"
     if absent.startswith(MIG):
         return _Said(
             "mig-profile-absent", f"asks for {asked}, and no node's cards are cut so", _other_profile(absent, nodes),
@@ -159,17 +159,22 @@ def _too_much(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None
     most = ", ".join(named(each.what, each.has) for each in amounts)
     if absent:
         is_nowhere = all(not node.allocatable.get(absent) for node in nodes.nodes)
-        what = f"no node has any {absent}" if is_nowhere else f"the node that comes nearest has no {absent}"
+        short = absent.removeprefix(DEVICES)
+        what = f"no node has any {short}" if is_nowhere else f"the node that comes nearest has no {short}"
         look = "see what there is: kubectl get nodes -o custom-columns=N:.metadata.name,HAS:.status.allocatable"
-        return _Said("more-than-any-node", f"asks for {asked}, and {what}", "", look, _RESOURCES)
+        return _Said(id, f"asks for {asked}, and {what}", "", look, _RESOURCES)
     return _Said(
-        "more-than-any-node", f"asks for {asked}, and the node that comes nearest has {most}", most,
+        id, f"asks for {asked}, and the node that comes nearest has {most}", most,
         f"ask for at most {most}, or add a node that has it", _RESOURCES,
     )  # fmt: skip
 
 
 _SORTS = (_unmatched, _untolerated, _too_much)
 """What is said of misfits, in the order in which the scheduler asks."""
+
+
+def _are_claimed(resources: Iterable[str]) -> bool:
+    return any(each.startswith(DEVICES) for each in resources)
 
 
 def _other_profile(resource: str, nodes: Nodes) -> str:
@@ -192,9 +197,10 @@ def _size(profile: str) -> tuple[int, int]:
     return (int(found[2]), int(found[1])) if found else (0, 0)
 
 
-def _cite_requests(pods: Pods, resources: Iterable[str]) -> tuple[Evidence, ...]:
+def _cite_requests(pods: Pods, resources: Sequence[str]) -> tuple[Evidence, ...]:
     """Return where a pod asks for some resources."""
-    return tuple(
+    claims = pods.pod.cite("spec.resourceClaims") if _are_claimed(resources) else ()
+    return claims + tuple(
         Evidence(str(pods.pod.ref), f'{container.path}.resources.requests["{name}"]', str(found))
         for name in resources
         for container in pods.pod.each("spec.containers")
@@ -221,13 +227,13 @@ def _together(
 ) -> Iterator[Reason | Unread]:
     """Yield that there is no room for pods that must be there at once."""
     for each in sets:
-        most = sum(room(each.requests, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
+        most = sum(room(each.needs, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
         unsaid = any(not node.allocatable for node in places[id(each)].nodes)
         if most < each.least and not unsaid:
             yield _soften(_never_whole(each, most, places[id(each)]), facts)
             return
     by = Priority(0, preempts=False)
-    for each in sorted(sets, key=lambda each: sum(map(_weight, each.requests.items())), reverse=True):
+    for each in sorted(sets, key=lambda each: sum(map(_weight, each.needs.items())), reverse=True):
         open_ = [node for node in places[id(each)].nodes if is_open_to(each, node)]
         placed, priority = space.put(each, open_, each.least), priority_of(each, facts)
         if placed < each.least and priority is None:
@@ -252,11 +258,11 @@ def _weight(asked: tuple[str, Decimal]) -> Decimal:
 
 def _never_whole(pods: Pods, most: int, found: Place) -> Reason:
     what = f"{pods.least} pods{f' ({pods.role})' if pods.role else ''}"
-    asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
+    asked = ", ".join(named(name, value) for name, value in sorted(pods.needs.items()) if value)
     cited = tuple(
-        Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', f"{node.allocatable[name].normalize():f}")
+        node.cite(name, f"{node.allocatable[name].normalize():f}")
         for node in found.nodes[:2]
-        for name in pods.requests
+        for name in pods.needs
         if name in node.allocatable
     )
     return reason(
@@ -282,7 +288,7 @@ def _refused(pods: Pods, refused: Refusal, placed: int) -> Reason:
 
 def _not_now(pods: Pods, found: Place, open_: list[Node], placed: int) -> Reason:
     """Return why there is no room for now."""
-    asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
+    asked = ", ".join(named(name, value) for name, value in sorted(pods.needs.items()) if value)
     if not open_:
         node = found.nodes[0]
         cited = (*node.thing.cite("spec.unschedulable", "spec.taints"), *_conditions(node))
@@ -299,7 +305,7 @@ def _not_now(pods: Pods, found: Place, open_: list[Node], placed: int) -> Reason
             remedy="wait until others have ended, or ask for fewer nodes", source=_RESOURCES,
         )  # fmt: skip
     scattered = [
-        name for name, value in pods.requests.items()
+        name for name, value in pods.needs.items()
         if is_device(name) and value and sum(node.left.get(name, Decimal(0)) for node in open_) >= value
         and all(node.left.get(name, Decimal(0)) < value for node in open_)
     ]  # fmt: skip
@@ -307,17 +313,17 @@ def _not_now(pods: Pods, found: Place, open_: list[Node], placed: int) -> Reason
         most = max(node.left.get(scattered[0], Decimal(0)) for node in open_)
         return reason(
             "gpus-scattered", Layer.PLACEMENT, "not-now",
-            f"as much as {named(scattered[0], pods.requests[scattered[0]])} is free in all, and on no node together",
+            f"as much as {named(scattered[0], pods.needs[scattered[0]])} is free in all, and on no node together",
             *_left(open_, pods), fits=named(scattered[0], most) if most > 0 else "",
             remedy="split it into ranks with fewer each, or wait until others have ended", source=_PACKING,
         )  # fmt: skip
     node = max(open_, key=lambda each: _nearness(pods, each))
-    lacking = {name: node.left.get(name, Decimal(0)) for name, value in pods.requests.items()
+    lacking = {name: node.left.get(name, Decimal(0)) for name, value in pods.needs.items()
                if value > node.left.get(name, Decimal(0))}  # fmt: skip
     fits = ", ".join(named(name, has) for name, has in sorted(lacking.items()) if has > 0)
-    what = ", ".join(sorted(lacking)) or "places for pods"
+    what = ", ".join(name.removeprefix(DEVICES) for name in sorted(lacking)) or "places for pods"
     return reason(
-        "insufficient-resources", Layer.PLACEMENT, "not-now",
+        "device-claim-unmet" if _are_claimed(lacking) else "insufficient-resources", Layer.PLACEMENT, "not-now",
         f"it asks for {asked}, and no node has so much {what} left{_after(pods, node)}",
         *_left([node], pods), fits=fits if len(fits.split(", ")) == len(lacking) else "",
         remedy="wait until others have ended, or ask for less", source=_RESOURCES,
@@ -332,36 +338,34 @@ def _conditions(node: Node) -> tuple[Evidence, ...]:
 def _nearness(pods: Pods, node: Node) -> Decimal:
     """Return how much of what is asked for a node has left, at its worst."""
     left = node.left
-    return min(
-        (left.get(name, Decimal(0)) / value for name, value in pods.requests.items() if value), default=Decimal(0)
-    )
+    return min((left.get(name, Decimal(0)) / value for name, value in pods.needs.items() if value), default=Decimal(0))
 
 
 def _left(nodes: Iterable[Node], pods: Pods) -> tuple[Evidence, ...]:
     """Return what nodes have left of what is asked for."""
     found = []
     for node in list(nodes)[:_ENDING_NAMED]:
-        for name in sorted(pods.requests):
-            if pods.requests[name] and name in node.allocatable:
+        for name in sorted(pods.needs):
+            if pods.needs[name] and name in node.allocatable:
                 left = written(name, max(Decimal(0), node.left[name]))
                 said = f"{written(name, node.allocatable[name])}, of which {left} are left"
-                found.append(Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', said))
+                found.append(node.cite(name, said))
     return tuple(found)
 
 
 def _after(pods: Pods, node: Node) -> str:
     """Return in words after the end of which pods there is room on a node: as few as will do."""
     left, ending = node.left, list[Thing]()
-    lacking = {name: value for name, value in pods.requests.items() if value > left.get(name, Decimal(0))}
+    lacking = {name: value for name, value in pods.needs.items() if value > left.get(name, Decimal(0))}
     running = list(node.held)
     running.sort(
         key=lambda each: min(each.requests.get(name, Decimal(0)) for name in lacking) if lacking else Decimal(0)
     )
-    while running and room(pods.requests, left) < 1:
+    while running and room(pods.needs, left) < 1:
         held = running.pop()
         ending.append(held.pod)
         give(held.requests, left)
-    if not ending or room(pods.requests, left) < 1:
+    if not ending or room(pods.needs, left) < 1:
         return ""
     said = ", ".join(each.ref.name for each in ending[:_ENDING_NAMED])
     more = f" and {len(ending) - _ENDING_NAMED} more" if len(ending) > _ENDING_NAMED else ""
@@ -372,5 +376,3 @@ def _unlooked(asked: Asked) -> Iterator[Unread]:
     """Yield what of the pods may keep them off nodes and is not looked at."""
     for each in asked.sets:
         yield from unlooked(each.pod)
-        if each.spec.get("resourceClaims"):
-            yield Unread(what="devices that are claimed", why="a plan does not look at ResourceSlices")

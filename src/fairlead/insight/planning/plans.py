@@ -10,6 +10,7 @@ import msgspec
 from fairlead.insight.findings import Layer
 from fairlead.insight.planning import limits, placing, quotas, references, security
 from fairlead.insight.planning.asked import Asked
+from fairlead.insight.planning.devices import Devices
 from fairlead.insight.planning.documents import Plan, Reason, StepPlan, Verdict
 from fairlead.insight.planning.facts import Facts
 from fairlead.insight.planning.history import Took, spread
@@ -40,9 +41,12 @@ def judge(asked: Iterable[Asked], facts: Facts) -> list[Judged]:
         asked: The steps.
         facts: The cluster.
     """
-    listed = [limits.defaulted(each, facts) for each in asked]
-    of_each_shape = [pods for each in {each.shape: each for each in listed}.values() for pods in each.sets]
+    devices = Devices(facts)
+    listed = [devices.counted(limits.defaulted(each, facts)) for each in asked]
+    shapes = {each.shape: each for each in listed}.values()
+    of_each_shape = [pods for each in shapes for pods in each.sets]
     nodes = Nodes(facts, of_each_shape)
+    devices.fill(nodes.nodes, shapes)
     queues = Queues(facts)
     shy = [each.pod for node in nodes.nodes for each in node.shy]
     keys = label_keys([*shy, *(each.pod for each in of_each_shape)])
@@ -51,7 +55,7 @@ def judge(asked: Iterable[Asked], facts: Facts) -> list[Judged]:
     for each in listed:
         alike = each.shape, *(pods.pod.mapping("metadata.labels").get(key) for pods in each.sets for key in keys)
         if alike not in known:
-            known[alike] = _checked(each, facts, nodes, queues)
+            known[alike] = _checked(each, facts, nodes, queues, devices)
         found.append(_as(each, known[alike]))
     return found
 
@@ -69,13 +73,14 @@ def _as(asked: Asked, found: Judged) -> Judged:
     return Judged(asked, tuple(reasons), found.unread)
 
 
-def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues) -> Judged:
+def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues, devices: Devices) -> Judged:
     said: list[Reason | Unread] = [
         *references.check(asked, facts),
         *security.check(asked, facts),
         *limits.check(asked, facts),
         *quotas.check(asked, facts),
         *queues.check(asked),
+        *devices.check(asked),
         *placing.check(asked, facts, nodes, queues.labels(asked), queues.preempted(asked)),
     ]
     reasons = dict.fromkeys(each for each in said if isinstance(each, Reason))

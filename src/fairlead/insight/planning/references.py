@@ -51,6 +51,10 @@ _MISSING = {
         "config-map-missing", Layer.START, f"{_DOCS}/concepts/configuration/configmap/",
         "kubectl -n {namespace} create configmap {name} --from-literal=KEY=VALUE",
     ),
+    **{kind: (
+        "device-claim-missing", Layer.PLACEMENT, f"{_DOCS}/concepts/scheduling-eviction/dynamic-resource-allocation/",
+        f"create it, or name another: kubectl -n {{namespace}} get {kind.lower()}s",
+    ) for kind in ("ResourceClaim", "ResourceClaimTemplate")},
     "PersistentVolumeClaim": (
         "volume-claim-missing", Layer.VOLUME, _VOLUMES,
         "create the claim, or name another: kubectl -n {namespace} get pvc",
@@ -61,10 +65,10 @@ _MISSING = {
 
 def named_by(asked: Asked) -> Iterator[Named]:
     """Yield the objects of the namespace, and the priorities, that a step's pods can't be without."""
-    made = {each.ref.name for each in asked.claims}
+    made = {(each.ref.kind, each.ref.name) for each in (*asked.claims, *asked.templates)}
     for pods in asked.sets:
         for each in _named(pods.pod):
-            if each.name and not (each.kind == "PersistentVolumeClaim" and each.name in made):
+            if each.name and (each.kind, each.name) not in made:
                 yield each
 
 
@@ -194,6 +198,9 @@ def _named(pod: Thing) -> Iterator[Named]:
     priority = pod.text("spec.priorityClassName")
     if priority and priority not in SYSTEM:
         yield _name("PriorityClass", pod, "spec.priorityClassName")
+    for each in pod.each("spec.resourceClaims"):
+        yield _name("ResourceClaim", each, "resourceClaimName")
+        yield _name("ResourceClaimTemplate", each, "resourceClaimTemplateName")
     for path in _CONTAINERS:
         for container in pod.each(path):
             for each in container.each("envFrom"):

@@ -101,7 +101,7 @@ class Room:
             gone.remove(held)
 
         def suffices() -> bool:
-            return room(pods.requests, left) >= 1 and not around.refusal(node)
+            return room(pods.needs, left) >= 1 and not around.refusal(node)
 
         for each in lower:
             go(each)
@@ -117,11 +117,11 @@ class Room:
         return found
 
     def _place(self, pods: Pods, node: Node) -> None:
-        take(pods.requests, self._left_on(node), 1)
+        take(pods.needs, self._left_on(node), 1)
         self._placed.append((pods.pod, node))
 
     def _takes(self, pods: Pods, node: Node) -> bool:
-        return room(pods.requests, self._left_on(node)) >= 1
+        return room(pods.needs, self._left_on(node)) >= 1
 
     def _around(self, pods: Pods) -> Neighbours:
         """Return what the pods that are there by now mean for others."""
