@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.nodes import Node
@@ -13,10 +14,11 @@ from fairlead.targets.fitting import is_chosen, tolerates
 
 
 class _Count:
-    """How many pods that a term means are in each place."""
+    """How many pods that a term means are in each place; `own` says whether it means the pods that say it."""
 
-    def __init__(self, term: Term) -> None:
+    def __init__(self, term: Term, pods: Pods) -> None:
         self.term = term
+        self.own = term.means(pods.pod.ref.namespace, pods.pod.mapping("metadata.labels"))
         self.by_place: Counter[str] = Counter()
 
     def note(self, node: Node, change: int) -> None:
@@ -25,6 +27,14 @@ class _Count:
 
     def at(self, node: Node) -> int:
         return self.by_place[node.labels[self.term.key]] if self.term.key in node.labels else 0
+
+
+class _Sort(NamedTuple):
+    """What a pod means for others: where it counts, where it counts on some nodes, what it shuts."""
+
+    everywhere: tuple[_Count, ...]
+    spread: tuple[_Count, ...]
+    shuts: tuple[str, ...]
 
 
 class Neighbours:
@@ -37,12 +47,15 @@ class Neighbours:
 
     def __init__(self, pods: Pods, nodes: Iterable[Node]) -> None:
         self._pods = pods
-        self._near = [_Count(each) for each in terms(pods.pod, NEAR)]
-        self._away = [_Count(each) for each in terms(pods.pod, AWAY)]
-        self._spread = [_Count(each) for each in spread(pods.pod)]
+        self._near, self._away, self._spread = (
+            [_Count(each, pods) for each in found]
+            for found in (terms(pods.pod, NEAR), terms(pods.pod, AWAY), spread(pods.pod))
+        )
         self._shut: Counter[tuple[str, str]] = Counter()
+        self._sorts: dict[int, _Sort] = {}
+        self._spreading: dict[int, list[_Count]] = {}
         for node in nodes:
-            for count in self._spreading(node):
+            for count in self._spreading_on(node):
                 count.by_place[node.labels[count.term.key]] += 0  # a place where there may be none yet
             for each in node.held if self._speak else node.shy:
                 self.note(each.pod, node)
@@ -58,15 +71,27 @@ class Neighbours:
 
     def note(self, pod: Thing, node: Node, change: int = 1) -> None:
         """Take note of a pod on a node, or with -1 that it is there no more."""
-        if all(each.term.means(pod) for each in self._near):
-            for each in self._near:
+        sort = self._sorts.get(id(pod)) or self._sorts.setdefault(id(pod), self._sorted(pod))
+        for each in sort.everywhere:
+            each.note(node, change)
+        for each in sort.spread:
+            if each in self._spreading_on(node):
                 each.note(node, change)
-        for each in (*self._away, *self._spreading(node)):
-            if each.term.means(pod):
-                each.note(node, change)
-        for term in terms(pod, AWAY):
-            if term.key in node.labels and term.means(self._pods.pod):
-                self._shut[term.key, node.labels[term.key]] += change
+        for key in sort.shuts:
+            if key in node.labels:
+                self._shut[key, node.labels[key]] += change
+
+    def _sorted(self, pod: Thing) -> _Sort:
+        own, namespace, labels = self._pods.pod, pod.ref.namespace, pod.mapping("metadata.labels")
+
+        def means(each: _Count) -> bool:
+            return each.term.means(namespace, labels)
+
+        near = self._near if all(map(means, self._near)) else ()
+        shuts = (each for each in terms(pod, AWAY) if each.means(own.ref.namespace, own.mapping("metadata.labels")))
+        return _Sort(
+            (*near, *filter(means, self._away)), tuple(filter(means, self._spread)), tuple(each.key for each in shuts)
+        )
 
     def refusal(self, node: Node) -> str:
         """Return in words why the pods can't be on a node; empty where they can."""
@@ -86,21 +111,21 @@ class Neighbours:
     @property
     def _is_first(self) -> bool:
         """Whether the pods want to be near their like, of whom there is none yet: one has to begin."""
-        return not any(each.by_place.total() for each in self._near) and all(
-            each.term.means(self._pods.pod) for each in self._near
-        )
+        return not any(each.by_place.total() for each in self._near) and all(each.own for each in self._near)
 
     def _skew(self, count: _Count, node: Node) -> int:
         """Return how many more there would be in a node's place than where there are fewest."""
         places = count.by_place
         least = min(places.values(), default=0) if len(places) >= (count.term.part.number("minDomains") or 1) else 0
-        return count.at(node) + count.term.means(self._pods.pod) - least
+        return count.at(node) + count.own - least
 
-    def _spreading(self, node: Node) -> list[_Count]:
+    def _spreading_on(self, node: Node) -> list[_Count]:
         """Return those of the pods' constraints for which a node counts."""
-        if any(each.term.key not in node.labels for each in self._spread):
-            return []
-        return [each for each in self._spread if self._includes(each.term, node)]
+        if id(node) not in self._spreading:
+            has_all = all(each.term.key in node.labels for each in self._spread)
+            found = [each for each in self._spread if self._includes(each.term, node)] if has_all else []
+            self._spreading[id(node)] = found
+        return self._spreading[id(node)]
 
     def _includes(self, term: Term, node: Node) -> bool:
         spec = self._pods.pod.part("spec")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from typing import NamedTuple
 
 from fairlead.insight.planning.asked import Pods
@@ -18,6 +18,8 @@ from fairlead.insight.planning.neighbours import Neighbours
 from fairlead.insight.planning.nodes import Held, Node, give, room, take
 from fairlead.snapshots.snapshot import Thing
 
+_TRIED_LEAST, _TRIED_SHARE = 100, 10
+"""The scheduler looks for nodes to preempt on until it has found so many, or one of so many of all."""
 _LARGEST = 1 << 32
 """More than any priority, so that of two sums the longer is the larger."""
 
@@ -46,6 +48,7 @@ class Room:
         self._gone = {uid for each in gone for uid in each.owners}
         self._left: dict[int, dict[str, Decimal]] = {}
         self._placed: list[tuple[Thing, Node]] = []
+        self._arounds: dict[int, Neighbours] = {}
 
     def put(self, pods: Pods, nodes: Iterable[Node], count: int) -> int:
         """Put pods on nodes that have room; returns how many of so many found some."""
@@ -56,7 +59,6 @@ class Room:
             if found is None:
                 return done
             self._place(pods, found)
-            around.note(pods.pod, found)
         return count
 
     def refusal(self, pods: Pods, nodes: Iterable[Node]) -> Refusal | None:
@@ -71,16 +73,16 @@ class Room:
         """Put pods in the place of others that matter less; returns how many of so many found one."""
         listed, around = list(nodes), self._around(pods)
         for done in range(count):
-            found = [(victims, node) for node in listed if (victims := self._victims(pods, node, priority, around))]
+            tried = ((self._victims(pods, node, priority, around), node) for node in listed)
+            found = list(islice((each for each in tried if each[0]), max(_TRIED_LEAST, len(listed) // _TRIED_SHARE)))
             if not found:
                 return done
             victims, node = min(found, key=lambda each: _weight(each[0]))
             for each in victims:
                 give(each.requests, self._left_on(node))
-                around.note(each.pod, node, -1)
+                self._note(each.pod, node, -1)
             self.preempted += victims
             self._place(pods, node)
-            around.note(pods.pod, node)
         return count
 
     def _victims(self, pods: Pods, node: Node, priority: int, around: Neighbours) -> list[Held]:
@@ -119,21 +121,25 @@ class Room:
     def _place(self, pods: Pods, node: Node) -> None:
         take(pods.needs, self._left_on(node), 1)
         self._placed.append((pods.pod, node))
+        self._note(pods.pod, node, 1)
+
+    def _note(self, pod: Thing, node: Node, change: int) -> None:
+        for each in self._arounds.values():
+            each.note(pod, node, change)
 
     def _takes(self, pods: Pods, node: Node) -> bool:
         return room(pods.needs, self._left_on(node)) >= 1
 
     def _around(self, pods: Pods) -> Neighbours:
         """Return what the pods that are there by now mean for others."""
-        found = Neighbours(pods, self._nodes)
-        if found.matter:
-            for node in self._nodes:
-                for each in node.held:
-                    if self._is_gone(each):
-                        found.note(each.pod, node, -1)
-        for pod, node in self._placed:
-            found.note(pod, node)
-        return found
+        if id(pods) not in self._arounds:
+            found = self._arounds[id(pods)] = Neighbours(pods, self._nodes)
+            for node in self._nodes if found.matter and (self._gone or self.preempted) else ():
+                for each in filter(self._is_gone, node.held):
+                    found.note(each.pod, node, -1)
+            for pod, node in self._placed:
+                found.note(pod, node)
+        return self._arounds[id(pods)]
 
     def _left_on(self, node: Node) -> dict[str, Decimal]:
         if id(node) not in self._left:

@@ -9,7 +9,6 @@ and https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-cons
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fairlead.snapshots.parts import Part
@@ -20,54 +19,48 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 NEAR, AWAY = f"spec.affinity.podAffinity.{_REQUIRED}", f"spec.affinity.podAntiAffinity.{_REQUIRED}"
 
 
-@dataclass(frozen=True, eq=False)
 class Term:
     """What a pod says of others.
 
     Args:
         part: Where it says so.
         of: The pod.
+
+    Attributes:
+        key: The label that nodes which are one place for it have alike.
     """
 
-    part: Part
-    of: Thing
+    def __init__(self, part: Part, of: Thing) -> None:
+        self.part = part
+        self.key = part.text("topologyKey")
+        selector, own = part.part("labelSelector"), of.mapping("metadata.labels")
+        alike, unlike = (_listed(part, name) for name in ("matchLabelKeys", "mismatchLabelKeys"))
+        self._has_selector = selector.value is not None
+        self._labels = {**selector.mapping("matchLabels"), **{key: own[key] for key in alike if key in own}}
+        self._unlike = {key: own[key] for key in unlike if key in own}
+        self._expressions = list(selector.each("matchExpressions"))
+        is_of_all = part.part("namespaceSelector").value is not None  # an empty one: see `terms`
+        self._namespaces = None if is_of_all else frozenset(_listed(part, "namespaces") or [of.ref.namespace])
 
-    @property
-    def key(self) -> str:
-        """The label that nodes which are one place for it have alike."""
-        return self.part.text("topologyKey")
-
-    def means(self, pod: Thing) -> bool:
-        """Say whether a pod is one of these others."""
-        return self._has_namespace(pod.ref.namespace) and self._selects(pod.mapping("metadata.labels"))
-
-    @property
-    def label_keys(self) -> Iterator[str]:
-        """The labels by which it chooses others."""
-        selector = self.part.part("labelSelector")
-        yield from selector.mapping("matchLabels")
-        yield from (each.text("key") for each in selector.each("matchExpressions"))
-        yield from self._listed("matchLabelKeys")
-        yield from self._listed("mismatchLabelKeys")
-
-    def _has_namespace(self, name: str) -> bool:
-        named = self._listed("namespaces")
-        if self.part.part("namespaceSelector").value is not None:
-            return True  # an empty one: of those with terms see `terms`
-        return name in (named or (self.of.ref.namespace,))
-
-    def _selects(self, labels: Mapping[str, Any]) -> bool:
-        selector, own = self.part.part("labelSelector"), self.of.mapping("metadata.labels")
-        return selector.value is not None and (
-            selector.mapping("matchLabels").items() <= labels.items()
-            and all(holds(each, labels) for each in selector.each("matchExpressions"))
-            and all(labels.get(key) == own[key] for key in self._listed("matchLabelKeys") if key in own)
-            and all(labels.get(key) != own[key] for key in self._listed("mismatchLabelKeys") if key in own)
+    def means(self, namespace: str, labels: Mapping[str, Any]) -> bool:
+        """Say whether a pod with a namespace and labels is one of these others."""
+        return (
+            self._has_selector
+            and (self._namespaces is None or namespace in self._namespaces)
+            and self._labels.items() <= labels.items()
+            and all(holds(each, labels) for each in self._expressions)
+            and all(labels.get(key) != value for key, value in self._unlike.items())
         )
 
-    def _listed(self, name: str) -> list[str]:
-        found = self.part.part(name).value
-        return [str(each) for each in found] if isinstance(found, list) else []
+    @property
+    def label_keys(self) -> set[str]:
+        """The labels by which it chooses others."""
+        return {*self._labels, *self._unlike, *(each.text("key") for each in self._expressions)}
+
+
+def _listed(part: Part, name: str) -> list[str]:
+    found = part.part(name).value
+    return [str(each) for each in found] if isinstance(found, list) else []
 
 
 def terms(pod: Thing, path: str) -> list[Term]:
