@@ -67,9 +67,12 @@ class Devices:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._known: dict[Request, list[tuple[_Device, bool]]] = {}
+        self._of_nodes: dict[Request, bool] = {}
 
     def counted(self, asked: Asked) -> Asked:
         """Return a step whose pods ask for the devices that they claim, as they ask for other resources."""
+        if not any(pods.spec.get("resourceClaims") for pods in asked.sets):
+            return asked
 
         def claiming(pods: Pods) -> Pods:
             devices: dict[str, Decimal] = {}
@@ -110,7 +113,12 @@ class Devices:
         """Yield what pods ask for of classes that are there, all of whose devices are of one node."""
         found = self._requests(asked, pods) if all(map(self._facts.knows, _KINDS)) else ()
         there = (each for each in found if isinstance(each, Request) and self._class(each) is not None)
-        yield from (each for each in there if all(device.node for device, _ in self._chosen(each)))
+        yield from (each for each in there if self._is_of_nodes(each))
+
+    def _is_of_nodes(self, request: Request) -> bool:
+        if request not in self._of_nodes:
+            self._of_nodes[request] = all(device.node for device, _ in self._chosen(request))
+        return self._of_nodes[request]
 
     def _class(self, request: Request) -> Thing | None:
         return self._facts.snapshot.find("DeviceClass", request.name)
