@@ -93,6 +93,14 @@ def test_what_could_not_be_read_is_said(kind: str) -> None:
     assert "whether the queue a preempts others" in {each.what for each in judged.unread}
 
 
+def test_a_priority_class_of_kueue_itself_is_said_not_to_be_read() -> None:
+    labels = {"kueue.x-k8s.io/priority-class": "top"}
+    step = fit(queue="a", priority="high", labels=labels, resources=Resources(cpu=4, memory="1Gi"))
+    (judged, *_) = judge(asks(step), cluster(BIG, queue(used="6", **LOWER), admitted("w", "a", cpu("6"))))
+    assert [each.id for each in judged.reasons] == ["quota-used-up"]
+    assert [each.why for each in judged.unread] == ["the WorkloadPriorityClass top is not read"]
+
+
 @pytest.mark.parametrize("seed", range(120))
 def test_who_is_taken_back_is_who_is_by_the_scheduler_that_a_real_kueue_was_held_against(seed: int) -> None:
     made, since = scenario(seed), dict[str, int]()
