@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fairlead.planner.queues.replay import Arrival, replay
-from fairlead.planner.queues.specs import ClusterQueue, FlavorQuotas, Preemption, Quota, ResourceGroup, Workload
+from fairlead.queues.replay import Arrival, replay
+from fairlead.queues.specs import ClusterQueue, FlavorQuotas, Preemption, Quota, ResourceGroup, Workload
 
 COHORTS, QUEUES_EACH = 5, 6
 

@@ -15,9 +15,11 @@ from fairlead.planner.lines import BEST_EFFORT, Line
 from fairlead.planner.nodes import Node, gpu_millis_of
 from fairlead.planner.outcomes import reported
 from fairlead.planner.policies.table import policy_named
-from fairlead.planner.queues.manifests import Setup
-from fairlead.planner.queues.replay import Arrival, replay
-from fairlead.planner.queues.specs import (
+from fairlead.planner.simulation import Begun, Course, simulate
+from fairlead.planner.workloads import Demand, Job
+from fairlead.queues.manifests import Setup
+from fairlead.queues.replay import Arrival, replay
+from fairlead.queues.specs import (
     ClusterQueue,
     Cohort,
     FlavorQuotas,
@@ -26,8 +28,6 @@ from fairlead.planner.queues.specs import (
     ResourceGroup,
     Workload,
 )
-from fairlead.planner.simulation import Begun, Course, simulate
-from fairlead.planner.workloads import Demand, Job
 from planner.clusters import PROPERTY
 from planner.test_simulation import FOUR, job
 

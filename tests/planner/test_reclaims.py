@@ -16,10 +16,10 @@ from fairlead.planner.lines import STRATEGIES, STRICT
 from fairlead.planner.nodes import Node, ReclaimRate
 from fairlead.planner.outcomes import reported
 from fairlead.planner.policies.table import POLICIES, policy_named
-from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.reclaims import Absences, Reclaim
 from fairlead.planner.simulation import PATIENCE, Begun, Course, Losses, simulate
 from fairlead.planner.workloads import Demand, Job
+from fairlead.queues.manifests import Setup
 from planner.clusters import PROPERTY
 from planner.test_queued_simulation import of, queue
 from planner.test_simulation import FOUR, job

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from fairlead.quantities import parse_quantity
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
+from fairlead.targets.fitting import holds, is_chosen, tolerates, written
 
 _ENDED = ("Succeeded", "Failed")
-_HOLDS = ("NoSchedule", "NoExecute")
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 """The taint that a cordoned node gets too."""
 
@@ -110,71 +109,30 @@ def reach(pod: Thing, snapshot: Snapshot) -> Reach:
 
 
 def _reach(spec: Part, snapshot: Snapshot) -> Reach:
-    selected = tuple(node for node in snapshot.of_kind("Node") if _is_selected(spec, node))
+    wanted = spec.mapping("nodeSelector").items()
+    selected = tuple(
+        node for node in snapshot.of_kind("Node")
+        if wanted <= (labels := node.mapping("metadata.labels")).items() and is_chosen(spec, labels, node.ref.name)
+    )  # fmt: skip
     tolerations = list(spec.each("tolerations"))
     open_, taints = [], Counter[str]()
     for node in selected:
-        held = [taint for taint in node.each("spec.taints") if taint.text("effect") in _HOLDS]
+        untolerated = [taint for taint in node.each("spec.taints") if not tolerates(tolerations, taint)]
         if node.part("spec.unschedulable").value is True:
             taints[f"{UNSCHEDULABLE}=:NoSchedule"] += 1
-            held = [taint for taint in held if taint.text("key") != UNSCHEDULABLE]
-        untolerated = [taint for taint in held if not any(_is_tolerated(taint, each) for each in tolerations)]
-        taints.update(f"{each.text('key')}={each.text('value')}:{each.text('effect')}" for each in untolerated)
+            untolerated = [taint for taint in untolerated if taint.text("key") != UNSCHEDULABLE]
+        taints.update(map(written, untolerated))
         if not untolerated and node.part("spec.unschedulable").value is not True:
             open_.append(node)
     return Reach(selected, tuple(open_), taints)
-
-
-def _is_tolerated(taint: Part, toleration: Part) -> bool:
-    key, effect = toleration.text("key"), toleration.text("effect")
-    exists = toleration.text("operator") == "Exists"
-    return (
-        (key == taint.text("key") or (not key and exists))
-        and effect in ("", taint.text("effect"))
-        and (exists or toleration.text("value") == taint.text("value"))
-    )
 
 
 def is_selected(selector: Part, thing: Thing) -> bool:
     """Say whether an object has the labels that a selector asks for; an empty one asks for none."""
     labels = thing.mapping("metadata.labels")
     return all(labels.get(key) == value for key, value in selector.mapping("matchLabels").items()) and all(
-        _is_met(each, labels) for each in selector.each("matchExpressions")
+        holds(each, labels) for each in selector.each("matchExpressions")
     )
-
-
-def _is_selected(spec: Part, node: Thing) -> bool:
-    labels = node.mapping("metadata.labels")
-    if any(labels.get(key) != value for key, value in spec.mapping("nodeSelector").items()):
-        return False
-    terms = list(spec.each("affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"))
-    names = {"metadata.name": node.ref.name}
-    return not terms or any(
-        all(_is_met(each, labels) for each in term.each("matchExpressions"))
-        and all(_is_met(each, names) for each in term.each("matchFields"))
-        for term in terms
-    )
-
-
-def _is_met(expression: Part, labels: Mapping[str, Any]) -> bool:
-    """Say whether labels meet an expression of a selector."""
-    value, given = labels.get(expression.text("key")), expression.part("values").value
-    values = [str(each) for each in given] if isinstance(given, list) else []
-    match expression.text("operator"):
-        case "In":
-            return value in values
-        case "NotIn":
-            return value not in values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt" as operator:
-            low, high = (values[:1] or [""])[0], str(value)
-            low, high = (low, high) if operator == "Gt" else (high, low)
-            return low.lstrip("-").isdigit() and high.lstrip("-").isdigit() and int(low) < int(high)
-        case _:
-            return True
 
 
 def _add(total: dict[str, Decimal], more: dict[str, Decimal]) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fairlead.planner.nodes import Node
-from fairlead.planner.queues.admission import Queues
-from fairlead.planner.queues.manifests import UNIT, Labels, Setup
-from fairlead.planner.queues.specs import ClusterQueue, Workload
 from fairlead.planner.workloads import Job
+from fairlead.queues.admission import Queues
+from fairlead.queues.manifests import UNIT, Labels, Setup
+from fairlead.queues.specs import ClusterQueue, Workload
 
 PRODUCT = "nvidia.com/gpu.product"
 """The label by which nodes say what GPUs they have: every node counts as having it, with its model.

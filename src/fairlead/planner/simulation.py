@@ -26,11 +26,11 @@ from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.lines import BEST_EFFORT, Line, Strategy
 from fairlead.planner.nodes import Node, models_of
 from fairlead.planner.policies.policy import Policy
-from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.reclaims import Absences, Reclaim
 from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand, Job
+from fairlead.queues.manifests import Setup
 
 PATIENCE = 100
 """A job is given up that has stopped so often in a row and kept nothing, the last time with a node; and the first that

@@ -13,11 +13,11 @@ from fairlead.planner.lines import Strategy
 from fairlead.planner.mig.cutting import cut_fault, read_cut
 from fairlead.planner.nodes import GPUS_MOST, Node, gpu_millis_of
 from fairlead.planner.policies.table import POLICIES
-from fairlead.planner.queues.manifests import Setup, amount_of
-from fairlead.planner.queues.specs import ClusterQueue, Quota, ResourceGroup, quotas_of
 from fairlead.planner.reclaims import rate_of
 from fairlead.planner.tables import NUMBER_MOST
 from fairlead.planner.workloads import Job
+from fairlead.queues.manifests import Setup, amount_of
+from fairlead.queues.specs import ClusterQueue, Quota, ResourceGroup, quotas_of
 
 AS_IS = "as it is"
 """The name of what is changed in nothing."""

@@ -12,8 +12,8 @@ import msgspec
 from fairlead.errors import Fault, SpecError, UsageError, nearest
 from fairlead.planner.admitting import nodes_of
 from fairlead.planner.nodes import Node
-from fairlead.planner.queues.manifests import Setup, read_setup
 from fairlead.planner.workloads import Job
+from fairlead.queues.manifests import Setup, read_setup
 from fairlead.runs.tables import first_shown
 from fairlead.specs import documents
 

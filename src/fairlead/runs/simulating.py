@@ -14,11 +14,11 @@ from fairlead.planner.lines import STRATEGIES, Strategy
 from fairlead.planner.nodes import Node, ReclaimRate, gpu_millis_of
 from fairlead.planner.outcomes import reported
 from fairlead.planner.policies.table import POLICIES, policy_named
-from fairlead.planner.queues.manifests import Setup
 from fairlead.planner.reclaims import Reclaim
 from fairlead.planner.simulation import simulate
 from fairlead.planner.whatif import AS_IS, Change, Changes, change_faults, changed, requeued
 from fairlead.planner.workloads import Job
+from fairlead.queues.manifests import Setup
 from fairlead.runs.arriving import jobs_of_runs
 from fairlead.runs.capacity import with_gpus
 from fairlead.runs.importing import empty_nodes

@@ -65,7 +65,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("kubernetes.dask.org", "v1", "DaskCluster", "daskclusters"),
     Kind("tekton.dev", "v1", "PipelineRun", "pipelineruns"),
     Kind("tekton.dev", "v1", "TaskRun", "taskruns"),
-    Kind("resource.k8s.io", "v1", "ResourceClaim", "resourceclaims"),
+    resources.RESOURCE_CLAIM,
 )
 """What is read, where it is served."""
 _MANY = (resources.POD, resources.WORKFLOW)

@@ -37,7 +37,7 @@ _GOT = {
     each.kind: each
     for each in (
         resources.SECRET, resources.CONFIG_MAP, resources.SERVICE_ACCOUNT, resources.PERSISTENT_VOLUME_CLAIM,
-        resources.PRIORITY_CLASS,
+        resources.PRIORITY_CLASS, resources.RESOURCE_CLAIM, resources.RESOURCE_CLAIM_TEMPLATE,
     )
 }  # fmt: skip
 _NAMES_ONLY = ("Secret", "ConfigMap", "ServiceAccount")
@@ -54,20 +54,30 @@ class _Spec(msgspec.Struct, frozen=True, omit_defaults=True):
     initContainers: list[_Container] = []
     overhead: dict[str, Any] = {}
     resources: dict[str, Any] = {}
+    affinity: dict[str, Any] = {}
     priority: int = 0
+
+
+class _Owner(msgspec.Struct, frozen=True, omit_defaults=True):
+    uid: str = ""
 
 
 class _Name(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     namespace: str = ""
+    uid: str = ""
+    creationTimestamp: str = ""
+    ownerReferences: list[_Owner] = []
+    labels: dict[str, str] = {}
 
 
 class _Phase(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: str = ""
+    startTime: str = ""
 
 
 class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What of a pod takes something of a node; all else is not even read."""
+    """What of a pod takes something of a node, or keeps others away; all else is not even read."""
 
     metadata: _Name
     spec: _Spec = _Spec()
@@ -76,7 +86,6 @@ class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class _PlacedSpec(_Spec, frozen=True, omit_defaults=True):
     nodeSelector: dict[str, Any] = {}
-    affinity: dict[str, Any] = {}
     tolerations: list[Any] = []
     resourceClaims: list[Any] = []
 
@@ -87,11 +96,30 @@ class _PlacedPod(_Pod, frozen=True, omit_defaults=True):
     spec: _PlacedSpec = _PlacedSpec()
 
 
+class _Ranked(msgspec.Struct, frozen=True, omit_defaults=True):
+    priority: int = 0
+
+
+class _Workload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of a Workload says what it has been admitted to; its pods are not even read."""
+
+    metadata: _Name
+    spec: _Ranked = _Ranked()
+    status: dict[str, Any] = {}
+
+
+_OF_DEVICES = (resources.DEVICE_CLASS, resources.RESOURCE_SLICE, resources.RESOURCE_CLAIM)
+_ALL: dict[str, tuple[Kind, type[msgspec.Struct] | None]] = {
+    "Workload": (resources.WORKLOAD, _Workload), **{each.kind: (each, None) for each in _OF_DEVICES},
+}  # fmt: skip
+"""Kinds of which all objects are wanted, and what of these is read."""
+
+
 class Wanted(NamedTuple):
-    """An object of the namespace, by its kind and its name."""
+    """An object of the namespace, by its kind and its name; all of a kind where it has none."""
 
     kind: str
-    name: str
+    name: str = ""
 
 
 class _Answer(NamedTuple):
@@ -137,7 +165,7 @@ def survey(
         lambda: _namespace(client, namespace),
         lambda: _scaler(client),
         *(_lister(client, kind, best, namespace) for kind, best in kinds),
-        *(_getter(client, each, namespace) for each in dict.fromkeys(wanted)),
+        *(_asker(client, each, namespace, served) for each in dict.fromkeys(wanted)),
     ]
     answers = list(_within(asked, within_s))
     lacking = {each.kind for each in answers if not each.is_whole}
@@ -175,19 +203,26 @@ def survey_placed(client: Client, namespace: str, *, within_s: float = 60.0) -> 
 
 
 def wanted_by(steps: Iterable[Asked]) -> list[Wanted]:
-    """Return the objects that steps name."""
-    listed = [each for step in steps for each in (*named_by(step), *pull_secrets(step))]
-    return list(dict.fromkeys(Wanted(each.kind, each.name) for each in listed))
+    """Return the objects that steps name, and the kinds that only some steps have to do with."""
+    found = []
+    for step in steps:
+        found += [Wanted(each.kind, each.name) for each in (*named_by(step), *pull_secrets(step))]
+        if step.queued:
+            found.append(Wanted("Workload"))
+        if any(pods.spec.get("resourceClaims") for pods in step.sets):
+            found += [Wanted(each.kind) for each in _OF_DEVICES]
+    return list(dict.fromkeys(found))
 
 
 def of_bundle(snapshot: Snapshot, namespace: str) -> Facts:
     """Return what a bundle says of a cluster: of a kind of which it has nothing, nothing is known.
 
-    Pods of one namespace alone do not say what nodes have left.
+    Those of one namespace alone do not say what is taken in all: pods of nodes, Workloads of queues, claims of devices.
     """
     read = {ref.kind for ref in snapshot.things}
-    if len({each.ref.namespace for each in snapshot.of_kind("Pod")}) < 2:
-        read.discard("Pod")
+    for kind in ("Pod", "Workload", "ResourceClaim"):
+        if len({each.ref.namespace for each in snapshot.of_kind(kind)}) < 2:
+            read.discard(kind)
     return Facts(snapshot, namespace, read)
 
 
@@ -211,23 +246,22 @@ def _within(
 def _pods(client: Client, namespace: str, shape: type[_Pod] = _Pod) -> _Answer:
     """Return all pods, those of others too: they take what nodes have."""
     try:
-        return _Answer("Pod", _plain(client, EVERYWHERE, shape))
+        return _Answer("Pod", _plain(client, resources.POD, EVERYWHERE, shape))
     except Forbidden:
         why = "you may not list those of other namespaces: what nodes have left is not known"
         gap = (Unread(what="pods", why=why),)
     try:
-        return _Answer("Pod", _plain(client, namespace, shape), gap)
+        return _Answer("Pod", _plain(client, resources.POD, namespace, shape), gap)
     except Forbidden:
         return _Answer("Pod", [], gap)
 
 
-def _plain(client: Client, namespace: str, shape: type[_Pod]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    path = resources.POD.path(namespace)
-    for page in client.pages(path, shape=shape, limit=1000):
-        for each in page.items or ():
-            found.append({"kind": "Pod", **msgspec.to_builtins(each)})
-    return found
+def _plain(client: Client, kind: Kind, namespace: str, shape: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    return [
+        {"kind": kind.kind, **msgspec.to_builtins(each)}
+        for page in client.pages(kind.path(namespace), shape=shape, limit=1000)
+        for each in page.items or ()
+    ]
 
 
 def _namespace(client: Client, namespace: str) -> _Answer:
@@ -253,12 +287,15 @@ def _scaler(client: Client) -> _Answer:
     return _Answer(SCALER_STATUS, [{**found, "apiVersion": "v1", "kind": "ConfigMap"}])
 
 
-def _lister(client: Client, kind: Kind, best: Kind | None, namespace: str) -> Callable[[], _Answer]:
+def _lister(
+    client: Client, kind: Kind, best: Kind | None, namespace: str, shape: type[msgspec.Struct] | None = None
+) -> Callable[[], _Answer]:
     def ask() -> _Answer:
         if best is None:
             return _Answer(kind.kind, [])
+        where = namespace if best.namespaced else EVERYWHERE
         try:
-            items = client.list(best, namespace=namespace if best.namespaced else EVERYWHERE).items
+            items = _plain(client, best, where, shape) if shape else client.list(best, namespace=where).items
         except Forbidden:
             return _Answer(kind.kind, [], (Unread(what=kind.plural, why="you may not list them"),))
         except NotFound:  # its component went away
@@ -268,9 +305,17 @@ def _lister(client: Client, kind: Kind, best: Kind | None, namespace: str) -> Ca
     return ask
 
 
-def _getter(client: Client, wanted: Wanted, namespace: str) -> Callable[[], _Answer]:
+def _asker(client: Client, wanted: Wanted, namespace: str, served: Discovery) -> Callable[[], _Answer]:
+    """Return what looks for an object, or for all of a kind, in all namespaces."""
+    if wanted.name:
+        best = served.best(_GOT[wanted.kind])
+        return _getter(client, wanted, best, namespace) if best else lambda: _Answer(wanted.kind, [])
+    kind, shape = _ALL[wanted.kind]
+    return _lister(client, kind, served.best(kind), EVERYWHERE, shape)
+
+
+def _getter(client: Client, wanted: Wanted, kind: Kind, namespace: str) -> Callable[[], _Answer]:
     """Return what looks for an object by its name; that there is none is an answer too."""
-    kind = _GOT[wanted.kind]
 
     def ask() -> _Answer:
         where = namespace if kind.namespaced else EVERYWHERE

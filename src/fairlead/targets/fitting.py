@@ -15,9 +15,13 @@ from decimal import Decimal
 from typing import Any
 
 from fairlead.quantities import parse_quantity
+from fairlead.snapshots.parts import Part, Ref
 
 _TEMPORARY = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 """Taints that the cluster itself sets and takes away."""
+_HOLDS = ("NoSchedule", "NoExecute")
+REQUIRED_OF_NODES = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+"""Where a pod's spec says which nodes it must have."""
 
 Pod = Mapping[str, Any]
 Node = Mapping[str, Any]
@@ -57,72 +61,80 @@ def _asked(container: Mapping[str, Any]) -> dict[str, Decimal]:
     return {name: parse_quantity(amount) for name, amount in declared.items()}
 
 
+def _part(manifest: Mapping[str, Any]) -> Part:
+    return Part(Ref("", "", ""), "", manifest)
+
+
 def _misfit(pod: Pod, asked: Mapping[str, Decimal], node: Node) -> str:
     """Return why a pod can't be on a node, or nothing."""
-    spec, labels = pod.get("spec") or {}, node["metadata"].get("labels") or {}
+    spec, there = _part(pod).part("spec"), _part(node)
+    labels = there.mapping("metadata.labels")
     allocatable = (node.get("status") or {}).get("allocatable") or {}
     for name, amount in sorted(asked.items()):
         has = parse_quantity(allocatable.get(name, 0))
         if amount > has:
             return f"asks for {_plain(amount)} {name}, and it has {_plain(has)}"
-    for name, value in sorted((spec.get("nodeSelector") or {}).items()):
+    for name, value in sorted(spec.mapping("nodeSelector").items()):
         if labels.get(name) != value:
             return f"has no label {name}={value}"
-    if not is_chosen(spec, node):
+    if not is_chosen(spec, labels, there.text("metadata.name")):
         return "the pod's node affinity excludes it"
-    for taint in (node.get("spec") or {}).get("taints") or ():
-        if is_lasting(taint) and not tolerates(spec, taint):
+    for taint in there.each("spec.taints"):
+        if is_lasting(taint) and not tolerates(spec.each("tolerations"), taint):
             return f"has the taint {written(taint)}, which the pod does not tolerate"
     return ""
 
 
-def written(taint: Mapping[str, Any]) -> str:
+def written(taint: Part) -> str:
     """Return a taint as kubectl writes it: ``key=value:NoSchedule``."""
-    return f"{taint.get('key')}={taint.get('value', '')}:{taint.get('effect')}"
+    return f"{taint.text('key')}={taint.text('value')}:{taint.text('effect')}"
 
 
-def is_lasting(taint: Mapping[str, Any]) -> bool:
+def is_lasting(taint: Part) -> bool:
     """Say whether a taint is somebody's, who means it; the cluster sets and takes away some itself."""
-    return not str(taint.get("key")).startswith(_TEMPORARY)
+    return not taint.text("key").startswith(_TEMPORARY)
 
 
-def tolerates(spec: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
-    """Say whether a taint of a node does not keep a pod away.
+def tolerates(tolerations: Iterable[Part], taint: Part) -> bool:
+    """Say whether a taint of a node does not keep a pod with these tolerations away."""
+    return taint.text("effect") not in _HOLDS or any(_is_tolerated(taint, each) for each in tolerations)
+
+
+def _is_tolerated(taint: Part, toleration: Part) -> bool:
+    key, effect = toleration.text("key"), toleration.text("effect")
+    exists = toleration.text("operator") == "Exists"
+    return (
+        (key == taint.text("key") or (not key and exists))
+        and effect in ("", taint.text("effect"))
+        and (exists or toleration.text("value") == taint.text("value"))
+    )
+
+
+def is_chosen(spec: Part, labels: Mapping[str, Any], name: str) -> bool:
+    """Say whether a node is among those that a pod's affinity requires; an operator that is not known lets it be.
 
     Args:
         spec: The pod's spec.
-        taint: The taint.
+        labels: The node's labels.
+        name: The node's name.
     """
-    if taint.get("effect") not in ("NoSchedule", "NoExecute"):
+    required = spec.part(REQUIRED_OF_NODES)
+    if required.value is None:
         return True
-    for each in spec.get("tolerations") or ():
-        if each.get("effect") not in (None, "", taint["effect"]) or each.get("key") not in (None, "", taint.get("key")):
-            continue
-        if each.get("operator") == "Exists" or each.get("value", "") == taint.get("value", ""):
-            return True
-    return False
-
-
-def is_chosen(spec: Mapping[str, Any], node: Node) -> bool:
-    """Say whether a node is among those that a pod requires; an operator that is not known lets it be."""
-    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    if not affinity:
-        return True
-    labels = node["metadata"].get("labels") or {}
-    fields = {"metadata.name": node["metadata"]["name"]}
+    fields = {"metadata.name": name}
     return any(
-        all(_holds(each, labels) for each in term.get("matchExpressions") or ())
-        and all(_holds(each, fields) for each in term.get("matchFields") or ())
-        for term in affinity.get("nodeSelectorTerms") or ()
-        if term.get("matchExpressions") or term.get("matchFields")
+        all(holds(each, labels) for each in term.each("matchExpressions"))
+        and all(holds(each, fields) for each in term.each("matchFields"))
+        for term in required.each("nodeSelectorTerms")
+        if term.part("matchExpressions").value or term.part("matchFields").value
     )
 
 
-def _holds(wanted: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    value, values = labels.get(wanted["key"]), wanted.get("values") or ()
-    match wanted.get("operator"):
+def holds(wanted: Part, labels: Mapping[str, Any]) -> bool:
+    """Say whether labels meet an expression of a selector, of nodes or of anything else that has labels."""
+    value, given = labels.get(wanted.text("key")), wanted.part("values").value
+    values = [str(each) for each in given] if isinstance(given, list) else []
+    match wanted.text("operator"):
         case "In":
             return value in values
         case "NotIn":
@@ -131,12 +143,12 @@ def _holds(wanted: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
             return value is not None
         case "DoesNotExist":
             return value is None
-        case "Gt" | "Lt":
-            return _compares(wanted["operator"], value, values)
+        case "Gt" | "Lt" as operator:
+            return _compares(operator, value, values)
     return True
 
 
-def _compares(operator: str, value: str | None, values: Iterable[str]) -> bool:
+def _compares(operator: str, value: object, values: Iterable[str]) -> bool:
     try:
         has, limit = int(str(value)), int(next(iter(values)))
     except (ValueError, StopIteration):

@@ -17,6 +17,7 @@ from insight.pictures import NAMESPACE, node, thing
 READ = frozenset({
     "Node", "Pod", "Namespace", "ServiceAccount", "Secret", "ConfigMap", "PriorityClass", "PersistentVolumeClaim",
     "StorageClass", "ResourceQuota", "LimitRange", "LocalQueue", "ClusterQueue", "ResourceFlavor", "Cohort",
+    "Workload", "DeviceClass", "ResourceSlice", "ResourceClaim", "ResourceClaimTemplate",
 })  # fmt: skip
 ACCOUNT = thing("ServiceAccount", "default")
 BIG = node("n1", cpu="64", memory="256Gi", pods="110")

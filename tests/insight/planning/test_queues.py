@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.insight.planning.cohorts import pools
+from fairlead.insight.planning.cohorts import Cohorts
 from fairlead.insight.planning.plans import judge, verdict_of
+from fairlead.queues.specs import FlavorResource
 from fairlead.specs.resources import Resources
 from fairlead.specs.runtimes import Torch
 from fairlead.specs.steps import Overlay
@@ -138,6 +139,12 @@ def test_queues_that_could_not_be_read_leave_it_unknown() -> None:
         assert verdict_of(judged.reasons, judged.unread) == "unknown"
 
 
+def test_a_queue_that_says_what_is_not_known_leaves_it_unknown() -> None:
+    (judged, *_) = judge(asks(STEP), facts(BIG, flavor(), local(), queue(cpu="many"), space()))
+    assert verdict_of(judged.reasons, judged.unread) == "unknown"
+    assert [each.why for each in judged.unread] == ["its ClusterQueue a could not be read"]
+
+
 def test_admission_checks_are_said_not_to_be_looked_at() -> None:
     (judged, *_) = judge(asks(STEP), facts(BIG, flavor(), local(), queue(admissionChecks=["cloud"]), space()))
     assert [each.why for each in judged.unread] == ["cloud decide when it asks"]
@@ -146,13 +153,14 @@ def test_admission_checks_are_said_not_to_be_looked_at() -> None:
 def test_cohorts_of_cohorts_lend_and_borrow_too() -> None:
     cohorts = (
         cluster_wide("Cohort", "team", spec={"parentName": "org"}),
-        cluster_wide("Cohort", "org", spec={"resourceGroups": [{"flavors": [
+        cluster_wide("Cohort", "org", spec={"resourceGroups": [{"coveredResources": ["cpu"], "flavors": [
             {"name": "plain", "resources": [{"name": "cpu", "nominalQuota": "10"}]}]}]}),
         cluster_wide("Cohort", "loop", spec={"parentName": "loop"}),
     )  # fmt: skip
-    line = "plain", "cpu"
-    found = pools(facts(*cohorts, queue("a", "2", cohort="team", used="1"), queue("b", "3", cohort="team", used="5")))
-    assert (found["a"].most(line), found["a"].left(line)) == (Decimal(15), Decimal(9))
+    line = FlavorResource("plain", "cpu")
+    queues = (queue("a", "2", cohort="team", used="1"), queue("b", "3", cohort="team", used="5"))
+    found = Cohorts(facts(*cohorts, *queues)).queues["a"]
+    assert (found.most(line), found.left(line)) == (Decimal(15), Decimal(9))
 
 
 @settings(deadline=None)
@@ -165,7 +173,7 @@ def test_with_nothing_used_what_is_left_is_all_and_borrowing_never_makes_quota(q
             name: str(value) for name, value in (("borrowingLimit", borrows), ("lendingLimit", lends)) if value is not None
         }) for number, (nominal, borrows, lends) in enumerate(quotas)
     ]  # fmt: skip
-    found, line = pools(facts(*queues)), ("plain", "cpu")
-    for each in found.values():
+    found, line = Cohorts(facts(*queues)).queues, FlavorResource("plain", "cpu")
+    for each, (nominal, _, lends) in zip(found.values(), quotas, strict=True):
         assert each.left(line) == each.most(line) <= sum(nominal for nominal, *_ in quotas)
-        assert each.most(line) >= min(each.nominal[line], each.lending.get(line, each.nominal[line]))
+        assert each.most(line) >= (nominal if lends is None else min(nominal, lends))

@@ -18,13 +18,13 @@ from fairlead.planner.mig.placing import Rule, placed
 from fairlead.planner.nodes import Node
 from fairlead.planner.outcomes import reported
 from fairlead.planner.policies.table import POLICIES, policy_named
-from fairlead.planner.queues.manifests import UNIT
-from fairlead.planner.queues.specs import ClusterQueue
 from fairlead.planner.reclaims import Reclaim
 from fairlead.planner.simulation import Course, simulate
 from fairlead.planner.states import NodeState
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand, Job
+from fairlead.queues.manifests import UNIT
+from fairlead.queues.specs import ClusterQueue
 from planner.mig.reference import CARDS, can_place, is_possible, some_requests
 
 RULES: tuple[Rule, ...] = ("first-fit", "best-fit")

@@ -9,6 +9,8 @@ from fairlead.quantities import format_bytes, format_cpu
 _MI = 1 << 20
 _GI = 1 << 30
 MIG = "nvidia.com/mig-"
+DEVICES = "deviceclass.resource.kubernetes.io/"
+"""Before the name of a DeviceClass: the extended resource that stands for its devices."""
 
 
 def is_device(resource: str) -> bool:
@@ -31,6 +33,8 @@ def named(resource: str, amount: Decimal) -> str:
     text = written(resource, amount)
     if resource.startswith(MIG):
         return f"{text} of {resource.removeprefix('nvidia.com/')}"
+    if resource.startswith(DEVICES):
+        return f"{text} device{'s' if text != '1' else ''} of {resource.removeprefix(DEVICES)}"
     if resource.endswith("/gpu"):
         return f"{text} GPU{'s' if text != '1' else ''}"
     return f"{text} {resource}" if is_device(resource) else f"{resource} {text}"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from fairlead.insight.nodes import requests_of
-from fairlead.snapshots.parts import Ref
+from fairlead.snapshots.parts import Part, Ref
 from fairlead.snapshots.snapshot import Thing
 from fairlead.specs.contexts import Submission
 from fairlead.specs.graphs import Graph, Node
 from fairlead.specs.runtimes import fewest_nodes
 from fairlead.specs.steps import DriverStep, Step, SweepStep
 from fairlead.targets import pods
+from fairlead.targets.hardware import claims as device_claims
 from fairlead.targets.layers import wanted
 from fairlead.targets.naming import run_labels
 from fairlead.targets.orders import Manifest
@@ -40,17 +41,29 @@ class Pods:
         count: How many there are.
         least: With how many of them their step would begin.
         role: What they are for; empty where there is but one sort.
+        devices: How many devices one of them claims, by what they are counted as.
     """
 
     pod: Thing
     count: int = 1
     least: int = 1
     role: str = ""
+    devices: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def requests(self) -> Mapping[str, Any]:
         """What one of them asks for, as the scheduler counts it."""
         return requests_of(self.pod)
+
+    @cached_property
+    def needs(self) -> Mapping[str, Any]:
+        """What one of them takes of its node: what it asks for, and the devices that it claims."""
+        return {**self.requests, **self.devices}
+
+    @cached_property
+    def tolerations(self) -> tuple[Part, ...]:
+        """The taints that they tolerate."""
+        return tuple(self.pod.each("spec.tolerations"))
 
     @property
     def spec(self) -> Manifest:
@@ -74,6 +87,7 @@ class Asked:
         spot: Whether nodes that may be reclaimed will do.
         device: The name of the accelerators' model, as a price book has it; empty where there are none.
         claims: The claims of volumes that are made beside them.
+        templates: The templates of claims of devices that are.
     """
 
     step: str
@@ -86,6 +100,7 @@ class Asked:
     spot: bool = False
     device: str = ""
     claims: tuple[Thing, ...] = ()
+    templates: tuple[Thing, ...] = ()
 
     @property
     def queued(self) -> tuple[Pods, ...]:
@@ -175,7 +190,8 @@ def _of_step(submission: Submission, step: Step, key: str) -> Asked:
         queue=queues.get(pods.QUEUE, ""),
         spot=step.spot,
         device=_device(accelerator) if accelerator is not None else "",
-        claims=tuple(_claims(submission, step)),
+        claims=tuple(_made(submission, run_claims(submission, [step]))),
+        templates=tuple(_made(submission, device_claims(submission, [step]))),
     )
 
 
@@ -194,10 +210,9 @@ def _members(submission: Submission, step: Step, key: str) -> Iterator[Pods]:
             yield Pods(pod, found.count, least, found.role)
 
 
-def _claims(submission: Submission, step: Step) -> Iterator[Thing]:
-    for made in run_claims(submission, [step]):
-        metadata = made["metadata"]
-        yield Thing(Ref("PersistentVolumeClaim", submission.namespace, metadata["name"]), "", made)
+def _made(submission: Submission, manifests: Iterable[Manifest]) -> Iterator[Thing]:
+    for each in manifests:
+        yield Thing(Ref(each["kind"], submission.namespace, each["metadata"]["name"]), "", each)
 
 
 def _of_run(graph: Graph, submission: Submission) -> Asked:

@@ -1,123 +1,171 @@
-"""How much of a flavor's resource a ClusterQueue can have: ever, and by what is used now; its own and what it borrows.
+"""ClusterQueues with what they can have of a flavor's resource: ever, now, and by taking back work of others.
 
-The arithmetic is Kueue's: what a queue may lend goes up to its cohort, and what the cohort has left comes down, within
-what each may borrow.
-
-Source: https://github.com/kubernetes-sigs/kueue/blob/main/pkg/cache/scheduler/resource_node.go (of Kueue 0.19)
+The arithmetic is the planner's, which is Kueue's; what its objects say is read here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
+from typing import Any, TypeVar
 
+import msgspec
+
+from fairlead.errors import SpecError
 from fairlead.insight.nodes import amount
 from fairlead.insight.planning.facts import Facts
+from fairlead.queues.assigning import assign, oracle
+from fairlead.queues.manifests import UNIT, read_cohort, read_queue
+from fairlead.queues.pools import Pool, tree
+from fairlead.queues.preempting import Cluster, Running, targets
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Workload
 from fairlead.snapshots.snapshot import Thing
 
-Line = tuple[str, str]
-"""A flavor and a resource."""
-_NONE = Decimal(0)
+_T = TypeVar("_T")
+_NEWEST = float("inf")
 
 
-class Pool:
-    """A ClusterQueue or a cohort, with its quotas.
+class Queue:
+    """A ClusterQueue.
 
     Args:
-        thing: The object; None for a cohort that is named only.
+        thing: The object.
+        spec: What it says.
+        pool: Its quota, with what is used of it.
     """
 
-    def __init__(self, thing: Thing | None) -> None:
-        self.thing = thing
-        self.parent: Pool | None = None
-        self.children: list[Pool] = []
-        self.nominal: dict[Line, Decimal] = {}
-        self.borrowing: dict[Line, Decimal] = {}
-        self.lending: dict[Line, Decimal] = {}
-        self.own_use: dict[Line, Decimal] = {}
-        if thing is not None:
-            self._read(thing)
+    def __init__(self, thing: Thing, spec: ClusterQueue, pool: Pool) -> None:
+        self.thing, self.spec, self.pool = thing, spec, pool
 
-    def _read(self, thing: Thing) -> None:
-        for group in thing.each("spec.resourceGroups"):
-            for flavor in group.each("flavors"):
-                for each in flavor.each("resources"):
-                    line = flavor.text("name"), each.text("name")
-                    for field, into in (
-                        ("nominalQuota", self.nominal),
-                        ("borrowingLimit", self.borrowing),
-                        ("lendingLimit", self.lending),
-                    ):
-                        if each.text(field):
-                            into[line] = amount(each.text(field))
-        for flavor in thing.each(self.usage):
-            for each in flavor.each("resources"):
-                self.own_use[flavor.text("name"), each.text("name")] = amount(each.text("total"))
+    def most(self, line: FlavorResource) -> Decimal:
+        """Return how much it could have, were nothing used."""
+        return Decimal(self.pool.potential(line)) / UNIT
+
+    def left(self, line: FlavorResource) -> Decimal:
+        """Return how much it can have now."""
+        return Decimal(self.pool.available(line)) / UNIT
+
+    def limit(self, line: FlavorResource, needs: Decimal) -> Decimal | None:
+        """Return how much it may borrow, where its cohort could lend it what it needs, but for that."""
+        quota, above = self.pool.quotas.get(line), self.pool.parent
+        if quota is None or quota.borrowing_limit is None or above is None or above.potential(line) < needs * UNIT:
+            return None
+        return Decimal(quota.borrowing_limit) / UNIT
 
     @property
-    def usage(self) -> str:
-        """Where a ClusterQueue says what is used of it: what is reserved counts, where it says that."""
-        reserved = "status.flavorsReservation"
-        has_said = self.thing is not None and self.thing.part(reserved).value
-        return reserved if has_said else "status.flavorsUsage"
-
-    def subtree(self, line: Line) -> Decimal:
-        """Return the quota of it and of all below it, less what those keep for themselves."""
-        lent = (each.subtree(line) - each._kept(line) for each in self.children)
-        return self.nominal.get(line, _NONE) + sum(lent, _NONE)
-
-    def used(self, line: Line) -> Decimal:
-        """Return what is used of that."""
-        beyond = (max(_NONE, each.used(line) - each._kept(line)) for each in self.children)
-        return self.own_use.get(line, _NONE) + sum(beyond, _NONE)
-
-    def most(self, line: Line) -> Decimal:
-        """Return how much it could have, were nothing used."""
-        if self.parent is None:
-            return self.subtree(line)
-        found = self._kept(line) + self.parent.most(line)
-        limit = self.borrowing.get(line)
-        return found if limit is None else min(found, self.subtree(line) + limit)
-
-    def left(self, line: Line) -> Decimal:
-        """Return how much it can have now."""
-        if self.parent is None:
-            return self.subtree(line) - self.used(line)
-        kept, used = self._kept(line), self.used(line)
-        above = self.parent.left(line)
-        limit = self.borrowing.get(line)
-        if limit is not None:
-            above = min(above, self.subtree(line) - kept - max(_NONE, used - kept) + limit)
-        return max(_NONE, kept - used) + above
-
-    def _kept(self, line: Line) -> Decimal:
-        """Return what it lends to nobody."""
-        if line not in self.lending or self.parent is None:
-            return _NONE
-        return max(_NONE, self.subtree(line) - self.lending[line])
+    def may_preempt(self) -> bool:
+        """Whether it takes back any work at all."""
+        rules = self.spec.preemption
+        return rules.within != "Never" or rules.reclaim != "Never"
 
 
-def pools(facts: Facts) -> dict[str, Pool]:
-    """Return the ClusterQueues by name, each below its cohort."""
-    queues = {each.ref.name: Pool(each) for each in facts.all("ClusterQueue")}
-    cohorts = {each.ref.name: Pool(each) for each in facts.all("Cohort")}
-    for pool in queues.values():
-        assert pool.thing is not None
-        name = pool.thing.text("spec.cohortName") or pool.thing.text("spec.cohort")
-        if name:
-            _put(pool, cohorts.setdefault(name, Pool(None)))
-    for pool in list(cohorts.values()):
-        name = pool.thing.text("spec.parentName") or pool.thing.text("spec.parent") if pool.thing is not None else ""
-        if name:
-            _put(pool, cohorts.setdefault(name, Pool(None)))
-    return queues
+class Cohorts:
+    """All ClusterQueues, with the cohorts that they are in.
+
+    Args:
+        facts: What is known of the cluster.
+
+    Attributes:
+        queues: The ClusterQueues by name, without those whose specs say what is not known here.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        things = {each.ref.name: each for each in facts.all("ClusterQueue")}
+        specs = {each.name: each for thing in things.values() for each in _read(read_queue, thing)}
+        cohorts = [each for thing in facts.all("Cohort") for each in _read(read_cohort, thing)]
+        pools = tree(specs.values(), _without_loops(cohorts))
+        self.queues = {name: Queue(things[name], spec, pools[name]) for name, spec in specs.items()}
+        for queue in self.queues.values():
+            queue.pool.use_all(_used(queue.thing))
+
+    def preempted(self, workload: Workload) -> list[Thing]:
+        """Return the Workloads that are taken back so that another one is admitted; none where nothing would help.
+
+        Args:
+            workload: What is to be admitted, and comes now.
+        """
+        workload, queue = msgspec.structs.replace(workload, created=_NEWEST), self.queues[workload.queue]
+        found = assign(queue.spec, queue.pool, workload, oracle(self._cluster, workload))
+        taken = targets(self._cluster, workload, found.needs, found.usage) if found.mode.takes_back else []
+        return [self._admitted[each.workload.name] for each in taken]
+
+    @cached_property
+    def _admitted(self) -> dict[str, Thing]:
+        return {
+            str(each.ref): each for each in self._facts.snapshot.of_kind("Workload")
+            if each.text("status.admission.clusterQueue") in self.queues and not _has(each, "Finished")
+        }  # fmt: skip
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        running: dict[str, list[Running]] = {name: [] for name in self.queues}
+        for name, each in self._admitted.items():
+            running[each.text("status.admission.clusterQueue")].append(_running(name, each))
+        queues = self.queues.items()
+        return Cluster({name: each.spec for name, each in queues}, {name: each.pool for name, each in queues}, running)
 
 
-def _put(pool: Pool, parent: Pool) -> None:
-    """Put one below another, unless that is below it already, which no cluster bears."""
-    above: Pool | None = parent
-    while above is not None:
-        if above is pool:
-            return
-        above = above.parent
-    pool.parent = parent
-    parent.children.append(pool)
+def amounts(wanted: Mapping[str, Decimal]) -> dict[str, int]:
+    """Return amounts as the arithmetic has them."""
+    return {name: int(value * UNIT) for name, value in wanted.items()}
+
+
+def usage_of(queue: Thing) -> str:
+    """Return where a ClusterQueue says what is used of it: what is reserved counts, where it says that."""
+    reserved = "status.flavorsReservation"
+    return reserved if queue.part(reserved).value else "status.flavorsUsage"
+
+
+def _used(queue: Thing) -> Amounts:
+    return {
+        FlavorResource(flavor.text("name"), each.text("name")): int(amount(each.text("total")) * UNIT)
+        for flavor in queue.each(usage_of(queue))
+        for each in flavor.each("resources")
+    }
+
+
+def _read(read: Callable[[str, Mapping[str, Any], str], _T], thing: Thing) -> Iterator[_T]:
+    with suppress(SpecError):
+        yield read(thing.ref.name, thing.mapping("spec"), str(thing.ref))
+
+
+def _without_loops(cohorts: Iterable[Cohort]) -> Iterator[Cohort]:
+    """Yield cohorts none of which is above itself, which no cluster bears."""
+    parents: dict[str, str] = {}
+    for each in cohorts:
+        above = each.parent
+        while above and above != each.name:
+            above = parents.get(above, "")
+        parents[each.name] = "" if above else each.parent
+        yield msgspec.structs.replace(each, parent=parents[each.name])
+
+
+def _running(name: str, thing: Thing) -> Running:
+    """Return an admitted Workload with what it uses."""
+    usage: Amounts = {}
+    for each in thing.each("status.admission.podSetAssignments"):
+        flavors = each.mapping("flavors")
+        for resource, quantity in each.mapping("resourceUsage").items():
+            line = FlavorResource(str(flavors.get(resource, "")), resource)
+            usage[line] = usage.get(line, 0) + int(amount(quantity) * UNIT)
+    reserved = thing.condition("QuotaReserved")
+    workload = Workload(
+        name=name, queue=thing.text("status.admission.clusterQueue"), pod_sets=(), uid=thing.uid,
+        priority=thing.number("spec.priority") or 0, created=_seconds(thing.text("metadata.creationTimestamp")),
+    )  # fmt: skip
+    return Running(workload, usage, _seconds(reserved.text("lastTransitionTime")) if reserved is not None else 0.0)
+
+
+def _has(thing: Thing, condition: str) -> bool:
+    found = thing.condition(condition)
+    return found is not None and found.text("status") == "True"
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        return datetime.fromisoformat(text).timestamp()
+    return 0.0

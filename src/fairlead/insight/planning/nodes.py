@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fairlead.insight.nodes import amount, has_ended, requests_of
+from fairlead.insight.planning.amounts import DEVICES
 from fairlead.insight.planning.asked import Pods
 from fairlead.insight.planning.facts import Facts
-from fairlead.snapshots.parts import Evidence
+from fairlead.insight.planning.terms import AWAY, terms, topology_keys
+from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
-from fairlead.targets.fitting import is_chosen, is_lasting, tolerates, written
+from fairlead.targets.fitting import REQUIRED_OF_NODES, is_chosen, is_lasting, tolerates, written
 
 Amounts = Mapping[str, Decimal]
-_NONE = Decimal(0)
+_NONE, _ONE = Decimal(0), Decimal(1)
 
 
 class Misfit(NamedTuple):
@@ -42,6 +44,22 @@ class Misfit(NamedTuple):
     evidence: tuple[Evidence, ...] = ()
 
 
+class Held(NamedTuple):
+    """A pod that has a node.
+
+    Attributes:
+        pod: The pod.
+        requests: What it asks for.
+        priority: How much it matters.
+        since: When it began, as the cluster writes it.
+    """
+
+    pod: Thing
+    requests: Amounts
+    priority: int
+    since: str
+
+
 @dataclass
 class Node:
     """A node.
@@ -52,18 +70,32 @@ class Node:
         taints: Its taints.
         allocatable: What it has for pods.
         taken: What pods on it have asked for.
+        held: These pods.
+        shy: Those of them that keep others away.
     """
 
     thing: Thing
     labels: Mapping[str, Any]
-    taints: tuple[Mapping[str, Any], ...]
-    allocatable: Amounts
+    taints: tuple[Part, ...]
+    allocatable: dict[str, Decimal]
     taken: dict[str, Decimal] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    shy: list[Held] = field(default_factory=list)
 
     @property
     def left(self) -> dict[str, Decimal]:
         """What it has left; below zero where more is asked for than there is."""
         return {name: value - self.taken.get(name, _NONE) for name, value in self.allocatable.items()}
+
+    def add(self, resource: str, *, is_taken: bool) -> None:
+        """Have it have one more of a resource."""
+        self.allocatable[resource] = self.allocatable.get(resource, _NONE) + 1
+        self.taken[resource] = self.taken.get(resource, _NONE) + is_taken
+
+    def cite(self, resource: str, said: str) -> Evidence:
+        """Return what says how much it has of a resource."""
+        path = "ResourceSlice spec.devices" if resource.startswith(DEVICES) else f'status.allocatable["{resource}"]'
+        return Evidence(str(self.thing.ref), path, said)
 
     @property
     def is_open(self) -> bool:
@@ -80,7 +112,9 @@ class Nodes:
     """
 
     def __init__(self, facts: Facts, pods: Iterable[Pods]) -> None:
-        self._keys = sorted({key for each in pods for key in _label_keys(each.spec)})
+        listed = list(pods)
+        self._keys = sorted({key for each in listed for key in _label_keys(each.pod.part("spec"))})
+        self._topologies = sorted({key for each in listed for key in topology_keys(each.pod)})
         self.nodes = [_node(each) for each in facts.all("Node")]
         _fill(self.nodes, facts.snapshot)
 
@@ -91,7 +125,9 @@ class Nodes:
         for node in self.nodes:
             labels = tuple(str(node.labels.get(key)) for key in self._keys)
             name = node.thing.ref.name if "metadata.name" in self._keys else ""
-            key = labels, name, tuple(map(msgspec.json.encode, node.taints)), tuple(sorted(node.allocatable.items()))
+            topologies = tuple(key in node.labels for key in self._topologies)
+            taints = tuple(msgspec.json.encode(each.value) for each in node.taints)
+            key = labels, name, topologies, taints, tuple(sorted(node.allocatable.items()))
             groups.setdefault(key, []).append(node)
         return list(groups.values())
 
@@ -100,18 +136,22 @@ def _node(thing: Thing) -> Node:
     return Node(
         thing,
         thing.mapping("metadata.labels"),
-        tuple(each.value for each in thing.each("spec.taints")),
+        tuple(thing.each("spec.taints")),
         {name: amount(value) for name, value in thing.mapping("status.allocatable").items()},
     )
 
 
 def _fill(nodes: Iterable[Node], snapshot: Snapshot) -> None:
-    """Have each node know what is taken of it."""
+    """Have each node know its pods, and what is taken of it."""
     for node in nodes:
         for pod in snapshot.on(node.thing):
             if not has_ended(pod):
-                node.taken["pods"] = node.taken.get("pods", _NONE) + 1
-                for name, value in requests_of(pod).items():
+                requests = requests_of(pod)
+                held = Held(pod, requests, pod.number("spec.priority") or 0, pod.text("status.startTime"))
+                node.held.append(held)
+                if terms(pod, AWAY):
+                    node.shy.append(held)
+                for name, value in {**requests, "pods": _ONE}.items():
                     node.taken[name] = node.taken.get(name, _NONE) + value
 
 
@@ -123,28 +163,30 @@ def misfits(pods: Pods, node: Node, more: Mapping[str, str]) -> Iterator[Misfit]
         node: The node.
         more: Labels that a queue wants its pods' nodes to have.
     """
-    spec = pods.spec
-    for key, value in sorted({**(spec.get("nodeSelector") or {}), **more}.items()):
+    spec = pods.pod.part("spec")
+    for key, value in sorted({**spec.mapping("nodeSelector"), **more}.items()):
         if node.labels.get(key) != value:
-            yield Misfit("labels", f"{key}={value}", evidence=(_label(node, key),))
-    if not is_chosen(spec, {"metadata": {"labels": node.labels, "name": node.thing.ref.name}}):
+            yield Misfit("labels", f"{key}={value}", evidence=(label_of(node, key),))
+    if not is_chosen(spec, node.labels, node.thing.ref.name):
         keys = [key for key in _required_keys(spec) if key != "metadata.name"]
-        yield Misfit("labels", _wanted(spec), evidence=tuple(_label(node, key) for key in keys))
-    for number, taint in enumerate(node.taints):
-        if is_lasting(taint) and not tolerates(spec, taint):
-            shown = Evidence(str(node.thing.ref), f"spec.taints[{number}]", written(taint))
+        yield Misfit("labels", _wanted(spec), evidence=tuple(label_of(node, key) for key in keys))
+    for key in topology_keys(pods.pod):
+        if key not in node.labels:
+            yield Misfit("labels", key, evidence=(label_of(node, key),))
+    for taint in node.taints:
+        if is_lasting(taint) and not tolerates(pods.tolerations, taint):
+            shown = Evidence(str(node.thing.ref), taint.path, written(taint))
             yield Misfit("taint", written(taint), evidence=(shown,))
     if node.allocatable:  # else it has not said yet what it has
-        for name, asked in sorted(_with_place(pods.requests, node.allocatable).items()):
+        for name, asked in sorted(_with_place(pods.needs, node.allocatable).items()):
             has = node.allocatable.get(name, _NONE)
             if asked > has:
-                cited = Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', f"{has.normalize():f}")
-                yield Misfit("resource", name, asked, has, (cited,))
+                yield Misfit("resource", name, asked, has, (node.cite(name, f"{has.normalize():f}"),))
 
 
 def is_open_to(pods: Pods, node: Node) -> bool:
     """Say whether the scheduler puts a pod on a node for now, were there room: the node is ready, and not cordoned."""
-    return node.is_open and all(tolerates(pods.spec, each) for each in node.taints)
+    return node.is_open and all(tolerates(pods.tolerations, each) for each in node.taints)
 
 
 def room(requests: Amounts, left: Mapping[str, Decimal]) -> int:
@@ -156,47 +198,48 @@ def room(requests: Amounts, left: Mapping[str, Decimal]) -> int:
 
 def take(requests: Amounts, left: dict[str, Decimal], count: int) -> None:
     """Take from what is left what some pods ask for."""
-    for name, value in {**requests, "pods": Decimal(1)}.items():
+    for name, value in {**requests, "pods": _ONE}.items():
         if name in left:
             left[name] -= value * count
 
 
+def give(requests: Amounts, left: dict[str, Decimal]) -> None:
+    """Add to what is left what a pod asks for that goes."""
+    take(requests, left, -1)
+
+
 def _with_place(requests: Amounts, has: Amounts) -> Amounts:
     """Return what a pod asks for, with the place for a pod that each takes of a node that counts them."""
-    return {**requests, "pods": Decimal(1)} if "pods" in has else requests
+    return {**requests, "pods": _ONE} if "pods" in has else requests
 
 
-def _label(node: Node, key: str) -> Evidence:
+def label_of(node: Node, key: str) -> Evidence:
+    """Return a label of a node; empty where it has none such."""
     return Evidence(str(node.thing.ref), f'metadata.labels["{key}"]', str(node.labels.get(key, "")))
 
 
-def _label_keys(spec: Mapping[str, Any]) -> Iterator[str]:
-    yield from (spec.get("nodeSelector") or {}).keys()
+def _label_keys(spec: Part) -> Iterator[str]:
+    yield from spec.mapping("nodeSelector")
     yield from _required_keys(spec)
 
 
-def _terms(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    return list((affinity or {}).get("nodeSelectorTerms") or ())
-
-
-def _required_keys(spec: Mapping[str, Any]) -> list[str]:
+def _expressions(spec: Part) -> list[list[Part]]:
+    """Return which labels a pod requires of its node: one of these lists."""
     return [
-        each["key"]
-        for term in _terms(spec)
-        for each in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
+        [*term.each("matchExpressions"), *term.each("matchFields")]
+        for term in spec.each(f"{REQUIRED_OF_NODES}.nodeSelectorTerms")
     ]
 
 
-def _wanted(spec: Mapping[str, Any]) -> str:
+def _required_keys(spec: Part) -> list[str]:
+    return [each.text("key") for term in _expressions(spec) for each in term]
+
+
+def _wanted(spec: Part) -> str:
     """Return in words which labels a pod requires."""
-    said = [
-        " and ".join(
-            f"{each['key']} {each.get('operator')} {', '.join(each.get('values') or ())}".rstrip()
-            for each in (*(term.get("matchExpressions") or ()), *(term.get("matchFields") or ()))
-        )
-        for term in _terms(spec)
-    ]
-    return " or ".join(said)
+    return " or ".join(" and ".join(map(_said, term)) for term in _expressions(spec))
+
+
+def _said(wanted: Part) -> str:
+    values = ", ".join(map(str, wanted.part("values").value or ()))
+    return f"{wanted.text('key')} {wanted.text('operator')} {values}".rstrip()

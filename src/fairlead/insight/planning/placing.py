@@ -1,23 +1,24 @@
 """Whether there are nodes for the pods of a step: any that could take them were they empty, and any with room now.
 
-What is certain, and nothing more: affinities between pods, volumes of a zone and devices that are claimed may keep a
-pod off a node too, and are said not to be looked at.
+What is certain, and nothing more: volumes of a zone may keep a pod off a node too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.nodes import amount, has_ended, requests_of
-from fairlead.insight.planning.amounts import MIG, is_device, named, written
+from fairlead.insight.planning.amounts import DEVICES, MIG, is_device, named, written
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts, unread
-from fairlead.insight.planning.nodes import Misfit, Node, Nodes, is_open_to, misfits, room, take
+from fairlead.insight.planning.nodes import Misfit, Node, Nodes, give, is_open_to, label_of, misfits, room
+from fairlead.insight.planning.priorities import Priority, preempts, priority_of
+from fairlead.insight.planning.room import Refusal, Room
+from fairlead.insight.planning.terms import topology_keys, unlooked
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Thing, Unread
 
@@ -26,6 +27,7 @@ _ASSIGNING = f"{_DOCS}/scheduling-eviction/assign-pod-node/"
 _TAINTS = f"{_DOCS}/scheduling-eviction/taint-and-toleration/"
 _RESOURCES = f"{_DOCS}/configuration/manage-resources-containers/"
 _PACKING = f"{_DOCS}/scheduling-eviction/resource-bin-packing/"
+_PREEMPTING = f"{_DOCS}/scheduling-eviction/pod-priority-preemption/"
 _ENDING_NAMED = 3
 _PROFILE = re.compile(r"(\d+)g\.(\d+)gb")
 
@@ -37,7 +39,9 @@ class Place(NamedTuple):
     nearest: tuple[Misfit, ...]
 
 
-def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> Iterator[Reason | Unread]:
+def check(
+    asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str], gone: Iterable[Thing] = ()
+) -> Iterator[Reason | Unread]:
     """Yield what keeps the pods of a step from a node.
 
     Args:
@@ -45,6 +49,7 @@ def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> 
         facts: The cluster.
         nodes: Its nodes.
         more: Labels that the step's queue wants of the nodes of its pods.
+        gone: Workloads that it takes back for them.
     """
     if not facts.knows("Node"):
         yield from unread(["Node"], facts, "which node would take a pod")
@@ -58,7 +63,7 @@ def check(asked: Asked, facts: Facts, nodes: Nodes, more: Mapping[str, str]) -> 
         return
     yield from unread(["Pod"], facts, "what nodes have left")
     for together in (*((each,) for each in asked.own), asked.gang):
-        yield from _together(together, places, facts)
+        yield from _together(together, places, facts, Room(nodes.nodes, gone if together == asked.queued else ()))
 
 
 def place(pods: Pods, nodes: Nodes, more: Mapping[str, str]) -> Place:
@@ -144,6 +149,7 @@ def _too_much(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None
         return None
     asked = ", ".join(named(each.what, each.asked) for each in amounts)
     absent = next((each.what for each in amounts if not each.has), "")
+    id = "device-claim-unmet" if _are_claimed(each.what for each in amounts) else "more-than-any-node"
     if absent.startswith(MIG):
         return _Said(
             "mig-profile-absent", f"asks for {asked}, and no node's cards are cut so", _other_profile(absent, nodes),
@@ -153,17 +159,22 @@ def _too_much(pods: Pods, found: Iterable[Misfit], nodes: Nodes) -> _Said | None
     most = ", ".join(named(each.what, each.has) for each in amounts)
     if absent:
         is_nowhere = all(not node.allocatable.get(absent) for node in nodes.nodes)
-        what = f"no node has any {absent}" if is_nowhere else f"the node that comes nearest has no {absent}"
+        short = absent.removeprefix(DEVICES)
+        what = f"no node has any {short}" if is_nowhere else f"the node that comes nearest has no {short}"
         look = "see what there is: kubectl get nodes -o custom-columns=N:.metadata.name,HAS:.status.allocatable"
-        return _Said("more-than-any-node", f"asks for {asked}, and {what}", "", look, _RESOURCES)
+        return _Said(id, f"asks for {asked}, and {what}", "", look, _RESOURCES)
     return _Said(
-        "more-than-any-node", f"asks for {asked}, and the node that comes nearest has {most}", most,
+        id, f"asks for {asked}, and the node that comes nearest has {most}", most,
         f"ask for at most {most}, or add a node that has it", _RESOURCES,
     )  # fmt: skip
 
 
 _SORTS = (_unmatched, _untolerated, _too_much)
 """What is said of misfits, in the order in which the scheduler asks."""
+
+
+def _are_claimed(resources: Iterable[str]) -> bool:
+    return any(each.startswith(DEVICES) for each in resources)
 
 
 def _other_profile(resource: str, nodes: Nodes) -> str:
@@ -186,9 +197,10 @@ def _size(profile: str) -> tuple[int, int]:
     return (int(found[2]), int(found[1])) if found else (0, 0)
 
 
-def _cite_requests(pods: Pods, resources: Iterable[str]) -> tuple[Evidence, ...]:
+def _cite_requests(pods: Pods, resources: Sequence[str]) -> tuple[Evidence, ...]:
     """Return where a pod asks for some resources."""
-    return tuple(
+    claims = pods.pod.cite("spec.resourceClaims") if _are_claimed(resources) else ()
+    return claims + tuple(
         Evidence(str(pods.pod.ref), f'{container.path}.resources.requests["{name}"]', str(found))
         for name in resources
         for container in pods.pod.each("spec.containers")
@@ -210,32 +222,32 @@ def _soften(found: Reason, facts: Facts) -> Reason:
     )  # fmt: skip
 
 
-def _together(sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts) -> Iterator[Reason]:
+def _together(
+    sets: tuple[Pods, ...], places: Mapping[int, Place], facts: Facts, space: Room
+) -> Iterator[Reason | Unread]:
     """Yield that there is no room for pods that must be there at once."""
-    total = sum(each.least for each in sets)
     for each in sets:
-        most = sum(room(each.requests, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
+        most = sum(room(each.needs, node.allocatable) for node in places[id(each)].nodes if node.allocatable)
         unsaid = any(not node.allocatable for node in places[id(each)].nodes)
         if most < each.least and not unsaid:
             yield _soften(_never_whole(each, most, places[id(each)]), facts)
             return
-    left: dict[int, dict[str, Decimal]] = {}
-    ordered = sorted(sets, key=lambda each: sum(map(_weight, each.requests.items())), reverse=True)
-    placed = 0
-    for each in ordered:
+    by = Priority(0, preempts=False)
+    for each in sorted(sets, key=lambda each: sum(map(_weight, each.needs.items())), reverse=True):
         open_ = [node for node in places[id(each)].nodes if is_open_to(each, node)]
-        wanted = each.least
-        for node in open_:
-            rest = left.setdefault(id(node), node.left)
-            count = min(wanted, room(each.requests, rest))
-            take(each.requests, rest, count)
-            wanted -= count
-            if not wanted:
-                break
-        placed += each.least - wanted
-        if wanted:
-            yield _not_now(each, places[id(each)], open_, facts, each.least - wanted, total)
+        placed, priority = space.put(each, open_, each.least), priority_of(each, facts)
+        if placed < each.least and priority is None:
+            yield from unread(["PriorityClass"], facts, "whether it preempts pods of lower priority")
+        elif placed < each.least and priority is not None and priority.preempts:
+            placed, by = placed + space.preempt(each, open_, each.least - placed, priority.value), priority
+        if placed < each.least:
+            refused = space.refusal(each, open_)
+            yield _refused(each, refused, placed) if refused else _not_now(each, places[id(each)], open_, placed)
             return
+    if space.preempted:
+        gone = [(each.pod, each.priority) for each in space.preempted]
+        yield preempts("pod", gone, Layer.PLACEMENT, by=by.of, source=_PREEMPTING,
+                       remedy="with a class whose preemptionPolicy is Never it waits instead")  # fmt: skip
 
 
 def _weight(asked: tuple[str, Decimal]) -> Decimal:
@@ -246,11 +258,11 @@ def _weight(asked: tuple[str, Decimal]) -> Decimal:
 
 def _never_whole(pods: Pods, most: int, found: Place) -> Reason:
     what = f"{pods.least} pods{f' ({pods.role})' if pods.role else ''}"
-    asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
+    asked = ", ".join(named(name, value) for name, value in sorted(pods.needs.items()) if value)
     cited = tuple(
-        Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', f"{node.allocatable[name].normalize():f}")
+        node.cite(name, f"{node.allocatable[name].normalize():f}")
         for node in found.nodes[:2]
-        for name in pods.requests
+        for name in pods.needs
         if name in node.allocatable
     )
     return reason(
@@ -261,9 +273,22 @@ def _never_whole(pods: Pods, most: int, found: Place) -> Reason:
     )  # fmt: skip
 
 
-def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: int, total: int) -> Reason:
+def _refused(pods: Pods, refused: Refusal, placed: int) -> Reason:
+    """Return that pods could be where there is room, but for the pods that are there."""
+    count = f"{placed} of its {pods.least} pods have a place; " if pods.least > 1 else ""
+    node = refused.node.thing
+    return reason(
+        "spread-unmet", Layer.PLACEMENT, "not-now", f"{count}{node.ref.name} has room for it, and {refused.why}",
+        *pods.pod.cite("spec.affinity.podAffinity", "spec.affinity.podAntiAffinity", "spec.topologySpreadConstraints"),
+        *(label_of(refused.node, key) for key in topology_keys(pods.pod)), source=_ASSIGNING,
+        remedy="wait until others have ended, or prefer it only: whenUnsatisfiable: ScheduleAnyway, "
+        "preferredDuringSchedulingIgnoredDuringExecution",
+    )  # fmt: skip
+
+
+def _not_now(pods: Pods, found: Place, open_: list[Node], placed: int) -> Reason:
     """Return why there is no room for now."""
-    asked = ", ".join(named(name, value) for name, value in sorted(pods.requests.items()) if value)
+    asked = ", ".join(named(name, value) for name, value in sorted(pods.needs.items()) if value)
     if not open_:
         node = found.nodes[0]
         cited = (*node.thing.cite("spec.unschedulable", "spec.taints"), *_conditions(node))
@@ -280,7 +305,7 @@ def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: 
             remedy="wait until others have ended, or ask for fewer nodes", source=_RESOURCES,
         )  # fmt: skip
     scattered = [
-        name for name, value in pods.requests.items()
+        name for name, value in pods.needs.items()
         if is_device(name) and value and sum(node.left.get(name, Decimal(0)) for node in open_) >= value
         and all(node.left.get(name, Decimal(0)) < value for node in open_)
     ]  # fmt: skip
@@ -288,18 +313,18 @@ def _not_now(pods: Pods, found: Place, open_: list[Node], facts: Facts, placed: 
         most = max(node.left.get(scattered[0], Decimal(0)) for node in open_)
         return reason(
             "gpus-scattered", Layer.PLACEMENT, "not-now",
-            f"as much as {named(scattered[0], pods.requests[scattered[0]])} is free in all, and on no node together",
+            f"as much as {named(scattered[0], pods.needs[scattered[0]])} is free in all, and on no node together",
             *_left(open_, pods), fits=named(scattered[0], most) if most > 0 else "",
             remedy="split it into ranks with fewer each, or wait until others have ended", source=_PACKING,
         )  # fmt: skip
     node = max(open_, key=lambda each: _nearness(pods, each))
-    lacking = {name: node.left.get(name, Decimal(0)) for name, value in pods.requests.items()
+    lacking = {name: node.left.get(name, Decimal(0)) for name, value in pods.needs.items()
                if value > node.left.get(name, Decimal(0))}  # fmt: skip
     fits = ", ".join(named(name, has) for name, has in sorted(lacking.items()) if has > 0)
-    what = ", ".join(sorted(lacking)) or "places for pods"
+    what = ", ".join(name.removeprefix(DEVICES) for name in sorted(lacking)) or "places for pods"
     return reason(
-        "insufficient-resources", Layer.PLACEMENT, "not-now",
-        f"it asks for {asked}, and no node has so much {what} left{_after(pods, node, facts)}",
+        "device-claim-unmet" if _are_claimed(lacking) else "insufficient-resources", Layer.PLACEMENT, "not-now",
+        f"it asks for {asked}, and no node has so much {what} left{_after(pods, node)}",
         *_left([node], pods), fits=fits if len(fits.split(", ")) == len(lacking) else "",
         remedy="wait until others have ended, or ask for less", source=_RESOURCES,
     )  # fmt: skip
@@ -313,34 +338,34 @@ def _conditions(node: Node) -> tuple[Evidence, ...]:
 def _nearness(pods: Pods, node: Node) -> Decimal:
     """Return how much of what is asked for a node has left, at its worst."""
     left = node.left
-    return min(
-        (left.get(name, Decimal(0)) / value for name, value in pods.requests.items() if value), default=Decimal(0)
-    )
+    return min((left.get(name, Decimal(0)) / value for name, value in pods.needs.items() if value), default=Decimal(0))
 
 
 def _left(nodes: Iterable[Node], pods: Pods) -> tuple[Evidence, ...]:
     """Return what nodes have left of what is asked for."""
     found = []
     for node in list(nodes)[:_ENDING_NAMED]:
-        for name in sorted(pods.requests):
-            if pods.requests[name] and name in node.allocatable:
+        for name in sorted(pods.needs):
+            if pods.needs[name] and name in node.allocatable:
                 left = written(name, max(Decimal(0), node.left[name]))
                 said = f"{written(name, node.allocatable[name])}, of which {left} are left"
-                found.append(Evidence(str(node.thing.ref), f'status.allocatable["{name}"]', said))
+                found.append(node.cite(name, said))
     return tuple(found)
 
 
-def _after(pods: Pods, node: Node, facts: Facts) -> str:
+def _after(pods: Pods, node: Node) -> str:
     """Return in words after the end of which pods there is room on a node: as few as will do."""
     left, ending = node.left, list[Thing]()
-    lacking = {name: value for name, value in pods.requests.items() if value > left.get(name, Decimal(0))}
-    running = [(each, requests_of(each)) for each in facts.snapshot.on(node.thing) if not has_ended(each)]
-    running.sort(key=lambda each: min(each[1].get(name, Decimal(0)) for name in lacking) if lacking else Decimal(0))
-    while running and room(pods.requests, left) < 1:
-        pod, freed = running.pop()
-        ending.append(pod)
-        left = {name: value + freed.get(name, amount(name == "pods" and 1)) for name, value in left.items()}
-    if not ending or room(pods.requests, left) < 1:
+    lacking = {name: value for name, value in pods.needs.items() if value > left.get(name, Decimal(0))}
+    running = list(node.held)
+    running.sort(
+        key=lambda each: min(each.requests.get(name, Decimal(0)) for name in lacking) if lacking else Decimal(0)
+    )
+    while running and room(pods.needs, left) < 1:
+        held = running.pop()
+        ending.append(held.pod)
+        give(held.requests, left)
+    if not ending or room(pods.needs, left) < 1:
         return ""
     said = ", ".join(each.ref.name for each in ending[:_ENDING_NAMED])
     more = f" and {len(ending) - _ENDING_NAMED} more" if len(ending) > _ENDING_NAMED else ""
@@ -350,11 +375,4 @@ def _after(pods: Pods, node: Node, facts: Facts) -> str:
 def _unlooked(asked: Asked) -> Iterator[Unread]:
     """Yield what of the pods may keep them off nodes and is not looked at."""
     for each in asked.sets:
-        affinity = each.spec.get("affinity") or {}
-        for name, what in (("podAffinity", "affinities"), ("podAntiAffinity", "affinities")):
-            if affinity.get(name):
-                yield Unread(what=f"{what} between pods", why="a plan does not look at them")
-        if each.spec.get("topologySpreadConstraints"):
-            yield Unread(what="topology spread constraints", why="a plan does not look at them")
-        if each.spec.get("resourceClaims"):
-            yield Unread(what="devices that are claimed", why="a plan does not look at ResourceSlices")
+        yield from unlooked(each.pod)

@@ -10,12 +10,15 @@ import msgspec
 from fairlead.insight.findings import Layer
 from fairlead.insight.planning import limits, placing, quotas, references, security
 from fairlead.insight.planning.asked import Asked
+from fairlead.insight.planning.devices import Devices
 from fairlead.insight.planning.documents import Plan, Reason, StepPlan, Verdict
 from fairlead.insight.planning.facts import Facts
 from fairlead.insight.planning.history import Took, spread
 from fairlead.insight.planning.nodes import Nodes
 from fairlead.insight.planning.prices import PriceBook, cost_of, total
+from fairlead.insight.planning.priorities import PREEMPTS, how
 from fairlead.insight.planning.queues import Queues
+from fairlead.insight.planning.terms import label_keys
 from fairlead.insight.why import Evidence
 from fairlead.snapshots.snapshot import Unread
 
@@ -38,12 +41,23 @@ def judge(asked: Iterable[Asked], facts: Facts) -> list[Judged]:
         asked: The steps.
         facts: The cluster.
     """
-    listed = [limits.defaulted(each, facts) for each in asked]
-    nodes = Nodes(facts, (pods for each in listed for pods in each.sets))
+    devices = Devices(facts)
+    listed = [devices.counted(limits.defaulted(each, facts)) for each in asked]
+    shapes = {each.shape: each for each in listed}.values()
+    of_each_shape = [pods for each in shapes for pods in each.sets]
+    nodes = Nodes(facts, of_each_shape)
+    devices.fill(nodes.nodes, shapes)
     queues = Queues(facts)
-    known: dict[bytes, Judged] = {}
-    return [_as(each, known.get(each.shape) or known.setdefault(each.shape, _checked(each, facts, nodes, queues)))
-            for each in listed]  # fmt: skip
+    shy = [each.pod for node in nodes.nodes for each in node.shy]
+    keys = label_keys([*shy, *(each.pod for each in of_each_shape)])
+    known: dict[object, Judged] = {}
+    found = []
+    for each in listed:
+        alike = each.shape, *(pods.pod.mapping("metadata.labels").get(key) for pods in each.sets for key in keys)
+        if alike not in known:
+            known[alike] = _checked(each, facts, nodes, queues, devices)
+        found.append(_as(each, known[alike]))
+    return found
 
 
 def _as(asked: Asked, found: Judged) -> Judged:
@@ -59,14 +73,15 @@ def _as(asked: Asked, found: Judged) -> Judged:
     return Judged(asked, tuple(reasons), found.unread)
 
 
-def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues) -> Judged:
+def _checked(asked: Asked, facts: Facts, nodes: Nodes, queues: Queues, devices: Devices) -> Judged:
     said: list[Reason | Unread] = [
         *references.check(asked, facts),
         *security.check(asked, facts),
         *limits.check(asked, facts),
         *quotas.check(asked, facts),
         *queues.check(asked),
-        *placing.check(asked, facts, nodes, queues.labels(asked)),
+        *devices.check(asked),
+        *placing.check(asked, facts, nodes, queues.labels(asked), queues.preempted(asked)),
     ]
     reasons = dict.fromkeys(each for each in said if isinstance(each, Reason))
     unread = dict.fromkeys(each for each in said if isinstance(each, Unread))
@@ -161,18 +176,19 @@ def _step(
         pods=asked.pods,
         verdict=verdict,
         reasons=tuple(reasons),
-        start=_start(asked, verdict, queues),
+        start=_start(asked, verdict, reasons, queues),
         duration_s=duration,
         memory_bytes=memory,
         cost=cost_of(asked, duration, book) if asked.step else None,
     )
 
 
-def _start(asked: Asked, verdict: Verdict, queues: Queues) -> str:
+def _start(asked: Asked, verdict: Verdict, reasons: Iterable[Reason], queues: Queues) -> str:
     ahead = queues.ahead(asked) if asked.queued else 0
     match verdict:
         case "now":
-            return f"now, after {ahead} that wait in its queue" if ahead else "now"
+            hows = dict.fromkeys(how(each) for each in reasons if each.id == PREEMPTS)
+            return ", ".join(["now", *hows, *([f"after {ahead} that wait in its queue"] if ahead else [])])
         case "not-now":
             waits = f", and {ahead} wait in its queue" if ahead else ""
             return f"once others have ended{waits}"

@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 from fairlead.insight.findings import Layer
 from fairlead.insight.planning.amounts import named, written
 from fairlead.insight.planning.asked import Asked, Pods
-from fairlead.insight.planning.cohorts import Line, Pool, pools
+from fairlead.insight.planning.cohorts import Cohorts, Queue, amounts, usage_of
 from fairlead.insight.planning.documents import Reason, reason
-from fairlead.insight.planning.facts import Facts
+from fairlead.insight.planning.facts import Facts, unread
+from fairlead.insight.planning.priorities import preempts, priority_of
+from fairlead.queues.specs import FlavorResource as Line
+from fairlead.queues.specs import Workload
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
-from fairlead.targets.fitting import is_chosen, tolerates
+from fairlead.targets.fitting import REQUIRED_OF_NODES, holds, tolerates
 from fairlead.targets.fitting import written as written_taint
 
 _DOCS = "https://kueue.sigs.k8s.io/docs/concepts"
@@ -62,8 +65,8 @@ class Queues:
         self._flavors = {each.ref.name: each for each in facts.all("ResourceFlavor")}
 
     @cached_property
-    def _pools(self) -> dict[str, Pool]:
-        return pools(self._facts)
+    def _cohorts(self) -> Cohorts:
+        return Cohorts(self._facts)
 
     def check(self, asked: Asked) -> Iterator[Reason | Unread]:
         """Yield why a step's queue does not admit its pods; where another one would, it is named."""
@@ -79,11 +82,11 @@ class Queues:
 
     def labels(self, asked: Asked) -> Mapping[str, str]:
         """Return the labels that the nodes of a step's pods will have by its queue: of its one flavor, if it is one."""
-        pool = self._pool(asked.queue)
-        if not asked.queued or pool is None or pool.thing is None:
+        queue = self._queue(asked.queue)
+        if not asked.queued or queue is None:
             return {}
         found: dict[str, str] = {}
-        for group in pool.thing.each("spec.resourceGroups"):
+        for group in queue.thing.each("spec.resourceGroups"):
             flavors = [each.text("name") for each in group.each("flavors")]
             able = [name for name in flavors if all(not self._unfit(each, name) for each in asked.queued)]
             if len(able) == 1 and able[0] in self._flavors:
@@ -93,12 +96,25 @@ class Queues:
 
     def ahead(self, asked: Asked) -> int:
         """Return how many workloads wait in a step's queue, as far as it says."""
-        pool = self._pool(asked.queue)
-        return (pool.thing.number("status.pendingWorkloads") or 0) if pool is not None and pool.thing is not None else 0
+        queue = self._queue(asked.queue)
+        return (queue.thing.number("status.pendingWorkloads") or 0) if queue is not None else 0
 
-    def _pool(self, queue: str) -> Pool | None:
-        found = self._facts.find("LocalQueue", queue)
-        return self._pools.get(found.text("spec.clusterQueue")) if found is not None else None
+    def preempted(self, asked: Asked) -> list[Thing]:
+        """Return the Workloads that a step's queue takes back where it has no quota left for the step."""
+        queue = self._queue(asked.queue)
+        priority = priority_of(asked.queued[0], self._facts) if asked.queued and not _own_class(asked) else None
+        if queue is None or priority is None or not queue.may_preempt or not any(self._shortages(asked, queue)):
+            return []
+        names = {each.name for group in queue.spec.groups for each in group.flavors}
+        return self._cohorts.preempted(Workload(
+            name=asked.step, queue=queue.spec.name, priority=priority.value,
+            pod_sets=tuple(amounts(_counted(each, queue)) for each in asked.queued),
+            flavors=frozenset(name for name in names if not any(self._unfit(each, name) for each in asked.queued)),
+        ))  # fmt: skip
+
+    def _queue(self, name: str) -> Queue | None:
+        found = self._facts.find("LocalQueue", name)
+        return self._cohorts.queues.get(found.text("spec.clusterQueue")) if found is not None else None
 
     def _other(self, asked: Asked, against: list[Reason]) -> str:
         """Return another queue of the namespace that would admit the pods, or would sooner than never."""
@@ -130,11 +146,11 @@ class Queues:
             return
         yield from _held(queue, "LocalQueue")
         of = queue.text("spec.clusterQueue")
-        pool = self._pools.get(of)
-        if pool is None or pool.thing is None:
-            if not facts.knows("ClusterQueue"):
+        leads = self._cohorts.queues.get(of)
+        if leads is None:
+            if not facts.knows("ClusterQueue") or facts.snapshot.find("ClusterQueue", of) is not None:
                 yield from _inactive(queue)
-                yield Unread(what=f"the quota of the queue {name}", why="no ClusterQueue could be read")
+                yield Unread(what=f"the quota of the queue {name}", why=f"its ClusterQueue {of} could not be read")
                 return
             yield reason(
                 "cluster-queue-missing", Layer.STRUCTURE, "never",
@@ -143,12 +159,12 @@ class Queues:
                 remedy=f"have the ClusterQueue {of} made, or the LocalQueue name another one", source=_QUEUES,
             )  # fmt: skip
             return
-        yield from _held(pool.thing, "ClusterQueue")
-        yield from _inactive(pool.thing)
-        yield from self._unselected(pool.thing)
-        yield from self._quota(asked, pool)
-        checks = [each.text("name") for each in pool.thing.each("spec.admissionChecksStrategy.admissionChecks")]
-        listed = pool.thing.part("spec.admissionChecks").value
+        yield from _held(leads.thing, "ClusterQueue")
+        yield from _inactive(leads.thing)
+        yield from self._unselected(leads.thing)
+        yield from self._quota(asked, leads)
+        checks = [each.text("name") for each in leads.thing.each("spec.admissionChecksStrategy.admissionChecks")]
+        listed = leads.thing.part("spec.admissionChecks").value
         checks += [str(each) for each in listed] if isinstance(listed, list) else []
         if checks:
             yield Unread(what=f"admission checks of the queue {name}", why=f"{', '.join(checks)} decide when it asks")
@@ -166,7 +182,7 @@ class Queues:
         if selector.value is None:
             why = "has no namespaceSelector, and so takes nothing"
         elif all(labels.get(key) == value for key, value in wanted.items()) and all(
-            _holds(each, labels) for each in terms
+            holds(each, labels) for each in terms
         ):
             return
         else:
@@ -178,35 +194,48 @@ class Queues:
             remedy=f"ask whoever runs it: kubectl label namespace {self._facts.namespace} KEY=VALUE",
         )  # fmt: skip
 
-    def _quota(self, asked: Asked, pool: Pool) -> Iterator[Reason | Unread]:
-        """Yield what of a queue's quota is too little for pods that it admits together."""
-        assert pool.thing is not None
-        groups = list(pool.thing.each("spec.resourceGroups"))
+    def _quota(self, asked: Asked, queue: Queue) -> Iterator[Reason | Unread]:
+        """Yield what of a queue's quota is too little for pods that it admits together, or whose place they take."""
+        short = list(self._shortages(asked, queue))
+        if not short or any(each.verdict == "never" for each in short) or not queue.may_preempt:
+            yield from short
+            return
+        yield from unread(
+            ["PriorityClass", "Workload"], self._facts, f"whether the queue {asked.queue} preempts others"
+        )
+        if _own_class(asked):
+            why = f"the WorkloadPriorityClass {_own_class(asked)} is not read"
+            yield Unread(what=f"whether the queue {asked.queue} preempts others", why=why)
+        gone = [(each, each.number("spec.priority") or 0) for each in self.preempted(asked)]
+        if gone:
+            yield preempts("workload", gone, Layer.QUOTA, source=f"{_DOCS}/preemption/")
+        else:
+            yield from short
+
+    def _shortages(self, asked: Asked, queue: Queue) -> Iterator[Reason]:
+        """Yield what of a queue's quota is too little."""
+        groups = list(queue.thing.each("spec.resourceGroups"))
         taken: dict[Line, Decimal] = {}
         for pods in asked.queued:
             uncovered = {name: value for name, value in pods.requests.items() if value > 0}
             for group in groups:
                 covered = [str(each) for each in group.part("coveredResources").value or ()]
-                wanted = {name: pods.requests.get(name, Decimal(0)) * pods.least for name in covered if name != "pods"}
-                if "pods" in covered:
-                    wanted["pods"] = Decimal(pods.least)
-                wanted = {name: value for name, value in wanted.items() if value > 0}
+                wanted = {name: value for name, value in _together(pods).items() if name in covered and value > 0}
                 uncovered = {name: value for name, value in uncovered.items() if name not in covered}
                 if wanted:
-                    yield from self._flavor(asked, pods, pool, group, wanted, taken)
+                    yield from self._flavor(pods, queue, group, wanted, taken)
             for name, value in sorted(uncovered.items()):
                 yield reason(
                     "queue-lacks-resource", Layer.QUOTA, "never",
-                    f"it asks for {named(name, value)}, of which the ClusterQueue {pool.thing.ref.name} has no quota",
-                    *pool.thing.cite("spec.resourceGroups"), source=_QUEUES,
+                    f"it asks for {named(name, value)}, of which the ClusterQueue {queue.thing.ref.name} has no quota",
+                    *queue.thing.cite("spec.resourceGroups"), source=_QUEUES,
                     remedy=f"name another queue, or have {name} added to its resourceGroups",
                 )  # fmt: skip
 
     def _flavor(
-        self, asked: Asked, pods: Pods, pool: Pool, group: Part, wanted: dict[str, Decimal], taken: dict[Line, Decimal]
-    ) -> Iterator[Reason | Unread]:
+        self, pods: Pods, queue: Queue, group: Part, wanted: dict[str, Decimal], taken: dict[Line, Decimal]
+    ) -> Iterator[Reason]:
         """Yield why no flavor of a group of resources will do; what one gives is taken of it."""
-        assert pool.thing is not None
         names = [each.text("name") for each in group.each("flavors")]
         unfit = {name: self._unfit(pods, name) for name in names}
         able = [name for name in names if not unfit[name]]
@@ -222,19 +251,20 @@ class Queues:
             known: Mapping[Line, Decimal] = {}  # which of them the pods before got is not known
         else:
             known = taken
-        shares = [self._least(name, pool, wanted, known) for name in able]
+        shares = [self._least(name, queue, wanted, known) for name in able]
         best = min(shares, key=lambda each: (each.state, each.needs - each.left))
         for name, value in wanted.items():
-            taken[best.flavor, name] = taken.get((best.flavor, name), Decimal(0)) + value
+            line = Line(best.flavor, name)
+            taken[line] = taken.get(line, Decimal(0)) + value
         if best.state:
-            yield _short(asked, pods, pool, best)
+            yield _short(pods, queue, best)
 
-    def _least(self, flavor: str, pool: Pool, wanted: Mapping[str, Decimal], taken: Mapping[Line, Decimal]) -> Share:
+    def _least(self, flavor: str, queue: Queue, wanted: Mapping[str, Decimal], taken: Mapping[Line, Decimal]) -> Share:
         """Return the share of the resource of which a flavor has too little, or least."""
         shares = []
         for name, value in wanted.items():
-            line = flavor, name
-            shares.append(Share(flavor, name, value + taken.get(line, Decimal(0)), pool.most(line), pool.left(line)))
+            line = Line(flavor, name)
+            shares.append(Share(flavor, name, value + taken.get(line, Decimal(0)), queue.most(line), queue.left(line)))
         return max(shares, key=lambda each: (each.state, each.needs - each.left))
 
     def _unfit(self, pods: Pods, name: str) -> str:
@@ -242,48 +272,56 @@ class Queues:
         flavor = self._flavors.get(name)
         if flavor is None:
             return f"there is no ResourceFlavor {name}" if self._facts.knows("ResourceFlavor") else ""
-        tolerated = [each.value for each in flavor.each("spec.tolerations")]
-        spec = {**pods.spec, "tolerations": [*(pods.spec.get("tolerations") or ()), *tolerated]}
+        tolerations = [*pods.tolerations, *flavor.each("spec.tolerations")]
         for taint in flavor.each("spec.nodeTaints"):
-            if not tolerates(spec, taint.value):
-                return f"it does not tolerate {written_taint(taint.value)}"
+            if not tolerates(tolerations, taint):
+                return f"it does not tolerate {written_taint(taint)}"
         labels = flavor.mapping("spec.nodeLabels")
-        own = {key: value for key, value in (pods.spec.get("nodeSelector") or {}).items() if key in labels}
-        for key, value in own.items():
-            if labels[key] != value:
+        for key, value in pods.pod.mapping("spec.nodeSelector").items():
+            if labels.get(key, value) != value:
                 return f"it wants {key}={value}, and the flavor has {labels[key]}"
-        if labels and not is_chosen(_of_labels(pods.spec, labels), {"metadata": {"labels": labels, "name": ""}}):
-            return "its node affinity excludes it"
-        return ""
+        return "its node affinity excludes it" if _is_excluded(pods.pod.part("spec"), labels) else ""
 
 
-def _of_labels(spec: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a pod's spec with what its node affinity says of some labels alone: a flavor is judged by no others."""
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or ()
-    kept = [[each for each in term.get("matchExpressions") or () if each["key"] in labels] for term in terms]
-    if not all(kept):  # a term that says nothing of them lets any flavor be
-        return {}
-    required = {"nodeSelectorTerms": [{"matchExpressions": each} for each in kept]}
-    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}} if kept else {}
+def _own_class(asked: Asked) -> str:
+    """Return the class of Kueue's own that a step's pods name for their priority; empty where they name none."""
+    return str(asked.queued[0].pod.mapping("metadata.labels").get("kueue.x-k8s.io/priority-class", ""))
 
 
-def _short(asked: Asked, pods: Pods, pool: Pool, share: Share) -> Reason:
+def _together(pods: Pods) -> dict[str, Decimal]:
+    """Return what pods that are admitted together ask for, the places of pods too."""
+    return {**{name: value * pods.least for name, value in pods.requests.items()}, "pods": Decimal(pods.least)}
+
+
+def _counted(pods: Pods, queue: Queue) -> dict[str, Decimal]:
+    """Return what they ask for as their queue counts it: the places of pods where it has a quota of them."""
+    found = _together(pods)
+    return found if any("pods" in each.resources for each in queue.spec.groups) else found | {"pods": Decimal(0)}
+
+
+def _is_excluded(spec: Part, labels: Mapping[str, Any]) -> bool:
+    """Say whether a pod's node affinity excludes a flavor, which is judged by its own labels and no others."""
+    terms = [
+        [each for each in term.each("matchExpressions") if each.text("key") in labels]
+        for term in spec.each(f"{REQUIRED_OF_NODES}.nodeSelectorTerms")
+    ]  # a term that says nothing of them lets any flavor be
+    return bool(terms) and not any(all(holds(each, labels) for each in term) for term in terms)
+
+
+def _short(pods: Pods, queue: Queue, share: Share) -> Reason:
     """Return that a queue has too little of a resource, ever or for now."""
-    assert pool.thing is not None
-    name, line = share.resource, (share.flavor, share.resource)
+    name, line = share.resource, Line(share.flavor, share.resource)
     count = pods.least
     who = f"its {count} pods ask together" if count > 1 else "it asks"
     needs = f"{who} for {named(name, share.needs)} of flavor {share.flavor}"
-    evidence = _cite(pool, line)
+    evidence = _cite(queue, line)
     if share.state == 2:
-        limit = pool.borrowing.get(line)
-        is_limit = limit is not None and pool.parent is not None and pool.parent.most(line) >= share.needs
-        within = f", with the {written(name, limit)} that it may borrow" if is_limit and limit is not None else ""
-        field = "borrowingLimit" if is_limit else "nominalQuota"
+        limit = queue.limit(line, share.needs)
+        within = f", with the {written(name, limit)} that it may borrow" if limit is not None else ""
+        field = "nominalQuota" if limit is None else "borrowingLimit"
         return reason(
             "quota-never-enough", Layer.QUOTA, "never",
-            f"{needs}, and the ClusterQueue {pool.thing.ref.name} can have {written(name, share.most)} at most{within}",
+            f"{needs}, and the ClusterQueue {queue.spec.name} can have {written(name, share.most)} at most{within}",
             *evidence, fits=named(name, share.most / count) if share.most > 0 else "", source=_QUEUES,
             remedy=f"ask for less, or have {field} of flavor {share.flavor} raised",
         )  # fmt: skip
@@ -291,25 +329,24 @@ def _short(asked: Asked, pods: Pods, pool: Pool, share: Share) -> Reason:
     return reason(
         "quota-used-up", Layer.QUOTA, "not-now",
         f"{needs}, and {written(name, left)} is left of the {written(name, share.most)} that the ClusterQueue "
-        f"{pool.thing.ref.name} can have", *evidence, fits=named(name, left / count) if left > 0 else "",
+        f"{queue.thing.ref.name} can have", *evidence, fits=named(name, left / count) if left > 0 else "",
         remedy="wait until others end: kubectl get workloads -A shows who has it; or ask for less", source=_QUEUES,
     )  # fmt: skip
 
 
-def _cite(pool: Pool, line: Line) -> tuple[Evidence, ...]:
+def _cite(queue: Queue, line: Line) -> tuple[Evidence, ...]:
     """Return the fields of a queue that say what it has of a flavor's resource, and what is used."""
-    assert pool.thing is not None
     found: list[Evidence] = []
-    for group in pool.thing.each("spec.resourceGroups"):
+    for group in queue.thing.each("spec.resourceGroups"):
         for flavor in group.each("flavors"):
             for each in flavor.each("resources"):
                 if (flavor.text("name"), each.text("name")) == line:
                     found += each.cite("nominalQuota", "borrowingLimit")
-    for flavor in pool.thing.each(pool.usage):
+    for flavor in queue.thing.each(usage_of(queue.thing)):
         for each in flavor.each("resources"):
             if (flavor.text("name"), each.text("name")) == line:
                 found += each.cite("total")
-    found += pool.thing.cite("spec.cohortName", "spec.cohort")
+    found += queue.thing.cite("spec.cohortName", "spec.cohort")
     return tuple(found)
 
 
@@ -331,13 +368,6 @@ def _inactive(queue: Thing) -> Iterator[Reason]:
         f"{active.text('message')}", *active.cite("reason", "message"), source=_QUEUES,
         remedy=f"kubectl describe {queue.ref.kind.lower()} {queue.ref.name}: it says what it lacks",
     )  # fmt: skip
-
-
-def _holds(term: Part, labels: Mapping[str, Any]) -> bool:
-    value, values = labels.get(term.text("key")), term.part("values").value or ()
-    return {
-        "In": value in values, "NotIn": value not in values, "Exists": value is not None, "DoesNotExist": value is None,
-    }.get(term.text("operator"), True)  # fmt: skip
 
 
 def _label(asked: Asked) -> tuple[Evidence, ...]:

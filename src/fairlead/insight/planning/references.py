@@ -9,6 +9,7 @@ from fairlead.insight.findings import Layer
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts
+from fairlead.insight.planning.priorities import SYSTEM
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
 
@@ -17,7 +18,6 @@ _VOLUMES = f"{_DOCS}/concepts/storage/persistent-volumes/"
 _CLASSES = f"{_DOCS}/concepts/storage/storage-classes/"
 _IS_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _CONTAINERS = ("spec.initContainers", "spec.containers")
-_SYSTEM = ("system-node-critical", "system-cluster-critical")
 
 
 class Named(NamedTuple):
@@ -51,6 +51,10 @@ _MISSING = {
         "config-map-missing", Layer.START, f"{_DOCS}/concepts/configuration/configmap/",
         "kubectl -n {namespace} create configmap {name} --from-literal=KEY=VALUE",
     ),
+    **{kind: (
+        "device-claim-missing", Layer.PLACEMENT, f"{_DOCS}/concepts/scheduling-eviction/dynamic-resource-allocation/",
+        f"create it, or name another: kubectl -n {{namespace}} get {kind.lower()}s",
+    ) for kind in ("ResourceClaim", "ResourceClaimTemplate")},
     "PersistentVolumeClaim": (
         "volume-claim-missing", Layer.VOLUME, _VOLUMES,
         "create the claim, or name another: kubectl -n {namespace} get pvc",
@@ -61,10 +65,10 @@ _MISSING = {
 
 def named_by(asked: Asked) -> Iterator[Named]:
     """Yield the objects of the namespace, and the priorities, that a step's pods can't be without."""
-    made = {each.ref.name for each in asked.claims}
+    made = {(each.ref.kind, each.ref.name) for each in (*asked.claims, *asked.templates)}
     for pods in asked.sets:
         for each in _named(pods.pod):
-            if each.name and not (each.kind == "PersistentVolumeClaim" and each.name in made):
+            if each.name and (each.kind, each.name) not in made:
                 yield each
 
 
@@ -192,8 +196,11 @@ def _named(pod: Thing) -> Iterator[Named]:
     yield Named("ServiceAccount", pod.text("spec.serviceAccountName") or "default",
                 Evidence(str(pod.ref), "spec.serviceAccountName", pod.text("spec.serviceAccountName")))  # fmt: skip
     priority = pod.text("spec.priorityClassName")
-    if priority and priority not in _SYSTEM:
+    if priority and priority not in SYSTEM:
         yield _name("PriorityClass", pod, "spec.priorityClassName")
+    for each in pod.each("spec.resourceClaims"):
+        yield _name("ResourceClaim", each, "resourceClaimName")
+        yield _name("ResourceClaimTemplate", each, "resourceClaimTemplateName")
     for path in _CONTAINERS:
         for container in pod.each(path):
             for each in container.each("envFrom"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Literal, NamedTuple
 
-from fairlead.planner.queues.specs import (
+from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,

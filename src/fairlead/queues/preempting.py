@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import partial
 from typing import NamedTuple
 
-from fairlead.planner.queues.pools import Pool, fits
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, FlavorResource, Workload
+from fairlead.queues.pools import Pool, fits
+from fairlead.queues.specs import Amounts, ClusterQueue, FlavorResource, Workload
 
 
 class Running(NamedTuple):

@@ -12,15 +12,16 @@ from fairlead.kube.failures import AlreadyExists, Conflict
 from fairlead.kube.mirror import Event
 from fairlead.kube.resources import CLUSTER_QUEUE, LOCAL_QUEUE, RESOURCE_FLAVOR, WORKLOAD, Kind
 from fairlead.kube.watching import Watch
-from fairlead.planner.queues.specs import ClusterQueue, Cohort, Quota, ResourceGroup, Workload
-from planner.queues.random_queues import Scenario
+from fairlead.queues.specs import ClusterQueue, Cohort, Quota, ResourceGroup, Workload
+from queues.random_queues import Scenario
 
 Admitted = dict[str, dict[str, int]]
 """What each admitted workload uses: by ``flavor/resource``."""
 
 _COHORT = Kind("kueue.x-k8s.io", "v1beta2", "Cohort", "cohorts", namespaced=False)
-_RESOURCES = {"cpu": "cpu", "gpu": "example.com/gpu"}
-_OURS = {theirs: ours for ours, theirs in _RESOURCES.items()}
+RESOURCES = {"cpu": "cpu", "gpu": "example.com/gpu"}
+"""Our names of resources, and Kueue's."""
+_OURS = {theirs: ours for ours, theirs in RESOURCES.items()}
 _QUIET_S = 5.0
 """Kueue looks again a second after something has ended."""
 _PATIENCE_S = 40.0
@@ -69,9 +70,9 @@ class RealKueue:
                 self._create(RESOURCE_FLAVOR, {"metadata": {"name": flavor}, "spec": spec})
         for name, scenario in self._scenarios.items():
             for cohort in scenario.cohorts:
-                self._create(_COHORT, _cohort(name, cohort))
+                self._create(_COHORT, cohort_manifest(name, cohort))
             for queue in scenario.queues:
-                self._create(CLUSTER_QUEUE, _queue(name, queue))
+                self._create(CLUSTER_QUEUE, queue_manifest(name, queue))
                 local = {"metadata": {"name": f"{name}-{queue.name}"}, "spec": {"clusterQueue": f"{name}-{queue.name}"}}
                 self._create(LOCAL_QUEUE, local)
 
@@ -153,14 +154,16 @@ def _admitted(name: str, scenario: Scenario, seen: Mapping[str, Any]) -> Admitte
     return found
 
 
-def _cohort(scenario: str, cohort: Cohort) -> dict[str, Any]:
+def cohort_manifest(scenario: str, cohort: Cohort) -> dict[str, Any]:
+    """Return a cohort as Kueue has it."""
     spec: dict[str, Any] = {"resourceGroups": _groups(cohort.groups)} if cohort.groups else {}
     if cohort.parent:
         spec["parentName"] = f"{scenario}-{cohort.parent}"
     return {"metadata": {"name": f"{scenario}-{cohort.name}"}, "spec": spec}
 
 
-def _queue(scenario: str, queue: ClusterQueue) -> dict[str, Any]:
+def queue_manifest(scenario: str, queue: ClusterQueue) -> dict[str, Any]:
+    """Return a queue as Kueue has it."""
     rules, fungibility = queue.preemption, queue.fungibility
     preemption: dict[str, Any] = {"withinClusterQueue": rules.within, "reclaimWithinCohort": rules.reclaim}
     if rules.borrow_within is not None:
@@ -185,7 +188,7 @@ def _queue(scenario: str, queue: ClusterQueue) -> dict[str, Any]:
 def _groups(groups: Iterable[ResourceGroup]) -> list[dict[str, Any]]:
     return [
         {
-            "coveredResources": [_RESOURCES[resource] for resource in group.resources],
+            "coveredResources": [RESOURCES[resource] for resource in group.resources],
             "flavors": [
                 {
                     "name": flavor.name,
@@ -201,14 +204,14 @@ def _groups(groups: Iterable[ResourceGroup]) -> list[dict[str, Any]]:
 def _quota(resource: str, quota: Quota) -> dict[str, Any]:
     limits = {"borrowingLimit": quota.borrowing_limit, "lendingLimit": quota.lending_limit}
     given = {name: str(limit) for name, limit in limits.items() if limit is not None}
-    return {"name": _RESOURCES[resource], "nominalQuota": str(quota.nominal), **given}
+    return {"name": RESOURCES[resource], "nominalQuota": str(quota.nominal), **given}
 
 
 def _workload(scenario: str, workload: Workload) -> dict[str, Any]:
     selector = {"flavor": next(iter(workload.flavors))} if workload.flavors else {}
     pod_sets = []
     for number, asked in enumerate(workload.pod_sets):
-        requests = {_RESOURCES[resource]: str(amount) for resource, amount in asked.items()}
+        requests = {RESOURCES[resource]: str(amount) for resource, amount in asked.items()}
         container = {"name": "main", "image": "none", "resources": {"requests": requests, "limits": requests}}
         spec = {"restartPolicy": "Never", "containers": [container], "nodeSelector": selector}
         pod_sets.append({"name": f"set{number}", "count": 1, "template": {"spec": spec}})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from fairlead.planner.queues.specs import Amounts, FlavorResource, Quota
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Quota, quotas_of
 
 
 class Pool:
@@ -164,3 +164,33 @@ def released(taken: Iterable[tuple[Pool, Mapping[FlavorResource, int]]]) -> Iter
     finally:
         for pool, amounts in given:
             pool.use_all(amounts)
+
+
+def tree(queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = ()) -> dict[str, Pool]:
+    """Build the tree of quotas; returns the queues' pools by name.
+
+    Args:
+        queues: The queues.
+        cohorts: The cohorts that have more than a name; none of them is above itself.
+    """
+    specs = {each.name: each for each in cohorts}
+    found: dict[str, Pool] = {}
+    above: dict[str, Pool] = {}
+
+    def cohort(name: str) -> Pool:
+        if name not in above:
+            spec = specs.get(name, Cohort(name=name))
+            above[name] = Pool(name, dict(quotas_of(spec.groups)))
+            if spec.parent:
+                cohort(spec.parent).adopt(above[name])
+        return above[name]
+
+    for name in specs:  # one without queues lends what it has itself
+        cohort(name)
+    for queue in queues:
+        found[queue.name] = Pool(queue.name, dict(quotas_of(queue.groups)))
+        if queue.cohort:
+            cohort(queue.cohort).adopt(found[queue.name])
+    for root in {pool.root for pool in found.values()}:
+        root.sum_up()
+    return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fairlead.planner.queues.admission import Queues
-from fairlead.planner.queues.replay import Arrival, replay
-from fairlead.planner.queues.specs import (
+from fairlead.queues.admission import Queues
+from fairlead.queues.replay import Arrival, replay
+from fairlead.queues.specs import (
     ClusterQueue,
     FlavorQuotas,
     Fungibility,
@@ -15,7 +15,7 @@ from fairlead.planner.queues.specs import (
     ResourceGroup,
     Workload,
 )
-from planner.queues.random_queues import Scenario, scenario
+from queues.random_queues import Scenario, scenario
 
 SEEDS = range(600)
 

@@ -10,8 +10,8 @@ from heapq import heapify, heappop, heappush
 
 import msgspec
 
-from fairlead.planner.queues.admission import Queues
-from fairlead.planner.queues.specs import ClusterQueue, Cohort, Workload
+from fairlead.queues.admission import Queues
+from fairlead.queues.specs import ClusterQueue, Cohort, Workload
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from fairlead.planner.queues.assigning import Tried
-from fairlead.planner.queues.specs import ClusterQueue, Workload
+from fairlead.queues.assigning import Tried
+from fairlead.queues.specs import ClusterQueue, Workload
 
 _Shape = tuple[object, ...]
 _Rank = tuple[int, float, str]

@@ -8,14 +8,13 @@ https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/ and https://kueue.sigs.k8
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Literal, NamedTuple
 
-from fairlead.planner.queues.assigning import Assignment, Mode, assign
-from fairlead.planner.queues.pools import Pool, fits, released
-from fairlead.planner.queues.preempting import Cluster, Running, targets
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Workload, quotas_of
-from fairlead.planner.queues.waiting import Last, Waiting
+from fairlead.queues.assigning import Assignment, Mode, assign, oracle
+from fairlead.queues.pools import Pool, fits, released, tree
+from fairlead.queues.preempting import Cluster, Running, targets
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, Workload
+from fairlead.queues.waiting import Last, Waiting
 
 
 class Change(NamedTuple):
@@ -70,7 +69,7 @@ class Queues:
     def __init__(self, queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = ()) -> None:
         self._queues = {each.name: each for each in queues}
         self._waiting = {name: Waiting(each) for name, each in self._queues.items()}
-        pools = _pools(self._queues.values(), {each.name: each for each in cohorts})
+        pools = tree(self._queues.values(), cohorts)
         self._below: dict[Pool, list[str]] = {}
         for name, pool in pools.items():
             self._below.setdefault(pool.root, []).append(name)
@@ -165,25 +164,14 @@ class Queues:
         cluster, waiting = self._cluster, self._waiting[workload.queue]
         last = waiting.last.get(workload.name)
         tried = last.tried if last and not self._is_outdated(last, workload.queue) else ()
-        simulate = partial(self._simulate, workload)
-        assignment = assign(waiting.queue, cluster.pools[workload.queue], workload, simulate, tried)
+        pool = cluster.pools[workload.queue]
+        assignment = assign(waiting.queue, pool, workload, oracle(cluster, workload), tried)
         taken = targets(cluster, workload, assignment.needs, assignment.usage) if assignment.mode.takes_back else []
         return _Entry(workload, assignment, taken)
 
     def _is_outdated(self, last: Last, queue: str) -> bool:
         """Say whether what was tried says nothing any more: it was not just now, and work of the queue has ended."""
         return self._cycle - last.cycle > 1 and self._endings[queue] > last.endings
-
-    def _simulate(self, workload: Workload, what: FlavorResource, amount: int) -> tuple[Mode, int]:
-        """Say whether an amount can be had by taking work back, and how far up would be borrowed then."""
-        pool = self._cluster.pools[workload.queue]
-        taken = targets(self._cluster, workload, frozenset({what}), {what: amount})
-        if not taken:
-            return Mode.NOTHING_TO_TAKE, pool.level(what, amount)[0]
-        with released((self._cluster.pools[each.workload.queue], each.usage) for each in taken):
-            level = pool.level(what, amount)[0]
-        is_own = any(each.workload.queue == workload.queue for each in taken)
-        return (Mode.PREEMPT if is_own else Mode.RECLAIM), level
 
     def _process(self, entry: _Entry, cycle: _Cycle) -> None:
         """Admit a workload, or have work taken back for it, or let it wait."""
@@ -261,28 +249,4 @@ def _reserved(pool: Pool, assignment: Assignment) -> Amounts:
             found[what] = amount
         else:
             found[what] = min(amount, quota.nominal + quota.borrowing_limit - used)
-    return found
-
-
-def _pools(queues: Iterable[ClusterQueue], cohorts: dict[str, Cohort]) -> dict[str, Pool]:
-    """Build the tree of quotas; returns the queues' pools by name."""
-    found: dict[str, Pool] = {}
-    above: dict[str, Pool] = {}
-
-    def cohort(name: str) -> Pool:
-        if name not in above:
-            spec = cohorts.get(name, Cohort(name=name))
-            above[name] = Pool(name, dict(quotas_of(spec.groups)))
-            if spec.parent:
-                cohort(spec.parent).adopt(above[name])
-        return above[name]
-
-    for name in cohorts:  # one without queues lends what it has itself
-        cohort(name)
-    for queue in queues:
-        found[queue.name] = Pool(queue.name, dict(quotas_of(queue.groups)))
-        if queue.cohort:
-            cohort(queue.cohort).adopt(found[queue.name])
-    for root in {pool.root for pool in found.values()}:
-        root.sum_up()
     return found

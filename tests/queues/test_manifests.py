@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from fairlead.errors import SpecError
-from fairlead.planner.queues.manifests import amount_of, read_setup
-from fairlead.planner.queues.specs import (
+from fairlead.queues.manifests import amount_of, read_setup
+from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,
@@ -62,6 +62,13 @@ def test_a_queue_is_read_from_both_versions() -> None:
     )  # fmt: skip
     for manifest in (old, new):
         assert read_setup([manifest], "f").queues == (expected,)
+
+
+def test_what_says_nothing_of_quota_is_let_be() -> None:
+    queue = made(V2, "ClusterQueue", "q", resourceGroups=[GROUP], namespaceSelector={}, admissionScope={"mode": "x"})
+    flavor = made(V2, "ResourceFlavor", "spot", nodeLabels={"a": "b"}, nodeTaints=[], topologyName="rack")
+    found = read_setup([queue, flavor], "f")
+    assert found.queues[0].groups == GROUPS and found.flavors == {"spot": {"a": "b"}}
 
 
 def test_what_a_queue_does_not_say_is_what_kueue_takes_then() -> None:

@@ -3,7 +3,7 @@
 What Kueue did is kept as data, which the fast tests play again. `FAIRLEAD_RECORD=1` keeps what it does now instead, and
 `FAIRLEAD_SEEDS` names some scenarios of them all. A machine that is busy shows what Kueue has not yet come to:
 
-    FAIRLEAD_RECORD=1 pytest -m components tests/planner/queues/test_on_kueue.py -n 0
+    FAIRLEAD_RECORD=1 pytest -m components tests/queues/test_on_kueue.py -n 0
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import pytest
 
 from fairlead.kube.client import Client
 from fairlead.kube.connecting import connect
-from fairlead.planner.queues.admission import Queues
-from planner.queues.random_queues import Scenario, scenario
-from planner.queues.real_kueue import Admitted, RealKueue
+from fairlead.queues.admission import Queues
+from queues.random_queues import Scenario, scenario
+from queues.real_kueue import Admitted, RealKueue
 from servers.kueue import kueue_alone
 
 RECORD = Path(__file__).with_name("recorded.json")

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from fairlead.planner.queues.pools import Pool, fits
-from fairlead.planner.queues.specs import FlavorResource, Quota
-from planner.queues.random_queues import quota
+from fairlead.queues.pools import Pool, fits
+from fairlead.queues.specs import FlavorResource, Quota
+from queues.random_queues import quota
 
 WHAT = FlavorResource("a", "cpu")
 CASES = 100_000

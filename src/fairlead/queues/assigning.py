@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from fairlead.planner.queues.pools import Pool
-from fairlead.planner.queues.specs import Amounts, ClusterQueue, FlavorResource, Fungibility, ResourceGroup, Workload
+from fairlead.queues.pools import Pool, released
+from fairlead.queues.preempting import Cluster, targets
+from fairlead.queues.specs import Amounts, ClusterQueue, FlavorResource, Fungibility, ResourceGroup, Workload
 
 Oracle = Callable[[FlavorResource, int], tuple["Mode", int]]
 """Says whether an amount can be had by taking work back, and how far up would be borrowed then."""
@@ -126,6 +127,22 @@ def assign(queue: ClusterQueue, pool: Pool, workload: Workload, oracle: Oracle, 
                 needs.add(what)
         tried.append({resource: each.tried for resource, each in chosen.items()})
     return Assignment(min(modes), usage, frozenset(needs), level, tuple(tried))
+
+
+def oracle(cluster: Cluster, workload: Workload) -> Oracle:
+    """Return what says whether a workload can have an amount by taking work back."""
+
+    def ask(what: FlavorResource, amount: int) -> tuple[Mode, int]:
+        pool = cluster.pools[workload.queue]
+        taken = targets(cluster, workload, frozenset({what}), {what: amount})
+        if not taken:
+            return Mode.NOTHING_TO_TAKE, pool.level(what, amount)[0]
+        with released((cluster.pools[each.workload.queue], each.usage) for each in taken):
+            level = pool.level(what, amount)[0]
+        is_own = any(each.workload.queue == workload.queue for each in taken)
+        return (Mode.PREEMPT if is_own else Mode.RECLAIM), level
+
+    return ask
 
 
 def _choose(

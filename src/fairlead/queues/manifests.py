@@ -6,12 +6,13 @@ Source: https://kueue.sigs.k8s.io/docs/reference/kueue.v1beta2/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from fairlead.errors import Fault, SpecError
-from fairlead.planner.queues.specs import (
+from fairlead.quantities import parse_quantity
+from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,
@@ -21,7 +22,6 @@ from fairlead.planner.queues.specs import (
     Quota,
     ResourceGroup,
 )
-from fairlead.quantities import parse_quantity
 from fairlead.specs import documents
 
 UNIT = 1000
@@ -51,6 +51,9 @@ class Setup(NamedTuple):
 
 class _Form(msgspec.Struct, frozen=True, rename="camel"):
     pass
+
+
+_T = TypeVar("_T", bound=_Form)
 
 
 class _Resource(_Form, frozen=True):
@@ -129,20 +132,43 @@ def read_setup(manifests: Iterable[Mapping[str, Any]], source: str) -> Setup:
         kind, name = manifest.get("kind"), str((manifest.get("metadata") or {}).get("name", ""))
         spec, where = manifest.get("spec") or {}, f"{source}: {kind} {name}"
         if kind == "ClusterQueue":
-            form = documents.convert(spec, _QueueSpec, source=where)
+            form = _convert(spec, _QueueSpec, where)
             queues.append(_queue(name, form, where))
             notes += (f"{where}: {what}" for what in _left_out(form))
         elif kind == "Cohort":
-            of_cohort = documents.convert(spec, _CohortSpec, source=where)
-            parent = of_cohort.parent_name or of_cohort.parent
-            cohorts.append(Cohort(name=name, parent=parent, groups=_groups(of_cohort.resource_groups, where)))
+            cohorts.append(read_cohort(name, spec, where))
         elif kind == "ResourceFlavor":
-            flavors[name] = documents.convert(spec, _FlavorSpec, source=where).node_labels
+            flavors[name] = _convert(spec, _FlavorSpec, where).node_labels
     _check(queues, cohorts, source)
     groups = [group for each in queues for group in each.groups] + [group for each in cohorts for group in each.groups]
     unknown = sorted({flavor.name for group in groups for flavor in group.flavors} - flavors.keys())
     notes += (f"{source}: there is no ResourceFlavor {name}: every node counts as one of it" for name in unknown)
     return Setup(tuple(queues), tuple(cohorts), flavors, tuple(notes))
+
+
+def read_queue(name: str, spec: Mapping[str, Any], where: str) -> ClusterQueue:
+    """Return the queue that the spec of a ClusterQueue describes.
+
+    Raises:
+        SpecError: It can't be; every fault is named.
+    """
+    return _queue(name, _convert(spec, _QueueSpec, where), where)
+
+
+def read_cohort(name: str, spec: Mapping[str, Any], where: str) -> Cohort:
+    """Return the cohort that the spec of one describes.
+
+    Raises:
+        SpecError: It can't be; every fault is named.
+    """
+    form = _convert(spec, _CohortSpec, where)
+    return Cohort(name=name, parent=form.parent_name or form.parent, groups=_groups(form.resource_groups, where))
+
+
+def _convert(spec: Mapping[str, Any], form: type[_T], where: str) -> _T:
+    """Return a spec in the form of what counts here: its other fields are let be."""
+    known = {field.encode_name for field in msgspec.structs.fields(form)}
+    return documents.convert({name: value for name, value in spec.items() if name in known}, form, source=where)
 
 
 def _each(manifests: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
