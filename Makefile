@@ -47,7 +47,7 @@ test-cluster: env  ## run the tests that need a Kubernetes cluster, the slow one
 	$(BIN)/python -m pytest -m cluster -n 4 $(TESTS)
 
 test-components: env cluster  ## build the components that a testbed can do without, run their tests, and write docs/components.md
-	$(BIN)/python -m testbed build kwok kuberay mpi-operator spark-operator tekton training-operator
+	$(BIN)/python -m testbed build buildkit kwok kuberay mpi-operator registry rootlesskit spark-operator tekton training-operator
 	$(BIN)/python -m pytest -m components --junit-xml=build/components.xml $(TESTS); tested=$$?; \
 	$(BIN)/python tools/components.py build/components.xml; exit $$tested
 

@@ -115,8 +115,19 @@ def _go(arguments: list[str], where: Path, log: Path) -> str:
     return done.stdout
 
 
+def sources(name: str) -> Path:
+    """Return the folder of a component's module in Go's cache of modules, fetching it where it is not there.
+
+    Raises:
+        BuildFailed: It could not be fetched, or is not what was pinned.
+    """
+    component = versions.component(name)
+    log = tools() / component.name / "sources.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return _sources(component, log)
+
+
 def _sources(component: Component, log: Path) -> Path:
-    """Return the component's module in Go's cache of modules."""
     _go(["mod", "download", component.module], component.tool, log)
     return Path(_go(["list", "-mod=readonly", "-m", "-f", "{{.Dir}}", component.module], component.tool, log).strip())
 

@@ -32,17 +32,10 @@ def python_tag() -> str:
     return _debian_tag("python", versions.document()["images"])
 
 
-def newest_python_tag() -> str:
-    """Return the name of the other stock image: the newest Debian and Python, which only a test of them uses."""
-    return _debian_tag("newest-python", _newest())
-
-
-def _newest() -> dict[str, Any]:
-    return dict(versions.document()["beside"]["newest-python"])
-
-
-def _debian_tag(name: str, settings: dict[str, Any]) -> str:
-    key = versions.digest([repr(settings).encode(), (FILES / "python/Containerfile").read_bytes(), _USERS.encode()])
+def _debian_tag(name: str, settings: dict[str, Any], *parts: bytes) -> str:
+    key = versions.digest(
+        [repr(settings).encode(), (FILES / "python/Containerfile").read_bytes(), _USERS.encode(), *parts]
+    )
     return f"localhost/fairlead-{name}:{settings['debian']}-{key}"
 
 
@@ -103,9 +96,18 @@ def python() -> str:
     return _stock("python", python_tag(), lambda context: _debian(context, versions.document()["images"]))
 
 
-def newest_python() -> str:
-    """Build the other stock image, import it into the running testbed, and return its name."""
-    tag = _stock("python", newest_python_tag(), lambda context: _debian(context, _newest()))
+def beside(name: str, files: str, add: Callable[[Path, dict[str, Any]], object], *parts: bytes) -> str:
+    """Build an image of a Debian and what is added to it, import it into the running testbed, and return its name.
+
+    Args:
+        name: Its section of ``versions.toml`` below ``beside``.
+        files: The folder of its Containerfile.
+        add: Given the root of the file system, and that section.
+        parts: What is added is made from these: the image is built anew where one of them changes.
+    """
+    settings = dict(versions.document()["beside"][name])
+    tag = _debian_tag(name, settings, *parts)
+    _stock(files, tag, lambda context: _debian(context, settings, lambda root: add(root, settings)))
     import_into(current(), tag)
     return tag
 
@@ -131,15 +133,14 @@ _LEFT_OUT = (
 )
 
 
-def _debian(context: Path, settings: dict[str, Any]) -> None:
-    """Put the root file system of a minimal Debian with Python into a folder, as ``root.tar``."""
-    root, (first, *_) = context / "root", settings["packages"]
+def _debian(context: Path, settings: dict[str, Any], add: Callable[[Path], object] = lambda root: None) -> None:
+    """Put the root file system of a minimal Debian, and what is added to it, into a folder as ``root.tar``."""
+    root = context / "root"
     include = ",".join(settings["packages"])
     mirror = machine.mirror(versions.document()["images"]["debian"])  # of a release that apt knows; it has them all
     script = "/usr/share/debootstrap/scripts/sid"  # that of every release; Debian 12 knows no later one by its name
     _run("debootstrap", "--variant=minbase", f"--include={include}", settings["debian"], root, mirror, script)
-    if not (root / "usr/bin/python3").exists():
-        (root / "usr/bin/python3").symlink_to(first)
+    add(root)
     with open(root / "etc/passwd", "a") as users, open(root / "etc/group", "a") as groups:
         users.write(_USERS)
         groups.write(f"nonroot:x:{USER}:\n")
@@ -199,7 +200,16 @@ def import_into(state: State, tag: str) -> None:
     Raises:
         BuildFailed: containerd does not run, or refused.
     """
-    control = (build("containerd") / "ctr", "--address", state.containerd_socket, "--namespace", "k8s.io", "images")
     with locked(archive(tag).with_suffix(".lock")):  # containerd refuses the second of two at once
-        if tag not in _run(*control, "list", "--quiet").split():
-            _run(*control, "import", archive(tag))
+        if tag not in control(state, "list", "--quiet").split():
+            control(state, "import", archive(tag))
+
+
+def control(state: State, *arguments: str | Path) -> str:
+    """Have containerd's own client do something with the images of the running testbed, and return what it printed.
+
+    Raises:
+        BuildFailed: containerd does not run, or refused.
+    """
+    client = (build("containerd") / "ctr", "--address", state.containerd_socket, "--namespace", "k8s.io", "images")
+    return _run(*client, *arguments)

@@ -66,6 +66,11 @@ class State(NamedTuple):
         return self.folder / "containerd.sock"
 
     @property
+    def registries(self) -> Path:
+        """One folder for each registry of images that containerd needs to be told of."""
+        return self.folder / "registries"
+
+    @property
     def mark(self) -> str:
         """A short name for this state folder, for what belongs to it outside: its control group."""
         return "fairlead-testbed-" + hashlib.sha256(str(self.folder).encode()).hexdigest()[:8]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
+import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -31,6 +34,17 @@ def locked(wheel: Path, digest: str = "") -> str:
     """Return the line of a lock that requires a wheel, with its hash or another."""
     name, version = wheel.name.split("-")[:2]
     return f"{name}=={version} \\\n    --hash=sha256:{digest or hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@contextmanager
+def served(folder: Path, address: str) -> Iterator[str]:
+    """Serve a folder of wheels, one folder a name, as an index at an address; yields its URL."""
+    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", address, "--directory", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().split(" port ")[1].split()[0]
+        yield f"http://{address}:{port}"
+        process.terminate()
 
 
 def _hash(data: bytes) -> str:

@@ -15,7 +15,7 @@ PORTS = {WEBHOOK_PORT: "kueue", HEALTH_PORT: "kueue"}
 NAMESPACE = "kueue-system"
 FRAMEWORKS = [
     "batch/job", "pod", "jobset.x-k8s.io/jobset", "trainer.kubeflow.org/trainjob",
-    "kubeflow.org/mpijob", "ray.io/rayjob",
+    "kubeflow.org/mpijob", "ray.io/rayjob", "sparkoperator.k8s.io/sparkapplication",
 ]  # fmt: skip
 """The kinds that it admits. Those whose definitions are not there it looks for from time to time: seconds after its
 start, and every two minutes at last."""
@@ -55,7 +55,7 @@ def kueue(state: State, webhook_port: int = WEBHOOK_PORT, health_port: int = HEA
             build("kueue") / "kueue",
             f"--config={state.folder / 'kueue.json'}",
             f"--kubeconfig={state.kubeconfig}",
-            "--feature-gates=VisibilityOnDemand=false",
+            "--feature-gates=VisibilityOnDemand=false,SparkApplicationIntegration=true",
         ],
         lambda: asking.over_http("127.0.0.1", health_port, "/readyz"),
         in_node=True,

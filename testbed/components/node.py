@@ -61,22 +61,25 @@ def containerd(state: State) -> Process:
 
 
 def _containerd_toml(state: State) -> str:
-    quoted = {name: json.dumps(str(state.folder / name)) for name in ("containerd", "run", "pods/network")}
+    paths = (*(state.folder / name for name in ("containerd", "run", "pods/network")), state.registries)
+    root, run, plugins, registries = (json.dumps(str(path)) for path in paths)
     # By its path: a containerd of the machine may have put another one where programs are looked for.
     shim = json.dumps(str(build("containerd") / "containerd-shim-runc-v2"))
     return f"""\
 version = 3
-root = {quoted["containerd"]}
-state = {quoted["run"]}
+root = {root}
+state = {run}
 [grpc]
   address = {json.dumps(str(state.containerd_socket))}
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "{PAUSE}"
+[plugins."io.containerd.cri.v1.images".registry]
+  config_path = {registries}
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true  # a machine without CAP_SYS_RESOURCE can't lower a score
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["/usr/lib/cni"]
-    conf_dir = {quoted["pods/network"]}
+    conf_dir = {plugins}
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     runtime_path = {shim}

@@ -50,10 +50,11 @@ class Cluster(NamedTuple):
         """Return what ``kubectl get`` finds, as a document."""
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
 
-    def apply(self, *documents: dict[str, Any]) -> None:
-        """Apply documents."""
+    def apply(self, *documents: dict[str, Any], namespace: str = "") -> None:
+        """Apply documents, in the namespace of tests where no other is named."""
         listed = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
-        self.kubectl("apply", "--filename=-", given=json.dumps(listed))
+        where = f"--namespace={namespace or self.namespace}"
+        self.kubectl("apply", where, "--filename=-", given=json.dumps(listed))
 
 
 def find() -> Cluster:

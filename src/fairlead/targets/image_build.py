@@ -128,7 +128,6 @@ def _pod(build: ImageBuild, context: Context, name: str) -> Manifest:
         container["envFrom"] = [{"secretRef": {"name": context.pip_secret}}]
     return {
         "restartPolicy": "Never",
-        "serviceAccountName": context.service_account,
         "automountServiceAccountToken": False,
         "containers": [container],
         "volumes": volumes,

@@ -131,7 +131,7 @@ def _end(instance: Instance, status: str, error: ErrorReport, *, infrastructure:
     )
 
 
-_NO_PYTHON = "; a container step's image needs Python 3.11 or newer there, which brings its inputs and its output"
+_NO_PYTHON = "; a container step's image needs Python 3.10 or newer there, which brings its inputs and its output"
 
 
 def _why_lost(instance: Instance) -> str:

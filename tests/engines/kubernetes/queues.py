@@ -81,7 +81,7 @@ def admitted_whole(queue: Queue, store: Store, client: Client, flow: str, *, eno
     try:
         said = wait_for(lambda: _waits_for(store, driver.run), patience_s=patience_s)
         assert queue.name in said
-        assert not _pods_of_gangs(client, driver.run)
+        assert not _let_go(client, driver.run)
         assert len(queue.workloads()) == 1  # what the gang's object makes of itself is not queued beside it
         queue.grant(enough)
         ended = driver.ended(patience_s)
@@ -101,7 +101,9 @@ def _waits_for(store: Store, run: str) -> str:
     return (step.reason or "") if step.status == "waiting-quota" and "insufficient" in (step.reason or "") else ""
 
 
-def _pods_of_gangs(client: Client, run: str) -> list[str]:
-    """Return the names of the pods that a run's gangs have; those that wait for gangs are not of them."""
-    found = [each["metadata"] for each in client.list(POD, labels={naming.RUN: run}).items]
-    return [each["name"] for each in found if naming.GANG in each.get("annotations", {})]
+def _let_go(client: Client, run: str) -> list[str]:
+    """Return the names of the pods of a run's gangs that may be scheduled; those that wait for gangs are not of them."""
+    found = [
+        each for each in client.list(POD, labels={naming.RUN: run}).items if not each["spec"].get("schedulingGates")
+    ]
+    return [each["metadata"]["name"] for each in found if naming.GANG in each["metadata"].get("annotations", {})]

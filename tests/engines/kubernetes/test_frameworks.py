@@ -217,6 +217,17 @@ def test_a_queue_admits_the_head_and_the_workers_of_a_ray_cluster_together(
         wait_for(lambda: not leftovers(cluster, RAY, run) and not queue.workloads(), patience_s=PATIENCE_S)
 
 
+@with_dask
+def test_a_queue_admits_the_pods_of_a_dask_cluster_together(
+    dask: None, registered: Context, cluster: Cluster, store: Store, client: Client, file: Path
+) -> None:
+    with new_queue(cluster, cpu="500m") as queue:  # two of its four pods
+        contexts.add(msgspec.structs.replace(registered, queue=queue.name))
+        run = admitted_whole(queue, store, client, f"{file}:with_dask", enough="800m", patience_s=PATIENCE_S)
+        assert flow_result(store, run)[0] == sum(x * x for x in range(40))
+        wait_for(lambda: not leftovers(cluster, DASK, run) and not queue.workloads(), patience_s=PATIENCE_S)
+
+
 @pytest.fixture
 def shared_ray(ray: None, cluster: Cluster, file: Path, capsys: Any) -> Iterator[str]:
     """A RayCluster that stands, as it is rendered; yields its name."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +23,7 @@ from fairlead.store.layout import LAYERS, object_key
 from fairlead.store.records import decode
 from servers.cluster import Cluster
 from testbed import network
-from wheels import locked, make_wheel
+from wheels import locked, make_wheel, served
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -87,12 +85,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]
     folder = tmp_path_factory.mktemp("index")
     make_wheel(folder / "tiny", "tiny", "1", {"tiny/__init__.py": b"WORD = 'tiny'\n"})
     make_wheel(folder / "other", "other", "1", {"other/__init__.py": b"WORD = 'other'\n"})
-    command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", network.LOCAL, "--directory", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        port = process.stdout.readline().split(" port ")[1].split()[0]
-        yield folder, f"http://{network.LOCAL}:{port}"
-        process.terminate()
+    with served(folder, network.LOCAL) as url:
+        yield folder, url
 
 
 @pytest.fixture

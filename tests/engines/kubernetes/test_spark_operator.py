@@ -7,14 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engines.kubernetes import beside
+from engines.kubernetes.queues import admitted_whole, new_queue
 from engines.local.driving import Driver, wait_for
 from fairlead.cli.main import call
+from fairlead.kube.client import Client
+from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.reporting import read_report
 from fairlead.runs.results import flow_result
+from fairlead.specs.contexts import Context
 from fairlead.store.opened import Store
 from fairlead.targets import naming
 from servers.cluster import Cluster
@@ -132,6 +137,21 @@ def test_two_executors_count_the_flights_of_a_year_with_the_project_s_functions_
     assert call(["logs", f"{run}/late/0"]) == 0
     assert "counted on ['" in capsys.readouterr().out
     wait_for(lambda: not leftovers(run), patience_s=PATIENCE_S)
+
+
+def test_a_queue_admits_the_driver_and_the_executors_together(
+    operator: Cluster,
+    registered: Context,
+    store: Store,
+    client: Client,
+    file: Path,
+    leftovers: Callable[[str], list[str]],
+) -> None:
+    with new_queue(operator, cpu="600m") as queue:  # the driver alone
+        contexts.add(msgspec.structs.replace(registered, queue=queue.name))
+        run = admitted_whole(queue, store, client, f"{file}:counting", enough="1400m", patience_s=PATIENCE_S)
+        assert flow_result(store, run)[0] == 336_776
+        wait_for(lambda: not leftovers(run) and not queue.workloads(), patience_s=PATIENCE_S)
 
 
 def test_an_error_of_a_step_is_the_step_s_and_its_application_is_taken_away(

@@ -1,8 +1,9 @@
-"""Steps, and the driver of a dynamic flow, in an image of the newest Python: the worker brings what is compiled for it."""
+"""Steps, and the driver of a dynamic flow, in images of the oldest Python and of the newest that the worker knows."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,9 @@ from fairlead.runs.launching import launch, load_flow
 from fairlead.runs.options import Options, Silent
 from fairlead.specs.contexts import Context
 from servers.cluster import Cluster
-from testbed import images
+from testbed import pythons
 
-# Not of every change: its image is of a Debian that still moves, and takes minutes to build.
+# Not of every change: the image of the newest is of a Debian that still moves, and takes minutes to build.
 pytestmark = [pytest.mark.components, pytest.mark.timeout(900)]
 
 FLOW = """
@@ -32,19 +33,17 @@ def versions():
 """
 
 
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
-        pytest.skip("this image is built for a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
-    return images.newest_python()
-
-
-def test_a_flow_runs_in_the_newest_debian_with_its_python(
-    registered: Context, cluster: Cluster, image: str, file: Path
+@pytest.mark.parametrize(
+    ("build", "version"), [(pythons.oldest, [3, 10]), (pythons.newest, [3, 14])], ids=["oldest", "newest"]
+)
+def test_a_flow_runs_in_a_debian_with_this_python(
+    registered: Context, cluster: Cluster, file: Path, build: Callable[[], str], version: list[int]
 ) -> None:
-    contexts.add(msgspec.structs.replace(registered, image=image))
+    if os.environ.get("FAIRLEAD_TEST_KUBECONFIG"):
+        pytest.skip("these images are built for a testbed: unset FAIRLEAD_TEST_KUBECONFIG")
+    contexts.add(msgspec.structs.replace(registered, image=build()))
 
     done = launch(*load_flow(str(file), "versions"), {}, Options(on=registered.name), Silent())
 
-    assert (done.status, done.result()) == ("succeeded", [[3, 14], [3, 14]])
+    assert (done.status, done.result()) == ("succeeded", [version, version])
     cluster.kubectl("delete", "workflow", f"--selector=fairlead.dev/run={done.id}", "--wait=false")
