@@ -115,10 +115,10 @@ def test_a_simulation_shows_how_far_it_is_and_takes_it_away() -> None:
 def test_an_interrupt_leaves_what_one_process_has_done_with_how_many_seeds_that_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(inputs: Inputs, policy: str, seed: int, inflate: float | None) -> Replayed:
-        if (policy, seed) == ("random", 2):
+    def interrupted(inputs: Inputs, task: tuple[str, int, float | None]) -> Replayed:
+        if task[:2] == ("random", 2):
             raise KeyboardInterrupt
-        return replayed(inputs, policy, seed, inflate)
+        return replayed(inputs, task)
 
     replayed = capacity._replayed
     monkeypatch.setattr(capacity, "_replayed", interrupted)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +15,7 @@ from fairlead.planner.nodes import Node, gpu_millis_of
 from fairlead.planner.policies.table import policy_named
 from fairlead.planner.replay import replay
 from fairlead.planner.workloads import Pod
+from fairlead.runs.cores import on_cores
 from fairlead.runs.tables import read_rows
 from fairlead.specs.reports import ReplayReport
 
@@ -97,8 +93,7 @@ def replays(
     for name in policies:
         policy_named(name)
     tasks = [(name, seed, inflate) for name in policies for seed in seeds]
-    count = min(processes or _cores(), len(tasks))
-    return (_replayed(inputs, *task) for task in tasks) if count == 1 else _replayed_by_many(inputs, tasks, count)
+    return (found for _, found in on_cores(_replayed, inputs, tasks, processes))
 
 
 def averages(found: Iterable[Replayed], policies: Sequence[str]) -> dict[str, ReplayReport]:
@@ -121,51 +116,7 @@ def replay_policies(
     return averages(replays(inputs, policies, seeds, inflate=inflate, processes=processes), policies)
 
 
-def _replayed_by_many(inputs: Inputs, tasks: Iterable[_Task], count: int) -> Iterator[Replayed]:
-    # spawn: a process that has threads, as NumPy's may, is not forked
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _Worker.begin, (inputs,))
-    others = set(active_children())
-    try:
-        with _uninterrupted():
-            futures = [pool.submit(_Worker.replayed, task) for task in tasks]
-        for future in as_completed(futures):
-            yield future.result()
-    except BaseException:  # an interrupt above all, wherever it comes
-        for process in set(active_children()) - others:
-            process.terminate()  # nobody waits for what it is at
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Have processes that are started meanwhile never hear of an interrupt at the terminal, which is for this one."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _replayed(inputs: Inputs, policy: str, seed: int, inflate: float | None) -> Replayed:
+def _replayed(inputs: Inputs, task: _Task) -> Replayed:
+    policy, seed, inflate = task
     steps = replay(inputs.nodes, inputs.pods, policy_named(policy), seed, inflate)
     return Replayed(policy, seed, binned(steps, gpu_millis_of(inputs.nodes)))
-
-
-class _Worker:
-    """What a process of the pool has: the inputs, sent once."""
-
-    inputs: Inputs
-
-    @classmethod
-    def begin(cls, inputs: Inputs) -> None:
-        cls.inputs = inputs
-
-    @classmethod
-    def replayed(cls, task: _Task) -> Replayed:
-        return _replayed(cls.inputs, *task)

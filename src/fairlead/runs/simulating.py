@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from fairlead.planner.workloads import Job
 from fairlead.queues.manifests import Setup
 from fairlead.runs.arriving import jobs_of_runs
 from fairlead.runs.capacity import with_gpus
+from fairlead.runs.cores import in_order, on_cores
 from fairlead.runs.importing import empty_nodes
 from fairlead.runs.node_costs import with_cost, with_differences
 from fairlead.runs.queueing import queued, read_queues
@@ -30,6 +32,8 @@ from fairlead.specs import documents
 from fairlead.specs.reports import SimulationReport
 
 _FORMATS = {"plain": (plain.read_nodes, plain.read_jobs), "openb": (openb.read_nodes, openb.read_jobs)}
+_MANY = 5_000
+"""So many jobs are simulated beside others, in processes of their own."""
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -105,7 +109,8 @@ def simulate_policies(
     known = _known(policies, strategy)
     for name in policies:
         _check_mig(scenario.nodes, name)
-    return ((name, _simulated(scenario, name, known, seed, book)) for name in policies)
+    work = partial(_with_policy, strategy=known, seed=seed, book=book)
+    return in_order(on_cores(work, scenario, policies, _processes(scenario)))
 
 
 def read_changes(file: Path, scenario: Scenario) -> tuple[Change, ...]:
@@ -135,14 +140,30 @@ def compare_changes(
         UsageError: There is no such policy or strategy, or a change leaves no GPU.
     """
     known = _known([policy], strategy)
-    # all of them before any is simulated: what can't be is said at once
-    tried = [(each, _changed(scenario, each)) for each in (Change(name=AS_IS), *changes)]
-    for each, found in tried:
-        _check_mig(found.nodes, each.policy or policy)
-    return with_differences(
-        (each.name, _simulated(found, each.policy or policy, each.queueing or known, seed, book))
-        for each, found in tried
-    )
+    listed = (Change(name=AS_IS), *changes)
+    for each in listed:  # all of them before any is simulated: what can't be is said at once
+        _check_mig(_changed(scenario, each).nodes, each.policy or policy)
+    work = partial(_with_change, policy=policy, strategy=known, seed=seed, book=book)
+    found = on_cores(work, scenario, listed, _processes(scenario))
+    return with_differences(in_order(found))
+
+
+def _processes(scenario: Scenario) -> int | None:
+    """Return how many processes simulate: this one where few jobs are done before another has begun."""
+    return None if len(scenario.jobs) >= _MANY else 1
+
+
+def _with_policy(
+    scenario: Scenario, policy: str, *, strategy: Strategy | None, seed: int, book: PriceBook | None
+) -> tuple[str, SimulationReport]:
+    return policy, _simulated(scenario, policy, strategy, seed, book)
+
+
+def _with_change(
+    scenario: Scenario, change: Change, *, policy: str, strategy: Strategy | None, seed: int, book: PriceBook | None
+) -> tuple[str, SimulationReport]:
+    found = _changed(scenario, change)
+    return change.name, _simulated(found, change.policy or policy, change.queueing or strategy, seed, book)
 
 
 def _changed(scenario: Scenario, change: Change) -> Scenario:
