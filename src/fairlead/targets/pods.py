@@ -49,6 +49,8 @@ ON_PATH = "any/fairlead/worker/pods/path"
 """The folder, among what is delivered, by which a Python finds the code of a step: it goes into ``PYTHONPATH``."""
 QUEUE = "kueue.x-k8s.io/queue-name"
 """The label that names the LocalQueue of a pod or a job."""
+GROUP = "kueue.x-k8s.io/pod-group-name"
+"""The label that names the group of pods that a queue admits together."""
 
 RANKS = "fairlead.engines.kubernetes.inside.rank"
 """The module that runs the ranks of a node."""

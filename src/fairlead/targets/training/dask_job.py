@@ -57,7 +57,7 @@ def _metadata(gang: Gang) -> Manifest:
     if pods.QUEUE not in made["labels"]:
         return made
     count = node_count(gang.cluster)
-    grouped = {"kueue.x-k8s.io/pod-group-name": gang.object_name}
+    grouped = {pods.GROUP: gang.object_name}
     total = {"kueue.x-k8s.io/pod-group-total-count": str(count)}
     return {**made, "labels": {**made["labels"], **grouped}, "annotations": {**made["annotations"], **total}}
 

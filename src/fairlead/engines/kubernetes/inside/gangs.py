@@ -20,7 +20,7 @@ from fairlead.engines.kubernetes.inside.owning import create_owned, remove, this
 from fairlead.errors import ClusterError
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Forbidden, NotFound
-from fairlead.kube.resources import WORKLOAD, Kind
+from fairlead.kube.resources import POD, WORKLOAD, Kind
 from fairlead.specs.contexts import Submission
 from fairlead.store.history import attempts_of
 from fairlead.store.layout import Task, attempt_key, start_key, task_key
@@ -106,16 +106,25 @@ class _Gang:
             except NotFound:
                 return "deleted"
             state = self._target.state(found)
-            if state.word == "waiting" and self._was_admitted:
+            waits = state.word == "waiting" or self._is_held(found)
+            if waits and self._was_admitted:
                 self._why = self._why_suspended(found)
                 return "preempted"
-            self._was_admitted = state.word != "waiting"
+            self._was_admitted = not waits
             self._tell("" if self._was_admitted else self._what_for(found))
             if SHOWN in os.environ:
                 self._show()
             if state.word in ("succeeded", "failed"):
                 return state.word
             time.sleep(LOOK_S)
+
+    def _is_held(self, found: dict[str, Any]) -> bool:
+        """Say whether a queue that holds a gang's pods, and not their object, has let none of them go yet."""
+        group = found["metadata"].get("labels", {}).get(pods.GROUP)
+        if group is None or self._was_admitted:
+            return False
+        made = self._client.list(POD, namespace=self._submission.namespace, labels={pods.GROUP: group}).items
+        return all(each["spec"].get("schedulingGates") for each in made)
 
     def _show(self) -> None:
         """Print what rank 0 has logged since: a component reads it from here."""
@@ -148,9 +157,12 @@ class _Gang:
 
     def _said_by_queue(self, found: dict[str, Any], kind: str, status: str) -> str:
         """Return the message of a condition of a gang's workload; empty where there is none, or it can't be read."""
-        owner = {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
+        group = found["metadata"].get("labels", {}).get(pods.GROUP)
+        own = f"metadata.name={group}" if group else ""
+        owner = {} if group else {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
         with suppress(ClusterError):  # without the right to read workloads it still waits
-            for workload in self._client.list(WORKLOAD, namespace=self._submission.namespace, labels=owner).items:
+            listed = self._client.list(WORKLOAD, namespace=self._submission.namespace, labels=owner, fields=own)
+            for workload in listed.items:
                 for condition in workload.get("status", {}).get("conditions", ()):
                     if (condition["type"], condition["status"]) == (kind, status):
                         return str(condition["message"])
