@@ -141,12 +141,18 @@ def _node(thing: Thing) -> Node:
     )
 
 
+_ASKED = ("spec.containers", "spec.initContainers", "spec.resources", "spec.overhead")
+"""What a pod's requests follow from."""
+
+
 def _fill(nodes: Iterable[Node], snapshot: Snapshot) -> None:
     """Have each node know its pods, and what is taken of it."""
+    known: dict[bytes, Amounts] = {}  # most pods ask for what others do
     for node in nodes:
         for pod in snapshot.on(node.thing):
             if not has_ended(pod):
-                requests = requests_of(pod)
+                asked = msgspec.json.encode([pod.part(path).value for path in _ASKED])
+                requests = known.get(asked) or known.setdefault(asked, requests_of(pod))
                 held = Held(pod, requests, pod.number("spec.priority") or 0, pod.text("status.startTime"))
                 node.held.append(held)
                 if terms(pod, AWAY):
