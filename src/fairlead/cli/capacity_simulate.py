@@ -20,7 +20,7 @@ from fairlead.quantities import human_duration
 if TYPE_CHECKING:
     from fairlead.runs.simulating import Scenario
     from fairlead.specs.reports import SimulationReport
-    from fairlead.specs.simulated import QueueOutcome, Reclaimed, Seconds
+    from fairlead.specs.simulated import GangsTogether, QueueOutcome, Reclaimed, Seconds
 
 _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
@@ -31,6 +31,7 @@ _QUEUE_HEAD = (
     "COMPLETION P50", "P90",
 )  # fmt: skip
 _RECLAIM_HEAD = ("NODES TAKEN", "JOBS STOPPED", "GPU-HOURS LOST", "NODE-HOURS AWAY")
+_GANG_HEAD = ("NEAR BY", "GANGS", "TOGETHER", "%")
 _NAMED = 5
 """So many jobs that can never begin are named to people; the document has all."""
 
@@ -71,6 +72,12 @@ def add_scenario_options(simulating: argparse.ArgumentParser) -> None:
         metavar="STRATEGY",
         help="StrictFIFO, or BestEffortFIFO: those behind may pass who can't begin; as each queue says where it is not "
         "given, and BestEffortFIFO where there are no queues",
+    )
+    simulating.add_argument(
+        "--topology",
+        default="",
+        metavar="LABEL[,LABEL]",
+        help="the labels of nodes by which they are near each other, the narrowest first",
     )
     simulating.add_argument("--reclaims", type=Path, metavar="FILE", help="when nodes are taken away, and are back")
     simulating.add_argument(
@@ -122,6 +129,7 @@ def read(arguments: argparse.Namespace) -> Scenario:
         arguments.from_runs if arguments.workloads is None else arguments.workloads,
         arguments.format, queues=arguments.queues, reclaims=arguments.reclaims,
         spot_rate=spot_rate(arguments.spot_reclaim_rate, arguments.spot_back_after),
+        topology=[each for each in dict.fromkeys(arguments.topology.split(",")) if each],
         is_bundle=arguments.nodes is None, skip_bad=arguments.skip_bad,
     )  # fmt: skip
     for note in scenario.notes:
@@ -167,6 +175,10 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
     if reclaims:
         print()
         print_table((what, *_RECLAIM_HEAD), [_reclaim_row(name, each) for name, each in reclaims])
+    gangs = [(name, *_gang_row(each)) for name, report in found.items() for each in report.gangs]
+    if gangs:
+        print()
+        print_table((what, *_GANG_HEAD), gangs)
     for name, report in found.items():
         if report.is_restless:
             print(f"{name}: the queues' rules take work back and admit it again without end")
@@ -207,6 +219,11 @@ def _queue_row(name: str, queue: QueueOutcome) -> tuple[str, ...]:
 
 def _reclaim_row(name: str, found: Reclaimed) -> tuple[str, ...]:
     return name, str(found.nodes), str(found.jobs), f"{found.lost_gpu_hours:.1f}", f"{found.away_node_hours:.1f}"
+
+
+def _gang_row(found: GangsTogether) -> tuple[str, ...]:
+    share = f"{100 * found.together / found.gangs:.1f}" if found.gangs else ""
+    return found.label, str(found.gangs), str(found.together), share
 
 
 def _cells(seconds: Seconds | None, *names: str) -> list[str]:

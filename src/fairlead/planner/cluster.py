@@ -29,6 +29,7 @@ class Cluster:
     Attributes:
         nodes: The nodes.
         used: What pods have of GPUs, in thousandths of one.
+        left: What each node has left of its GPUs, likewise; nothing where it takes no pod.
         fragmented: What is free, but of no use to the typical workload.
     """
 
@@ -40,6 +41,7 @@ class Cluster:
         self.nodes = [NodeState(each, models) for each in nodes]
         self._scores: Floats = np.empty((len(demands), len(nodes)))
         self._fragmented = [0.0] * len(nodes)
+        self.left = np.array([node.gpu_left for node in self.nodes], dtype=np.int64)
         self.used = 0
         self.fragmented = 0.0
         alike: dict[tuple[object, ...], int] = {}
@@ -84,6 +86,7 @@ class Cluster:
     def close(self, index: int) -> None:
         """Have a node take no pod from now on: what it has is not free. No pod may be on it."""
         self._scores[:, index] = -np.inf
+        self.left[index] = 0
         self.fragmented -= self._fragmented[index]
         self._fragmented[index] = 0.0
 
@@ -93,6 +96,7 @@ class Cluster:
 
     def _weigh(self, index: int) -> None:
         node = self.nodes[index]
+        self.left[index] = node.gpu_left
         self._scores[:, index] = np.where(self._demands.fit(node), self._policy.scores(node), -np.inf)
         now = self._fragmentation.amount(node)
         self.fragmented += now - self._fragmented[index]

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from fairlead.planner.domains import Domains
 from fairlead.planner.nodes import GPU_MILLIS
 from fairlead.planner.rightsizing import nearest_rank
 from fairlead.planner.simulation import Begun, Course, Losses, Moment
 from fairlead.planner.workloads import Job
 from fairlead.specs.reports import SimulationReport
-from fairlead.specs.simulated import QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
+from fairlead.specs.simulated import GangsTogether, QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
 
 _HOUR_S = 3600
 _HOUR = _HOUR_S * GPU_MILLIS
@@ -37,13 +38,14 @@ class _Mean(NamedTuple):
         )
 
 
-def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> SimulationReport:
+def reported(jobs: Sequence[Job], course: Course, gpu_millis: int, domains: Domains | None = None) -> SimulationReport:
     """Return the report of a simulation.
 
     Args:
         jobs: The jobs.
         course: What became of them.
         gpu_millis: All GPUs of the nodes together, in thousandths of one; not 0.
+        domains: Which nodes are near each other; None where that is not known.
     """
     begun = [(job, each) for job, each in zip(jobs, course.begun, strict=True) if each is not None]
     given_up = tuple(job.name for job, each in zip(jobs, course.begun, strict=True) if each is None)
@@ -67,7 +69,16 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int) -> Simulation
         queues=tuple(_queues(jobs, course)) if course.is_queued else (),
         is_restless=course.is_restless,
         reclaims=None if course.losses is None else _reclaimed(course.losses),
+        gangs=() if domains is None else tuple(_together(begun, domains)),
     )
+
+
+def _together(begun: Sequence[tuple[Job, Begun]], domains: Domains) -> Iterator[GangsTogether]:
+    """Yield how many gangs were in one domain of each level, the narrowest first."""
+    gangs = [[place.node for place in each.places] for job, each in begun if job.pods > 1]
+    for level, label in enumerate(domains.labels):
+        together = sum(domains.are_one(level, each) for each in gangs)
+        yield GangsTogether(label=label, gangs=len(gangs), together=together)
 
 
 def _reclaimed(losses: Losses) -> Reclaimed:

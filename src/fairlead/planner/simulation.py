@@ -10,7 +10,7 @@ Left out: images to be pulled, the time that anything takes beside a job.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fairlead.planner.admitting import Admission, ByQuota, Everyone, Flavors, nodes_of, with_strategy
 from fairlead.planner.cluster import Cluster, Place
 from fairlead.planner.demands import Demands
+from fairlead.planner.domains import Domains
 from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.lines import BEST_EFFORT, Line, Strategy
 from fairlead.planner.nodes import Node, models_of
@@ -116,6 +117,7 @@ def simulate(
     seed: int = 0,
     setup: Setup | None = None,
     reclaims: Sequence[Reclaim] = (),
+    domains: Domains | None = None,
 ) -> Course:
     """Simulate until every job has ended.
 
@@ -131,9 +133,10 @@ def simulate(
         seed: Decides what a policy draws, and when nodes are taken that have a rate.
         setup: The queues that admit jobs; None where all that come may look for nodes.
         reclaims: When nodes are taken beside that.
+        domains: Which nodes are near each other, for policies that pack gangs; None where that is not known.
     """
     absences = Absences(nodes, reclaims, seed, jobs[0].arrival_s if jobs else 0)
-    return _Simulation(nodes, jobs, policy, strategy, seed, setup, absences).run()
+    return _Simulation(nodes, jobs, policy, strategy, seed, setup, absences, domains).run()
 
 
 class _Run(NamedTuple):
@@ -170,6 +173,7 @@ class _Simulation:
         seed: int,
         setup: Setup | None,
         absences: Absences,
+        domains: Domains | None,
     ) -> None:
         distinct = sorted({each.demand for each in jobs})
         demands = Demands(distinct, models_of(nodes))
@@ -193,6 +197,7 @@ class _Simulation:
         self._begun: list[Begun | None] = [None] * len(jobs)
         self._past: dict[int, _Past] = {}
         self._absences = absences
+        self._domains = domains if policy.packs_gangs else None
         self._taken = self._stopped = self._lost_gpu_millis_s = self._idle_returns = 0
         self._now_s = 0
 
@@ -332,10 +337,22 @@ class _Simulation:
 
     def _places(self, job: Job, flavors: Flavors) -> list[Place] | None:
         """Take a place for each pod of a job; None where there is not one for all."""
+        found = (self._places_among(job, each) for each in self._areas(job, self._nodes_of(flavors)))
+        return next((each for each in found if each is not None), None)
+
+    def _areas(self, job: Job, among: NDArray[np.bool_] | None) -> Iterator[NDArray[np.bool_] | None]:
+        """Yield where a job's pods are tried together, one area after another; all nodes that it may be on at last."""
+        if self._domains is not None and job.pods > 1:
+            needed = job.pods * job.demand.total_gpu_millis
+            for each in self._domains.tightest(self._cluster.left, needed):
+                yield each if among is None else each & among
+        yield among
+
+    def _places_among(self, job: Job, among: NDArray[np.bool_] | None) -> list[Place] | None:
         demand = self._number[job.demand]
         places: list[Place] = []
         for _ in range(job.pods):
-            place = self._cluster.place(demand, self._nodes_of(flavors))
+            place = self._cluster.place(demand, among)
             if place is None:
                 self._remove(demand, places)
                 return None

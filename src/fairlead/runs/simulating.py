@@ -11,6 +11,7 @@ import msgspec
 from fairlead.errors import SpecError, UsageError, nearest
 from fairlead.insight.planning.prices import PriceBook
 from fairlead.planner import openb, plain
+from fairlead.planner.domains import Domains
 from fairlead.planner.lines import STRATEGIES, Strategy
 from fairlead.planner.nodes import Node, ReclaimRate, gpu_millis_of
 from fairlead.planner.outcomes import reported
@@ -45,6 +46,7 @@ class Scenario(msgspec.Struct, frozen=True):
     setup: Setup | None = None
     reclaims: tuple[Reclaim, ...] = ()
     spot_rate: ReclaimRate | None = None
+    topology: tuple[str, ...] = ()
 
 
 def read_scenario(
@@ -55,6 +57,7 @@ def read_scenario(
     queues: Path | None = None,
     reclaims: Path | None = None,
     spot_rate: ReclaimRate | None = None,
+    topology: Sequence[str] = (),
     is_bundle: bool = False,
     skip_bad: bool = False,
 ) -> Scenario:
@@ -67,6 +70,7 @@ def read_scenario(
         queues: The file of the queues that admit jobs; None where all that come may look for nodes.
         reclaims: The file that says when nodes are taken away.
         spot_rate: How often spot nodes are taken beside that; None where they are not.
+        topology: The labels by which nodes are near each other, the narrowest first.
         is_bundle: Whether the file of nodes is a snapshot of a cluster, whose nodes are taken as empty.
         skip_bad: Whether rows that can't be are left out and counted, instead of refused.
 
@@ -93,7 +97,7 @@ def read_scenario(
         setup = read_queues(queues, found)
         jobs = queued(jobs, setup, workloads if isinstance(workloads, Path) else "the runs")
         notes += setup.notes
-    return Scenario(found, jobs, tuple(notes), setup, away, spot_rate)
+    return Scenario(found, jobs, tuple(notes), setup, away, spot_rate, _known_labels(topology, found, nodes))
 
 
 def simulate_policies(
@@ -108,7 +112,7 @@ def simulate_policies(
     """
     known = _known(policies, strategy)
     for name in policies:
-        _check_mig(scenario.nodes, name)
+        _check_policy(scenario, name)
     work = partial(_with_policy, strategy=known, seed=seed, book=book)
     return in_order(on_cores(work, scenario, policies, _processes(scenario)))
 
@@ -142,7 +146,7 @@ def compare_changes(
     known = _known([policy], strategy)
     listed = (Change(name=AS_IS), *changes)
     for each in listed:  # all of them before any is simulated: what can't be is said at once
-        _check_mig(_changed(scenario, each).nodes, each.policy or policy)
+        _check_policy(_changed(scenario, each), each.policy or policy)
     work = partial(_with_change, policy=policy, strategy=known, seed=seed, book=book)
     found = on_cores(work, scenario, listed, _processes(scenario))
     return with_differences(in_order(found))
@@ -184,9 +188,23 @@ def _known(policies: Iterable[str], strategy: str | None) -> Strategy | None:
     return found
 
 
-def _check_mig(nodes: Iterable[Node], policy: str) -> None:
-    """Refuse a policy that can't place pods on GPUs that are cut, where some are."""
-    cut = next((node.name for node in nodes if node.cut is not None), None)
+def _known_labels(labels: Sequence[str], nodes: Iterable[Node], file: Path) -> tuple[str, ...]:
+    """Return labels that nodes have; refuse one that none has."""
+    known = {name for node in nodes for name, _ in node.labels}
+    for label in labels:
+        if label not in known:
+            raise UsageError(f"no node has the label {label!r}", where=str(file), next=nearest(label, known))
+    return tuple(labels)
+
+
+def _check_policy(scenario: Scenario, policy: str) -> None:
+    """Refuse a policy that packs gangs without a topology, or can't place pods on GPUs that are cut, where some are."""
+    if policy_named(policy).packs_gangs and not scenario.topology:
+        raise UsageError(
+            f"the policy {policy} does not know which nodes are near each other",
+            next="--topology LABEL, with the label of a rack or a block that nodes have",
+        )
+    cut = next((node.name for node in scenario.nodes if node.cut is not None), None)
     if cut is not None and not policy_named(policy).knows_mig:
         able = [name for name, each in POLICIES.items() if each.knows_mig]
         raise UsageError(
@@ -199,6 +217,9 @@ def _simulated(
     scenario: Scenario, policy: str, strategy: Strategy | None, seed: int, book: PriceBook | None
 ) -> SimulationReport:
     nodes = with_rate(scenario.nodes, scenario.spot_rate)
-    course = simulate(nodes, scenario.jobs, policy_named(policy), strategy, seed, scenario.setup, scenario.reclaims)
-    report = reported(scenario.jobs, course, gpu_millis_of(nodes))
+    domains = Domains(nodes, scenario.topology) if scenario.topology else None
+    course = simulate(
+        nodes, scenario.jobs, policy_named(policy), strategy, seed, scenario.setup, scenario.reclaims, domains
+    )
+    report = reported(scenario.jobs, course, gpu_millis_of(nodes), domains)
     return with_cost(report, nodes, book, course.losses.away_s if course.losses else ())

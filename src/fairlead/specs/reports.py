@@ -6,7 +6,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from fairlead.specs.simulated import NodesCost, QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
+from fairlead.specs.simulated import (
+    GangsTogether,
+    NodesCost,
+    QueueOutcome,
+    Reclaimed,
+    Seconds,
+    UsagePoint,
+    WaitShare,
+)
 from fairlead.specs.status import AttemptStatus, RunStatus, StepStatus
 from fairlead.specs.values import Ref
 
@@ -324,6 +332,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
             queues is then only one of what can happen.
         cost: What the nodes cost; null without a price book.
         reclaims: What was lost with nodes that were taken away; null where none could be.
+        gangs: How many gangs were near each other, by each label of the topology; empty without one.
     """
 
     jobs: int
@@ -340,6 +349,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     is_restless: bool = False
     cost: NodesCost | None = None
     reclaims: Reclaimed | None = None
+    gangs: tuple[GangsTogether, ...] = ()
 
 
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):

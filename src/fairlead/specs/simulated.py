@@ -73,6 +73,20 @@ class Reclaimed(msgspec.Struct, frozen=True, kw_only=True):
     away_node_hours: float
 
 
+class GangsTogether(msgspec.Struct, frozen=True, kw_only=True):
+    """How many gangs had all their pods near each other, when they ended.
+
+    Attributes:
+        label: The label of nodes by which they are near: of a rack, for instance.
+        gangs: How many jobs of several pods began.
+        together: How many of them were on nodes with one value of it.
+    """
+
+    label: str
+    gangs: int
+    together: int
+
+
 class WaitShare(msgspec.Struct, frozen=True, kw_only=True):
     """How many jobs waited no longer than some time.
 

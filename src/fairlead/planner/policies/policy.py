@@ -21,9 +21,11 @@ class Policy:
 
     Attributes:
         knows_mig: Whether it can choose instances of GPUs that are cut.
+        packs_gangs: Whether the pods of a gang are put into one domain of the topology, where one takes them all.
     """
 
     knows_mig = False
+    packs_gangs = False
 
     def __init__(self, demands: Demands, fragmentation: Fragmentation, random: Stream) -> None:
         self.demands = demands

@@ -13,6 +13,7 @@ from fairlead.planner.policies.mig_best_fit import MigBestFit
 from fairlead.planner.policies.mig_first_fit import MigFirstFit
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.policies.random import RandomNode
+from fairlead.planner.policies.topology_packing import TopologyPacking
 from fairlead.planner.policies.worst_fit import WorstFit
 
 POLICIES: dict[str, type[Policy]] = {
@@ -26,6 +27,7 @@ POLICIES: dict[str, type[Policy]] = {
     "balanced-fgd": BalancedFgd,
     "mig-first-fit": MigFirstFit,
     "mig-best-fit": MigBestFit,
+    "topology-packing": TopologyPacking,
 }
 
 
