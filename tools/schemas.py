@@ -19,7 +19,7 @@ import msgspec
 from fairlead.insight import why
 from fairlead.insight.planning import documents as planning
 from fairlead.snapshots import snapshot
-from fairlead.specs import conditions, graphs, reports, resources, runtimes, simulated, steps, values, volumes
+from fairlead.specs import capacity, conditions, graphs, reports, resources, runtimes, simulated, steps, values, volumes
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 DOCUMENTS: dict[str, tuple[str, Any]] = {
@@ -41,24 +41,24 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     "why": ("Why something is as it is: what fairlead why prints with -o json", why.Answer),
     "replay": (
         "What placement policies make of a workload: what fairlead capacity replay prints with -o json",
-        dict[str, reports.ReplayReport],
+        dict[str, capacity.ReplayReport],
     ),
     "simulation": (
         "What would become of jobs on nodes: what fairlead capacity simulate prints with -o json",
-        dict[str, reports.SimulationReport],
+        dict[str, capacity.SimulationReport],
     ),
     "fragmentation": (
         "Which GPUs of a cluster are free, and why they can't be used: what fairlead capacity fragmentation prints with"
         " -o json",
-        reports.FragmentationReport,
+        capacity.FragmentationReport,
     ),
     "rightsize": (
         "What steps should ask for, by what they used: what fairlead capacity rightsize prints with -o json",
-        reports.RightsizeReport,
+        capacity.RightsizeReport,
     ),
     "partition": (
         "How GPUs are cut into MIG instances: what fairlead capacity partition prints with -o json",
-        reports.PartitionReport,
+        capacity.PartitionReport,
     ),
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
@@ -66,6 +66,7 @@ _MODULES = (
     conditions,
     graphs,
     planning,
+    capacity,
     reports,
     resources,
     runtimes,

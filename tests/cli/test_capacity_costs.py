@@ -17,7 +17,7 @@ from fairlead.cli.main import call
 from fairlead.insight.planning.prices import Price, PriceBook
 from fairlead.planner.nodes import Node
 from fairlead.runs.node_costs import with_cost
-from fairlead.specs.reports import SimulationReport
+from fairlead.specs.capacity import SimulationReport
 from fairlead.specs.simulated import NodesCost
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "simulation.schema.json"

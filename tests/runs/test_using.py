@@ -11,8 +11,9 @@ from fairlead.errors import NotFoundError
 from fairlead.runs import using
 from fairlead.runs.earlier import RUNS_READ
 from fairlead.runs.using import used_by
+from fairlead.specs.capacity import NotRead
 from fairlead.specs.graphs import Graph, Node
-from fairlead.specs.reports import ErrorReport, NotRead
+from fairlead.specs.reports import ErrorReport
 from fairlead.specs.resources import Resources
 from fairlead.specs.steps import FunctionStep
 from fairlead.store.backends import Backend, Folder

@@ -42,7 +42,7 @@ from fairlead.cli.output import add_output_option, print_csv, print_document, pr
 from fairlead.errors import UsageError
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import ReplayReport
+    from fairlead.specs.capacity import ReplayReport
 
 _SHOWN_EVERY = 10
 """The table for people has every tenth per cent, and the last."""

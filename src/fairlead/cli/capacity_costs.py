@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fairlead.cli.output import print_table
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import SimulationReport
+    from fairlead.specs.capacity import SimulationReport
 
 
 def print_costs(found: Mapping[str, SimulationReport], what: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import FragmentationReport, ReplayReport, RightsizeReport, SimulationReport
+    from fairlead.specs.capacity import FragmentationReport, ReplayReport, RightsizeReport, SimulationReport
     from fairlead.specs.simulated import Seconds
 
 _SECONDS = ("mean", "p50", "p90", "p99", "most")

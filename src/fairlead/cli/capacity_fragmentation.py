@@ -14,7 +14,7 @@ from fairlead.errors import UsageError
 from fairlead.specs.contexts import LOCAL
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import FragmentationReport, Stranded
+    from fairlead.specs.capacity import FragmentationReport, Stranded
 
 _MEANINGS = {
     "mig-profile": "MIG slices of a profile that is not asked for",

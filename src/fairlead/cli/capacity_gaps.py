@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import NotRead
+    from fairlead.specs.capacity import NotRead
 
 _SHOWN = 20
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fairlead.cli.output import add_output_option, print_document, print_table
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import MigInstanceReport, PartitionReport
+    from fairlead.specs.capacity import MigInstanceReport, PartitionReport
 
 _WOULD_NOT_RUN = 6
 

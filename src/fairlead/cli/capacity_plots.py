@@ -25,13 +25,7 @@ except ImportError as error:
     raise MissingExtra("matplotlib", "plots", "a figure") from error
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import (
-        FragmentationReport,
-        NodeFragmentation,
-        ReplayReport,
-        SimulationReport,
-        Stranded,
-    )
+    from fairlead.specs.capacity import FragmentationReport, NodeFragmentation, ReplayReport, SimulationReport, Stranded
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("-", (0, (5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (1.8, 0.9)))

@@ -14,7 +14,7 @@ from fairlead.errors import UsageError
 from fairlead.quantities import format_bytes, format_cpu, human_bytes, human_number
 
 if TYPE_CHECKING:
-    from fairlead.specs.reports import Rightsized, RightsizeReport
+    from fairlead.specs.capacity import Rightsized, RightsizeReport
 
 _HEAD = (
     "STEP", "ATTEMPTS", "OOM", "CPU", "CPU P95", "PROPOSED", "MEMORY", "MEMORY P95", "PROPOSED", "CORE-H SAVED",

@@ -19,7 +19,7 @@ from fairlead.quantities import human_duration
 
 if TYPE_CHECKING:
     from fairlead.runs.simulating import Scenario
-    from fairlead.specs.reports import SimulationReport
+    from fairlead.specs.capacity import SimulationReport
     from fairlead.specs.simulated import GangsTogether, QueueOutcome, Reclaimed, Seconds
 
 _HEAD = (

@@ -9,7 +9,7 @@ from statistics import fmean, stdev
 import msgspec
 
 from fairlead.planner.replay import Step
-from fairlead.specs.reports import CurvePoint, ReplayReport
+from fairlead.specs.capacity import CurvePoint, ReplayReport
 
 
 class Bin(msgspec.Struct, frozen=True):

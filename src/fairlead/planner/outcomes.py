@@ -13,7 +13,7 @@ from fairlead.planner.nodes import GPU_MILLIS
 from fairlead.planner.rightsizing import nearest_rank
 from fairlead.planner.simulation import Begun, Course, Losses, Moment
 from fairlead.planner.workloads import Job
-from fairlead.specs.reports import SimulationReport
+from fairlead.specs.capacity import SimulationReport
 from fairlead.specs.simulated import GangsTogether, QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
 
 _HOUR_S = 3600

@@ -12,7 +12,7 @@ from fairlead.planner.workloads import Demand, Job
 from fairlead.runs.settings import open_store
 from fairlead.runs.using import Tried, attempts_of
 from fairlead.specs.accelerators import AcceleratorModel
-from fairlead.specs.reports import NotRead
+from fairlead.specs.capacity import NotRead
 from fairlead.specs.runtimes import node_count
 from fairlead.specs.steps import Step
 

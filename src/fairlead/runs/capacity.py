@@ -17,7 +17,7 @@ from fairlead.planner.replay import replay
 from fairlead.planner.workloads import Pod
 from fairlead.runs.cores import on_cores
 from fairlead.runs.tables import read_rows
-from fairlead.specs.reports import ReplayReport
+from fairlead.specs.capacity import ReplayReport
 
 _Task = tuple[str, int, float | None]
 """A policy, a seed, and how much the pods are made to ask for."""

@@ -20,7 +20,7 @@ from fairlead.runs import contexts
 from fairlead.runs.importing import bundle_with_nodes, imported
 from fairlead.runs.surveying import survey_placed
 from fairlead.snapshots.snapshot import Snapshot
-from fairlead.specs.reports import (
+from fairlead.specs.capacity import (
     FragmentationReport,
     NodeFragmentation,
     NotRead,

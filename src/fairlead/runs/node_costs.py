@@ -10,7 +10,7 @@ import msgspec
 
 from fairlead.insight.planning.prices import PriceBook, price_of
 from fairlead.planner.nodes import Node
-from fairlead.specs.reports import SimulationReport
+from fairlead.specs.capacity import SimulationReport
 from fairlead.specs.simulated import NodesCost
 
 _CORE = 1000

@@ -7,7 +7,7 @@ from fairlead.planner.mig.cards import card_named
 from fairlead.planner.mig.layouts import Gpu, wasted
 from fairlead.planner.mig.repartitioning import Move, repartitioned
 from fairlead.planner.mig.texts import read_counts, read_gpus
-from fairlead.specs.reports import MigGpuReport, MigInstanceReport, PartitionReport, PodMoveReport
+from fairlead.specs.capacity import MigGpuReport, MigInstanceReport, PartitionReport, PodMoveReport
 
 GPUS_MOST = 256
 """More GPUs at once are refused: a plan for them would take minutes."""

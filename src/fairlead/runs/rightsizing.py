@@ -22,7 +22,7 @@ from fairlead.runs.pricing import read_book
 from fairlead.runs.settings import open_store
 from fairlead.runs.tables import read_rows
 from fairlead.runs.using import Used, used_by
-from fairlead.specs.reports import NotRead, Rightsized, RightsizeReport, Sized
+from fairlead.specs.capacity import NotRead, Rightsized, RightsizeReport, Sized
 
 _CORE = 1000
 _GIB = 1 << 30

@@ -30,7 +30,7 @@ from fairlead.runs.queueing import queued, read_queues
 from fairlead.runs.reclaiming import listed_reclaims, with_rate
 from fairlead.runs.tables import read_rows, read_toml
 from fairlead.specs import documents
-from fairlead.specs.reports import SimulationReport
+from fairlead.specs.capacity import SimulationReport
 
 _FORMATS = {"plain": (plain.read_nodes, plain.read_jobs), "openb": (openb.read_nodes, openb.read_jobs)}
 _MANY = 5_000

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from fairlead.errors import FairleadError, NotFoundError, nearest
 from fairlead.planner.usage import Usage
 from fairlead.runs.earlier import Earlier, ended_runs
-from fairlead.specs.reports import NotRead
+from fairlead.specs.capacity import NotRead
 from fairlead.specs.runtimes import Single, Standing
 from fairlead.specs.steps import Step
 from fairlead.store.backends import Backend, at_once
