@@ -63,10 +63,10 @@ DOCUMENTS: dict[str, tuple[str, Any]] = {
     "settings": ("Settings: what fairlead config show prints with -o json", list[reports.SettingReport]),
 }
 _MODULES = (
+    capacity,
     conditions,
     graphs,
     planning,
-    capacity,
     reports,
     resources,
     runtimes,

@@ -301,6 +301,24 @@ def test_logs_are_read_as_they_come() -> None:
     ]
 
 
+def test_of_a_log_whose_lines_are_too_long_together_the_last_ones_are_read() -> None:
+    written = [b"x" * 9_000 + b" %d" % number for number in range(200)]
+
+    def logged(lines: int) -> Answer:
+        content = b"\n".join(written[-lines:])[: 1 << 20]  # as a kubelet does: what comes last is left out
+        return Answer(body=content, headers={"Content-Type": "text/plain"})
+
+    with scripted(logged(200), logged(25)) as server:
+        found = client(server).last_lines("a", container="main", lines=200, size_bytes=20_000)
+    assert len(found) == 20_000 and found.endswith(written[-2] + b"\n" + written[-1])
+    assert [each.path.partition("&")[2] for each in server.asked] == [
+        "tailLines=200&limitBytes=1048576", "tailLines=25&limitBytes=1048576",
+    ]  # fmt: skip
+
+    with scripted(logged(1)) as server:
+        assert client(server).last_lines("a", lines=1, size_bytes=1 << 20) == written[-1]
+
+
 def test_the_time_is_the_server_s_as_it_dates_its_answers() -> None:
     with scripted(Answer(headers={"Date": "Fri, 01 Jan 2027 00:00:00 GMT"})) as server:
         asking = client(server)

@@ -56,14 +56,15 @@ def test_what_may_not_be_read_is_said_to_be_missing(client: Client, api_server: 
     assert {"jobs", "nodes", "events"} <= {each.what for each in snapshot.meta.unread}
 
 
-def test_logs_of_gangs_that_run_are_read_with_times_and_not_where_their_newest_lines_are_cut_off() -> None:
+def test_logs_of_gangs_that_run_are_read_with_times_and_cut_at_their_beginning() -> None:
     ranks = [p.rank(number) for number in range(2)]
     said = "2026-11-20T10:00:00.1Z step 1 token=hunter2-hunter2\n"
-    with scripted(Answer(body=said.encode()), Answer(body=b"x" * LOG_BYTES)) as server:
+    with scripted(Answer(body=said.encode()), Answer(body=b"y" + b"x" * LOG_BYTES)) as server:
         logs = dict(logs_of(Client(server.connection()), p.picture(p.gang(), *ranks), []))
         late = p.rank(2, state={"waiting": {"reason": "ContainerCreating"}})
         assert not dict(logs_of(Client(server.connection()), p.picture(p.gang(), *ranks, late), []))  # its own cause
-    assert logs == {LogName("fit-0", "main"): "2026-11-20T10:00:00.1Z step 1 token=[redacted]\n"}
+    first, second = (LogName(f"fit-{number}", "main") for number in range(2))
+    assert logs == {first: "2026-11-20T10:00:00.1Z step 1 token=[redacted]\n", second: "x" * LOG_BYTES}
     assert len(server.asked) == 2 and all("timestamps=true" in each.path for each in server.asked)
 
 

@@ -23,6 +23,9 @@ PAGE = 500
 EVERYWHERE = ""
 """In the place of a namespace: all of them."""
 
+_READ_BYTES = 1 << 20
+"""Of the end of a log at most so much is read at once."""
+
 T = TypeVar("T")
 Labels = str | Mapping[str, str]
 Patch = Literal["merge", "json", "apply"]
@@ -310,6 +313,42 @@ class Client(Api):
             "timestamps": "true" if timestamps else "",
         }
         return self.stream(self._path(POD, namespace, pod, "log"), query, silent_s=silent_s if follow else READ_S)
+
+    def last_lines(
+        self,
+        pod: str,
+        *,
+        namespace: str | None = None,
+        container: str = "",
+        previous: bool = False,
+        lines: int,
+        size_bytes: int,
+        timestamps: bool = False,
+    ) -> bytes:
+        """Read the last lines of what a container has written, as far as so many bytes go back.
+
+        A server that is told a limit leaves out what comes last: fewer lines are asked for then.
+
+        Args:
+            pod: The pod's name.
+            namespace: None for the connection's.
+            container: Empty where the pod has one only.
+            previous: Read those of the container's start before this one.
+            lines: How many lines there are at most.
+            size_bytes: How many bytes there are at most; the first line may lack its beginning.
+            timestamps: Put the time before each line.
+        """
+        most = max(size_bytes, _READ_BYTES)
+        while True:
+            asked = self.logs(
+                pod, namespace=namespace, container=container, previous=previous, tail_lines=lines, limit_bytes=most,
+                timestamps=timestamps,
+            )  # fmt: skip
+            with asked as stream:
+                content = stream.read()
+            if len(content) < most or lines == 1:
+                return content[-size_bytes:]
+            lines = max(1, lines // 8)
 
     def _path(self, kind: Kind, namespace: str | None, name: str = "", subresource: str = "") -> str:
         return kind.path(self.connection.namespace if namespace is None else namespace, name, subresource)

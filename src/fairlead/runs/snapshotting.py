@@ -150,25 +150,22 @@ def logs_of(client: Client, seen: Snapshot, unread: list[Unread]) -> Iterator[tu
         unread.append(Unread(what=f"the logs of {len(wanted) - LOGS_MAX} containers", why=f"{LOGS_MAX} are read"))
     for _, name, namespace, goes_on in wanted[:LOGS_MAX]:
         try:
-            lines = client.logs(
+            content = client.last_lines(
                 name.pod,
                 namespace=namespace,
                 container=name.container,
                 previous=name.previous,
-                tail_lines=LOG_LINES,
-                limit_bytes=LOG_BYTES,
+                lines=LOG_LINES,
+                size_bytes=LOG_BYTES,
                 timestamps=goes_on,
             )
-            with lines as stream:
-                content = stream.read()
         except Forbidden:
             unread.append(Unread(what="logs", why="you may not read them"))
             return
         except ClusterError as failure:  # the node, or the container, is gone
             unread.append(Unread(what=f"the log of {name.pod}/{name.container}", why=failure.what))
             continue
-        if not goes_on or len(content) < LOG_BYTES:  # else it lacks its newest lines, as if it had ceased
-            yield name, redacted_text(content.decode("utf-8", "replace"))
+        yield name, redacted_text(content.decode("utf-8", "replace"))
 
 
 def _ranks(seen: Snapshot) -> Iterator[_Wanted]:

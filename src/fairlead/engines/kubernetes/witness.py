@@ -184,15 +184,14 @@ class Witness:
             failed = map(_failed, listed(sighting.pod["status"], "initContainerStatuses"))
             container = next(filter(None, failed), container)
         with suppress(ClusterError):
-            lines = self._client.logs(
+            content = self._client.last_lines(
                 metadata["name"],
                 namespace=metadata["namespace"],
                 container=container,
-                tail_lines=LOG_LINES,
-                limit_bytes=LOG_BYTES,
+                lines=LOG_LINES,
+                size_bytes=LOG_BYTES,
             )
-            with lines as stream:
-                return stream.read().decode("utf-8", "replace")
+            return content.decode("utf-8", "replace")
         return ""
 
 
