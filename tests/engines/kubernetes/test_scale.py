@@ -5,6 +5,7 @@ The test plays their workers and writes their records. The pods that create the 
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,7 +105,7 @@ def test_a_run_of_thousands_of_nodes_goes_through_in_objects_that_stay_small(
     (tmp_path / "flow.py").write_text(FLOW.replace("{placement}", repr(simulation.placement)))
     place = open_place(registered.name)
     store = Store(registered.store, home() / "host")
-    began = time.monotonic()
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     with recorded(place.client, place.namespace, store.backend) as workers:
         given = flags({"width": width, "length": length})
         driver = Driver(home(), "run", str(tmp_path / "flow.py"), *given, "-o", "json", store=store)
@@ -112,13 +113,15 @@ def test_a_run_of_thousands_of_nodes_goes_through_in_objects_that_stay_small(
             ended = driver.ended(5400)
         finally:
             driver.end()
-    wall_s = time.monotonic() - began
+    wall_s, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    client_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found = place.client.list(WORKFLOW, namespace=place.namespace, labels={naming.RUN: ended.report.run}).items
     grown = [len(naming.as_json(each)) for each in found]
     sent = [len(naming.as_json({**each, "status": {}, "metadata": {}})) for each in found]
     with capsys.disabled():
         print(f"\n{width * length + 1} nodes, {workers.pods} pods, {len(found)} objects: {wall_s:.0f} s; the largest"
-              f" {max(sent) >> 10} KiB sent, {max(grown) >> 10} KiB grown")  # fmt: skip
+              f" {max(sent) >> 10} KiB sent, {max(grown) >> 10} KiB grown; the client that followed it used"
+              f" {client_s:.1f} s of CPU, {100 * client_s / wall_s:.1f} % of a core")  # fmt: skip
     root = min(found, key=lambda each: len(each["metadata"]["name"]))  # which takes its parts with it
     place.client.delete(WORKFLOW, root["metadata"]["name"], namespace=place.namespace, propagation="Background")
     assert ended.report.status == "succeeded" and len(workers.nodes) == width * length + 1
