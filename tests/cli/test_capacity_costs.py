@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +16,8 @@ from fairlead.planner.nodes import Node
 from fairlead.runs.node_costs import with_cost
 from fairlead.specs.capacity import SimulationReport
 from fairlead.specs.simulated import NodesCost
+from simulations import document, printed
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "simulation.schema.json"
 NODES = "name,cpu_milli,memory_mib,gpus,model,count\nn,8000,2048,2,h100,2\n"
 JOBS = "name,arrival_s,duration_s,cpu_milli,memory_mib,gpus\na,0,3600,0,0,2\nb,0,3600,0,0,2\nc,0,3600,0,0,2\n"
 CHANGES = '[[change]]\nname = "more"\nadd = [{ like = "n-0" }]\n[[change]]\nname = "other"\nadd = [{ cpu_milli = 1, memory_mib = 1, gpus = 2, model = "T4" }]\n'
@@ -42,17 +39,6 @@ def book_text(prices: dict[str, float]) -> str:
 
 
 FILES = ("--nodes", "nodes.csv", "--workloads", "jobs.csv", "--policy", "best-fit", "--prices", "prices.toml")
-
-
-def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert call(["capacity", *words]) == 0
-    return capsys.readouterr().out
-
-
-def document(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    found = json.loads(printed(capsys, *words, "-o", "json"))
-    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(found)
-    return found
 
 
 def test_all_nodes_cost_all_the_time_and_used_gpus_share_it(capsys: pytest.CaptureFixture[str]) -> None:

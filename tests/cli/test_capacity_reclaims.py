@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 
 from fairlead.cli.main import call
+from simulations import document, printed
 
-SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "simulation.schema.json"
 FILES = {
     "nodes.csv": "name,cpu_milli,memory_mib,gpus,model,spot\nkept,1000,1024,2,T4,\nspot,1000,1024,2,T4,true\n",
     "jobs.csv": "name,arrival_s,duration_s,cpu_milli,memory_mib,gpus,checkpoint_s\na,0,7200,0,0,2,3600\nb,0,7200,0,0,2,\n",
@@ -45,17 +42,6 @@ SCENARIO = ("--nodes", "nodes.csv", "--workloads", "jobs.csv", "--policy", "best
 SIMULATE = ("simulate", *SCENARIO)
 TABLE = ("--reclaims", "reclaims.csv")
 RATE = ("--spot-reclaim-rate", "0.5", "--spot-back-after", "10m")
-
-
-def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    assert call(["capacity", *words]) == 0
-    return capsys.readouterr().out
-
-
-def document(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    found = json.loads(printed(capsys, *words, "-o", "json"))
-    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(found)
-    return found
 
 
 def test_what_was_lost_with_a_node_is_said_and_an_absent_one_costs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

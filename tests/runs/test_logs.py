@@ -24,17 +24,6 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"), tmp_path / "host")
 
 
-@pytest.fixture
-def remote(tmp_path: Path) -> Store:
-    """A remote store in memory, whose logs are spooled on this machine."""
-    pytest.importorskip("obstore")
-    from fairlead.store.remote import Remote
-
-    store = Store(str(tmp_path / "unused"), tmp_path / "host")
-    store.backend = Remote("memory://")
-    return store
-
-
 def write(store: Store, data: bytes, task: Task = TASK) -> Path:
     path = store.log_path(RUN, task)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -42,16 +42,6 @@ def folder(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"), tmp_path / "host")
 
 
-@pytest.fixture
-def remote(tmp_path: Path) -> Store:
-    pytest.importorskip("obstore")
-    from fairlead.store.remote import Remote
-
-    store = Store(str(tmp_path / "unused"), tmp_path / "host")
-    store.backend = Remote("memory://")
-    return store
-
-
 def test_ranks_of_this_machine_are_read_where_they_write(folder: Store) -> None:
     rank = Task(*FIT, 2, 1)
     for path, content in ((folder.metrics_path(RUN, rank), lines((5.0, 1.0), (9.0, None)) + b'{"time":'),

@@ -12,7 +12,7 @@ import msgspec
 from fairlead.quantities import parse_quantity
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
-from fairlead.targets.fitting import holds, is_chosen, tolerates, written
+from fairlead.targets.fitting import is_chosen, tolerates, written
 
 _ENDED = ("Succeeded", "Failed")
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
@@ -125,14 +125,6 @@ def _reach(spec: Part, snapshot: Snapshot) -> Reach:
         if not untolerated and node.part("spec.unschedulable").value is not True:
             open_.append(node)
     return Reach(selected, tuple(open_), taints)
-
-
-def is_selected(selector: Part, thing: Thing) -> bool:
-    """Say whether an object has the labels that a selector asks for; an empty one asks for none."""
-    labels = thing.mapping("metadata.labels")
-    return all(labels.get(key) == value for key, value in selector.mapping("matchLabels").items()) and all(
-        holds(each, labels) for each in selector.each("matchExpressions")
-    )
 
 
 def _add(total: dict[str, Decimal], more: dict[str, Decimal]) -> None:

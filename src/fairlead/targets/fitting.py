@@ -130,6 +130,13 @@ def is_chosen(spec: Part, labels: Mapping[str, Any], name: str) -> bool:
     )
 
 
+def selects(selector: Part, labels: Mapping[str, Any]) -> bool:
+    """Say whether labels are those that a selector asks for; an empty one asks for none."""
+    return all(labels.get(key) == value for key, value in selector.mapping("matchLabels").items()) and all(
+        holds(each, labels) for each in selector.each("matchExpressions")
+    )
+
+
 def holds(wanted: Part, labels: Mapping[str, Any]) -> bool:
     """Say whether labels meet an expression of a selector, of nodes or of anything else that has labels."""
     value, given = labels.get(wanted.text("key")), wanted.part("values").value

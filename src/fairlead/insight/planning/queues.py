@@ -22,7 +22,7 @@ from fairlead.queues.specs import FlavorResource as Line
 from fairlead.queues.specs import Workload
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
-from fairlead.targets.fitting import REQUIRED_OF_NODES, holds, tolerates
+from fairlead.targets.fitting import REQUIRED_OF_NODES, holds, selects, tolerates
 from fairlead.targets.fitting import written as written_taint
 
 _DOCS = "https://kueue.sigs.k8s.io/docs/concepts"
@@ -172,18 +172,14 @@ class Queues:
     def _unselected(self, queue: Thing) -> Iterator[Reason | Unread]:
         """Yield that a queue takes nothing from the namespace."""
         selector = queue.part("spec.namespaceSelector")
-        wanted, terms = selector.mapping("matchLabels"), list(selector.each("matchExpressions"))
         namespace = self._facts.snapshot.find("Namespace", self._facts.namespace)
         if namespace is None:
-            if wanted or terms:
+            if selector.mapping("matchLabels") or list(selector.each("matchExpressions")):
                 yield Unread(what="the labels of the namespace", why="a ClusterQueue chooses by them")
             return
-        labels = namespace.mapping("metadata.labels")
         if selector.value is None:
             why = "has no namespaceSelector, and so takes nothing"
-        elif all(labels.get(key) == value for key, value in wanted.items()) and all(
-            holds(each, labels) for each in terms
-        ):
+        elif selects(selector, namespace.mapping("metadata.labels")):
             return
         else:
             why = "takes nothing from a namespace with such labels"

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.nodes import has_ended, is_selected
+from fairlead.insight.nodes import has_ended
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import rule
 from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of
+from fairlead.targets.fitting import selects
 
 _SAID = re.compile(r"pdb|disruption ?budget", re.IGNORECASE)
 """What Karpenter says of a node that it may not empty."""
@@ -71,7 +72,11 @@ def _stays(node: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 def _is_held(pod: Thing, budget: Thing) -> bool:
     """Say whether a budget that lets none go is one of a pod: one that is not well may have to stay for others."""
     selector = budget.part("spec.selector")
-    if pod.ref.namespace != budget.ref.namespace or selector.value is None or not is_selected(selector, pod):
+    if (
+        pod.ref.namespace != budget.ref.namespace
+        or selector.value is None
+        or not selects(selector, pod.mapping("metadata.labels"))
+    ):
         return False
     ready = pod.condition("Ready")
     is_free = budget.text("spec.unhealthyPodEvictionPolicy") == "AlwaysAllow" or (

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
-from fairlead.insight.nodes import is_selected
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, logs, rule, step
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
+from fairlead.targets.fitting import selects
 
 _DOCS = "https://kubernetes.io/docs"
 _XID = r"\bXid ?(?:errors?)?(?: ?\([^)]*\))?[:=# ]*"
@@ -78,17 +78,18 @@ def _types(policy: Thing) -> list[str]:
 
 
 def _is_of(policy: Thing, pod: Thing) -> bool:
-    return is_selected(policy.part("spec.podSelector"), pod)
+    return selects(policy.part("spec.podSelector"), pod.mapping("metadata.labels"))
 
 
 def _lets_in(policy: Thing, pod: Thing) -> bool:
     """Say whether pods such as this one may talk to it, as far as a policy goes: ports are not looked at."""
+    labels = pod.mapping("metadata.labels")
     for kind, field, peers in (("Ingress", "spec.ingress", "from"), ("Egress", "spec.egress", "to")):
         if kind not in _types(policy):
             continue
         allowed = [
             not rule.part(peers).value or any(
-                (peer.part("podSelector").value is not None and is_selected(peer.part("podSelector"), pod))
+                (peer.part("podSelector").value is not None and selects(peer.part("podSelector"), labels))
                 or (peer.part("podSelector").value is None and peer.part("namespaceSelector").value == {})
                 for peer in rule.each(peers)
             )

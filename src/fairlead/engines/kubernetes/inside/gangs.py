@@ -120,8 +120,8 @@ class _Gang:
 
     def _is_held(self, found: dict[str, Any]) -> bool:
         """Say whether a queue that holds a gang's pods, and not their object, has let none of them go yet."""
-        group = found["metadata"].get("labels", {}).get(pods.GROUP)
-        if group is None or self._was_admitted:
+        group = _label(found, pods.GROUP)
+        if not group or self._was_admitted:
             return False
         made = self._client.list(POD, namespace=self._submission.namespace, labels={pods.GROUP: group}).items
         return all(each["spec"].get("schedulingGates") for each in made)
@@ -145,19 +145,19 @@ class _Gang:
 
     def _what_for(self, found: dict[str, Any]) -> str:
         """Return why a gang is not admitted, in the words of its queue where they can be read."""
-        queue = found["metadata"].get("labels", {}).get(pods.QUEUE, "")
+        queue = _label(found, pods.QUEUE)
         said = self._said_by_queue(found, "QuotaReserved", "False")
         return f"queue {queue}: {said}" if said else f"waits to be admitted by the queue {queue}"
 
     def _why_suspended(self, found: dict[str, Any]) -> str:
         """Return why a gang is not admitted any more, in the words of its queue where they can be read."""
-        queue = found["metadata"].get("labels", {}).get(pods.QUEUE, "")
+        queue = _label(found, pods.QUEUE)
         said = self._said_by_queue(found, "Evicted", "True")
         return f"queue {queue}: {said}" if said else f"it was suspended: the queue {queue} took its quota back"
 
     def _said_by_queue(self, found: dict[str, Any], kind: str, status: str) -> str:
         """Return the message of a condition of a gang's workload; empty where there is none, or it can't be read."""
-        group = found["metadata"].get("labels", {}).get(pods.GROUP)
+        group = _label(found, pods.GROUP)
         own = f"metadata.name={group}" if group else ""
         owner = {} if group else {"kueue.x-k8s.io/job-uid": found["metadata"]["uid"]}
         with suppress(ClusterError):  # without the right to read workloads it still waits
@@ -231,6 +231,10 @@ def _of_all(record: AttemptRecord, ranks: Collection[AttemptRecord]) -> AttemptR
         peak_memory_bytes=sum(each.peak_memory_bytes or 0 for each in ranks) or None,
         cpu_s=sum(each.cpu_s or 0.0 for each in ranks),
     )
+
+
+def _label(found: dict[str, Any], name: str) -> str:
+    return str(found["metadata"].get("labels", {}).get(name, ""))
 
 
 def _finished(record: AttemptRecord) -> float:
