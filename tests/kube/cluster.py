@@ -21,9 +21,12 @@ from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import AlreadyExists, NotFound, Rule
 from fairlead.kube.mirror import Event, Key
 from fairlead.kube.resources import (
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
     CUSTOM_RESOURCE_DEFINITION,
     NAMESPACE,
+    NODE,
     ROLE,
     ROLE_BINDING,
     SERVICE_ACCOUNT,
@@ -41,19 +44,24 @@ SERVED_S = 240.0
 _numbers = itertools.count()
 
 
-def bind(client: Client, account: str, rules: tuple[Rule, ...]) -> None:
-    """Give an account rights in the namespace."""
+def bind(client: Client, account: str, rules: tuple[Rule, ...], *, everywhere: bool = False) -> None:
+    """Give an account rights in the namespace, or in all and on what is in none."""
+    namespace = client.connection.namespace
     roles = [{"apiGroups": [rule.group], "resources": [rule.resource], "verbs": [rule.verb]} for rule in rules]
-    client.create(ROLE, {"metadata": {"name": account}, "rules": roles})
-    subject = {"kind": "ServiceAccount", "name": account, "namespace": client.connection.namespace}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
-    client.create(ROLE_BINDING, {"metadata": {"name": account}, "roleRef": reference, "subjects": [subject]})
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    role, binding = (CLUSTER_ROLE, CLUSTER_ROLE_BINDING) if everywhere else (ROLE, ROLE_BINDING)
+    name = f"{namespace}-{account}" if everywhere else account
+    client.create(role, {"metadata": {"name": name}, "rules": roles})
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": role.kind, "name": name}
+    client.create(binding, {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
 
 
-def user_of(server: ApiServer, client: Client, rules: tuple[Rule, ...]) -> Client:
-    """Return the client of a user that has some rights in the namespace, and no others."""
+def user_of(server: ApiServer, client: Client, rules: tuple[Rule, ...], wide: tuple[Rule, ...] = ()) -> Client:
+    """Return the client of a user that has some rights in the namespace, some in the whole cluster, and no others."""
     client.create(SERVICE_ACCOUNT, {"metadata": {"name": "user"}})
     bind(client, "user", rules)
+    if wide:
+        bind(client, "user", wide, everywhere=True)
     path = f"/api/v1/namespaces/{client.connection.namespace}/serviceaccounts/user/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = client.request("POST", path, body=body)["status"]["token"]
@@ -129,6 +137,21 @@ def serving(client: Client, definitions: Mapping[Kind, dict[str, Any]]) -> Itera
             client.delete(CUSTOM_RESOURCE_DEFINITION, definition["metadata"]["name"])
         for kind in definitions:
             wait_for(lambda kind=kind: not Discovery(client).serves(kind), patience_s=SERVED_S)  # type: ignore[misc]  # likewise
+
+
+@contextmanager
+def having_nodes(client: Client, allocatable: Mapping[str, Mapping[str, str]]) -> Iterator[list[str]]:
+    """Have nodes for a while, by what they have for pods; yields their names, which begin with the namespace's."""
+    names = [f"{client.connection.namespace}-{name}" for name in allocatable]
+    for name, amounts in zip(names, allocatable.values(), strict=True):
+        client.create(NODE, {"metadata": {"name": name}})
+        client.patch(NODE, name, {"spec": {"taints": None}})  # the server gives it one until a kubelet is heard of
+        client.patch(NODE, name, {"status": {"allocatable": amounts, "capacity": amounts}}, subresource="status")
+    try:
+        yield names
+    finally:
+        for name in names:
+            client.delete(NODE, name)
 
 
 def serving_workflows(client: Client) -> AbstractContextManager[None]:

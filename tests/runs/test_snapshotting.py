@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fairlead.errors import NotFoundError
+from fairlead.insight.nodes import PODS_ELSEWHERE
 from fairlead.insight.why import explain
 from fairlead.kube.client import Client
 from fairlead.kube.failures import Rule
@@ -12,7 +13,7 @@ from fairlead.kube.resources import EVENT, JOB, POD, RESOURCE_QUOTA
 from fairlead.runs.snapshotting import LOG_BYTES, logs_of, subject_of, take
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Unread
 from insight import pictures as p
-from kube.cluster import new_namespace, user_of
+from kube.cluster import having_nodes, new_namespace, user_of
 from kube.scripted import Answer, scripted
 from servers.apiserver import ApiServer
 
@@ -54,6 +55,39 @@ def test_what_may_not_be_read_is_said_to_be_missing(client: Client, api_server: 
     snapshot = take(user, client.connection.namespace)
     assert {ref.kind for ref in snapshot.things} == {"Pod"} and not snapshot.events
     assert {"jobs", "nodes", "events"} <= {each.what for each in snapshot.meta.unread}
+
+
+GPU = "nvidia.com/gpu"
+
+
+def gpus(number: int) -> dict[str, object]:
+    container = {"name": "main", "image": "i", "resources": {"limits": {GPU: str(number)}}}
+    return {"containers": [container], "automountServiceAccountToken": False}
+
+
+def test_what_others_have_of_the_nodes_is_read_or_nothing_is_said_of_what_is_free(
+    client: Client, api_server: ApiServer
+) -> None:
+    others = new_namespace(api_server)
+    message = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+    unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    client.create(POD, {"metadata": {"name": "g"}, "spec": gpus(4)})
+    client.patch(POD, "g", {"status": {"conditions": [unplaced]}}, subresource="status")
+    namespace, four = client.connection.namespace, {GPU: "4", "cpu": "8"}
+    reading = tuple(Rule("list", group, each) for group, each in (("", "pods"), ("", "events"), ("batch", "jobs")))
+    theirs = user_of(api_server, client, reading, wide=(Rule("list", "", "nodes"),))
+    with having_nodes(client, {"a": four, "b": four}) as names:
+        for name in names:
+            spec = {**gpus(2), "nodeName": name, "terminationGracePeriodSeconds": 0}
+            others.create(POD, {"metadata": {"name": name, "labels": {"of": "others"}}, "spec": spec})
+        all_of_it, own = take(client, namespace), take(theirs, namespace)
+        (known,), (half_known,) = (explain(each, subject_of(each, "g", namespace)).causes for each in (all_of_it, own))
+        for name in names:
+            others.delete(POD, name)
+    assert (known.id, half_known.id) == ("gpus-scattered", "insufficient-resources")
+    assert known.message.startswith(f"4 {GPU} are free, and no node has 4 of them together")
+    assert PODS_ELSEWHERE in {each.what for each in own.meta.unread}
+    assert not all_of_it.meta.unread
 
 
 def test_logs_of_gangs_that_run_are_read_with_times_and_cut_at_their_beginning() -> None:

@@ -17,6 +17,8 @@ from fairlead.targets.fitting import is_chosen, tolerates, written
 _ENDED = ("Succeeded", "Failed")
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 """The taint that a cordoned node gets too."""
+PODS_ELSEWHERE = "pods of other namespaces"
+"""What a snapshot says of them that are not in it although they take what nodes have."""
 
 
 def amount(text: object) -> Decimal:
@@ -80,6 +82,11 @@ def free(node: Thing, snapshot: Snapshot, resource: str) -> Decimal:
     """Return how much of a resource a node has left; more than there is where its pods are not all in the snapshot."""
     taken = (requested(pod, resource) for pod in snapshot.on(node) if not has_ended(pod))
     return allocatable(node, resource) - sum(taken, Decimal(0))
+
+
+def knows_free(snapshot: Snapshot) -> bool:
+    """Say whether a snapshot has all pods that take something of its nodes, as far as it says itself."""
+    return not any(each.what in ("pods", PODS_ELSEWHERE) for each in snapshot.meta.unread)
 
 
 class Reach(NamedTuple):

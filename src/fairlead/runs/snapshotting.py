@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from fairlead.errors import ClusterError, NotFoundError
 from fairlead.insight import gangs, recorded
+from fairlead.insight.nodes import PODS_ELSEWHERE
+from fairlead.insight.rules.queueing import is_queued
 from fairlead.kube import resources
-from fairlead.kube.client import Client
+from fairlead.kube.client import EVERYWHERE, Client
 from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import Kind, name_kind
 from fairlead.naming import UTC
+from fairlead.runs.surveying import PodTaking, WorkloadInQueue
 from fairlead.snapshots.redacting import redacted_object, redacted_text
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread
+from fairlead.targets.podcauses import is_unplaced
 
 OBJECTS_MAX = 20_000
 """Of one kind."""
@@ -80,7 +85,7 @@ def take(
     labels: Mapping[str, str] | None = None,
     now: datetime | None = None,
 ) -> Snapshot:
-    """Take a snapshot of a namespace, and of what it shares with others: nodes, queues, classes.
+    """Take a snapshot of a namespace, and of what it shares with others: nodes, queues, classes, and who has them.
 
     Args:
         client: The cluster.
@@ -100,31 +105,51 @@ def take(
         if (best := served.best(kind)) is not None
         for each in _listed(client, best, namespace, unread, (labels or {}) if kind in _MANY else {})
     ]
-    events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread, {})]
+    events = [redacted_object(each) for each in _listed(client, resources.EVENT, namespace, unread)]
     meta = Meta(subject=subject or namespace, taken=(now or datetime.now(UTC)).isoformat(timespec="seconds"))
     seen = Snapshot(meta, objects, events)
     logs = dict(logs_of(client, seen, unread))
+    objects += map(redacted_object, _elsewhere(client, served, seen, unread))
     return Snapshot(msgspec.structs.replace(meta, unread=tuple(unread)), objects, events, logs)
 
 
 def _listed(
-    client: Client, kind: Kind, namespace: str, unread: list[Unread], labels: Mapping[str, str]
+    client: Client,
+    kind: Kind,
+    namespace: str,
+    unread: list[Unread],
+    labels: Mapping[str, str] = MappingProxyType({}),
+    *,
+    what: str = "",
+    shape: Any = dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a kind, as far as they may be read."""
+    """Yield the objects of a kind, as far as they may be read, and what of them a shape has."""
     count = 0
     try:
-        for page in client.pages(kind.path(namespace if kind.namespaced else ""), labels=labels, shape=dict[str, Any]):
-            for each in page.items or ():
+        for page in client.pages(kind.path(namespace if kind.namespaced else ""), labels=labels, shape=shape):
+            for item in page.items or ():
+                each = item if isinstance(item, dict) else msgspec.to_builtins(item)
                 name_kind(each, kind)
                 yield each
                 count += 1
             if count >= OBJECTS_MAX:
-                unread.append(Unread(what=f"more than {count} {kind.plural}", why="so many are read of one kind"))
+                unread.append(Unread(what=what or kind.plural, why=f"there are more than the {count} that are read"))
                 return
     except Forbidden:
-        unread.append(Unread(what=kind.plural, why="you may not list them"))
+        unread.append(Unread(what=what or kind.plural, why="you may not list them"))
     except NotFound:  # its component went away
         return
+
+
+def _elsewhere(client: Client, served: Discovery, seen: Snapshot, unread: list[Unread]) -> Iterator[dict[str, Any]]:
+    """Yield what of other namespaces decides on what waits in this one: who has the nodes, and who stands in queues."""
+    if seen.of_kind("Node") and any(is_unplaced(each.value) for each in seen.of_kind("Pod")):
+        yield from _listed(client, resources.POD, EVERYWHERE, unread, what=PODS_ELSEWHERE, shape=PodTaking)
+    workload, queue = served.best(resources.WORKLOAD), served.best(resources.LOCAL_QUEUE)
+    if workload and queue and any(map(is_queued, seen.of_kind("Workload"))):
+        what = "queues of other namespaces"
+        yield from _listed(client, workload, EVERYWHERE, unread, what=what, shape=WorkloadInQueue)
+        yield from _listed(client, queue, EVERYWHERE, unread, what=what)
 
 
 class _Wanted(NamedTuple):

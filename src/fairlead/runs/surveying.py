@@ -76,7 +76,7 @@ class _Phase(msgspec.Struct, frozen=True, omit_defaults=True):
     startTime: str = ""
 
 
-class _Pod(msgspec.Struct, frozen=True, omit_defaults=True):
+class PodTaking(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of a pod takes something of a node, or keeps others away; all else is not even read."""
 
     metadata: _Name
@@ -90,27 +90,29 @@ class _PlacedSpec(_Spec, frozen=True, omit_defaults=True):
     resourceClaims: list[Any] = []
 
 
-class _PlacedPod(_Pod, frozen=True, omit_defaults=True):
+class _PlacedPod(PodTaking, frozen=True, omit_defaults=True):
     """The same, and what decides on which nodes it may be."""
 
     spec: _PlacedSpec = _PlacedSpec()
 
 
-class _Ranked(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Queued(msgspec.Struct, frozen=True, omit_defaults=True):
     priority: int = 0
+    queueName: str = ""
+    active: bool = True
 
 
-class _Workload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What of a Workload says what it has been admitted to; its pods are not even read."""
+class WorkloadInQueue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of a Workload says how it stands in its queue; its pods are not even read."""
 
     metadata: _Name
-    spec: _Ranked = _Ranked()
+    spec: _Queued = _Queued()
     status: dict[str, Any] = {}
 
 
 _OF_DEVICES = (resources.DEVICE_CLASS, resources.RESOURCE_SLICE, resources.RESOURCE_CLAIM)
 _ALL: dict[str, tuple[Kind, type[msgspec.Struct] | None]] = {
-    "Workload": (resources.WORKLOAD, _Workload), **{each.kind: (each, None) for each in _OF_DEVICES},
+    "Workload": (resources.WORKLOAD, WorkloadInQueue), **{each.kind: (each, None) for each in _OF_DEVICES},
 }  # fmt: skip
 """Kinds of which all objects are wanted, and what of these is read."""
 
@@ -243,7 +245,7 @@ def _within(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _pods(client: Client, namespace: str, shape: type[_Pod] = _Pod) -> _Answer:
+def _pods(client: Client, namespace: str, shape: type[PodTaking] = PodTaking) -> _Answer:
     """Return all pods, those of others too: they take what nodes have."""
     try:
         return _Answer("Pod", _plain(client, resources.POD, EVERYWHERE, shape))

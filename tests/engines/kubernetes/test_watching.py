@@ -23,7 +23,7 @@ from fairlead.engines.kubernetes.placing import Placing
 from fairlead.engines.kubernetes.recorder import Recorder
 from fairlead.engines.kubernetes.witness import Witness
 from fairlead.kube.client import Client
-from fairlead.kube.resources import NODE, POD, WORKFLOW
+from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.kube.watching import Watch
 from fairlead.naming import iso_time
 from fairlead.runs.options import Silent
@@ -39,7 +39,7 @@ from fairlead.store.layout import Task, attempt_key, evidence_prefix, start_key
 from fairlead.store.records import AttemptRecord, Event, Started, encode
 from fairlead.targets import naming
 from fairlead.targets.flow_table import FLOWS
-from kube.cluster import new_namespace, serving_workflows
+from kube.cluster import having_nodes, new_namespace, serving_workflows
 from runs.test_context_checking import user_of
 from servers.apiserver import ApiServer
 from store.playing import graph_of
@@ -331,12 +331,7 @@ def test_a_step_that_fits_on_no_node_fails_at_once_where_that_is_asked_for(
     api_server: ApiServer, client: Client, tmp_path: Path
 ) -> None:
     site = policed(client, tmp_path, "fail-if-never-fits")
-    name = f"node-{site.namespace}"
-    client.create(NODE, {"metadata": {"name": name}})
-    try:
-        client.patch(
-            NODE, name, {"status": {"allocatable": {"cpu": "2"}, "capacity": {"cpu": "2"}}}, subresource="status"
-        )
+    with having_nodes(client, {"a": {"cpu": "2"}}):
         site.pod("fits")
         site.pod("never", node=2, nodeSelector={"disk": "of-its-own"})
         for pod in ("fits", "never"):
@@ -347,8 +342,6 @@ def test_a_step_that_fits_on_no_node_fails_at_once_where_that_is_asked_for(
         assert notes == ["you may not list nodes: whether a step could ever be scheduled is not known, and it waits"]
         assert site.stored("attempts/") == []
         enforce(site)
-    finally:
-        client.delete(NODE, name)
     assert client.get(POD, "fits")["status"]["phase"] == "Pending"
     (step,) = (each for each in site.report().steps if each.name == "c")
     assert step.status == "failed" and "has no label disk=of-its-own" in (step.reason or "")

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
-from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, reach, requested
+from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, knows_free, reach, requested
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
 
@@ -191,7 +191,7 @@ def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for whose devices there is room on all nodes together, and on none alone."""
     seen = _nearest(pod, snapshot, "resources")
     resource = seen[1].text.removeprefix("Insufficient ") if seen else ""
-    if not seen or "/" not in resource:  # devices have a domain
+    if not seen or "/" not in resource or not knows_free(snapshot):  # devices have a domain
         return
     nodes, asked = reach(pod, snapshot).open, requested(pod, resource)
     left = {node.ref.name: free(node, snapshot, resource) for node in nodes}
@@ -232,12 +232,17 @@ def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         return
     nodes = _nodes_for(pod, snapshot)
     cards = {name for node in nodes for name in node.mapping("status.allocatable") if name.startswith((_MIG, _CARD))}
-    left = {name: sum((free(node, snapshot, name) for node in nodes), Decimal(0)) for name in cards}
+    known = knows_free(snapshot)
+    left = {
+        name: sum((free(node, snapshot, name) if known else allocatable(node, name) for node in nodes), Decimal(0))
+        for name in cards
+    }
     there = ", ".join(f"{count:f} {name}" for name, count in sorted(left.items()) if count > 0)
+    are = "free are" if known else "there are"
     if there:
         yield Found(
             (*found[0].evidence, *nodes[0].cite("status.allocatable")),
-            f"it asks for {found[2]:f} {found[1]}, and no card is cut so; free are {there}",
+            f"it asks for {found[2]:f} {found[1]}, and no card is cut so; {are} {there}",
             f"ask for one of these, or have cards cut anew for {found[1]}: the label nvidia.com/mig.config of a node",
             found[0].since,
         )

@@ -49,7 +49,7 @@ def _stopped(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a workload whose queue is not active since somebody has stopped it."""
     local = snapshot.find("LocalQueue", workload.text("spec.queueName"), workload.ref.namespace)
     queues = [each for each in (local, _queue_of(workload, snapshot)) if each is not None]
-    for queue in queues if _is_queued(workload) else ():
+    for queue in queues if is_queued(workload) else ():
         if queue.text("spec.stopPolicy") in ("Hold", "HoldAndDrain"):
             words = {"said": f"{queue.ref} has the stopPolicy {queue.text('spec.stopPolicy')}"}
             yield Seen(
@@ -59,7 +59,7 @@ def _stopped(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _inert(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a workload that somebody has taken out of its queue."""
-    if workload.part("spec.active").value is False and _is_queued(workload):
+    if workload.part("spec.active").value is False and is_queued(workload):
         evicted = workload.condition("Evicted")
         said = evicted.text("message") if evicted else "spec.active is false"
         cited = (*workload.part("spec").cite("active"), *(evicted.cite("message", "reason") if evicted else ()))
@@ -67,7 +67,8 @@ def _inert(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield Seen(evidence, {"said": said}, workload.text("metadata.creationTimestamp"), explains=QUEUED)
 
 
-def _is_queued(workload: Thing) -> bool:
+def is_queued(workload: Thing) -> bool:
+    """Say whether a workload waits for its quota."""
     reserved, finished = workload.condition("QuotaReserved"), workload.condition("Finished")
     return not any(each is not None and each.text("status") == "True" for each in (reserved, finished))
 
@@ -79,14 +80,14 @@ def _rank(workload: Thing) -> tuple[int, str]:
 def _behind(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a workload that stands in a strict queue behind one that does not fit."""
     queue, reserved = _queue_of(workload, snapshot), workload.condition("QuotaReserved")
-    if queue is None or queue.text("spec.queueingStrategy") != "StrictFIFO" or not _is_queued(workload):
+    if queue is None or queue.text("spec.queueingStrategy") != "StrictFIFO" or not is_queued(workload):
         return
     if reserved is not None and "needed" in reserved.text("message"):  # it was looked at itself
         return
     before = [
         each
         for each in snapshot.of_kind("Workload")
-        if each.ref != workload.ref and _is_queued(each) and _rank(each) < _rank(workload)
+        if each.ref != workload.ref and is_queued(each) and _rank(each) < _rank(workload)
         and (other := _queue_of(each, snapshot)) is not None and other.ref == queue.ref
     ]  # fmt: skip
     if before:
