@@ -56,13 +56,15 @@ def bind(client: Client, account: str, rules: tuple[Rule, ...], *, everywhere: b
     client.create(binding, {"metadata": {"name": name}, "roleRef": reference, "subjects": [subject]})
 
 
-def user_of(server: ApiServer, client: Client, rules: tuple[Rule, ...], wide: tuple[Rule, ...] = ()) -> Client:
+def user_of(
+    server: ApiServer, client: Client, rules: tuple[Rule, ...], wide: tuple[Rule, ...] = (), *, name: str = "user"
+) -> Client:
     """Return the client of a user that has some rights in the namespace, some in the whole cluster, and no others."""
-    client.create(SERVICE_ACCOUNT, {"metadata": {"name": "user"}})
-    bind(client, "user", rules)
+    client.create(SERVICE_ACCOUNT, {"metadata": {"name": name}})
+    bind(client, name, rules)
     if wide:
-        bind(client, "user", wide, everywhere=True)
-    path = f"/api/v1/namespaces/{client.connection.namespace}/serviceaccounts/user/token"
+        bind(client, name, wide, everywhere=True)
+    path = f"/api/v1/namespaces/{client.connection.namespace}/serviceaccounts/{name}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     token = client.request("POST", path, body=body)["status"]["token"]
     return Client(server.connection(token=token, namespace=client.connection.namespace))
@@ -109,7 +111,7 @@ def some(kind: Kind) -> dict[str, Any]:
         "metadata": {"name": f"{kind.plural}.{kind.group}"},
         "spec": {
             "group": kind.group,
-            "scope": "Namespaced",
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
             "names": {"kind": kind.kind, "plural": kind.plural},
             "versions": [
                 {

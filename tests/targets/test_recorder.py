@@ -26,7 +26,13 @@ def rules(*needed):  # type: ignore[no-untyped-def]
 PLANS = {
     "namespace": Plan("ml", rules(*rights.RECORDING)),
     "everywhere": Plan(
-        "ml", rules(*rights.RECORDING, *rights.ENDING), rules(*rights.FITTING), everywhere=True, ends=True, replicas=2
+        "ml",
+        rules(*rights.RECORDING, *rights.ENDING),
+        rules(*rights.SEEING_WAITS),
+        everywhere=True,
+        ends=True,
+        nodes=True,
+        replicas=2,
     ),
 }
 

@@ -1,7 +1,7 @@
 """Watch the runs of a cluster when no client does: why their pods died, and how they ended.
 
     fairlead recorder render --on CONTEXT [--everywhere] [--end-unschedulable] [--nodes] [--replicas N] [-o yaml|json]
-    fairlead recorder run --on CONTEXT [--everywhere] [--end-unschedulable]
+    fairlead recorder run --on CONTEXT [--everywhere] [--end-unschedulable] [--nodes]
 
 `render` prints what a cluster needs to run one, for `kubectl apply -f -`. `run` is one, in this process; what is
 rendered calls it so.
@@ -24,7 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--end-unschedulable", action="store_true", help="end steps that can't be scheduled, as their runs ask"
     )
-    parser.add_argument("--nodes", action="store_true", help="render: let it list nodes, for fail-if-never-fits")
+    parser.add_argument(
+        "--nodes", action="store_true", help="read nodes and queues, and say why steps wait to those who may not"
+    )
     parser.add_argument("--replicas", type=int, default=1, metavar="N", help="render: how many there are")
     parser.add_argument("--namespace", default="", metavar="NAME", help="run: watch this namespace")
     parser.add_argument("--store", metavar="URL", help="run: the artifact store, where it is not the context's")
@@ -49,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             namespace=arguments.namespace,
             everywhere=arguments.everywhere,
             ends=arguments.end_unschedulable,
+            nodes=arguments.nodes,
             port=arguments.port,
         )
         record(recording, lambda message: print(message, file=sys.stderr, flush=True))

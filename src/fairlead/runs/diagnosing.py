@@ -21,6 +21,7 @@ from fairlead.runs.ranks import logged
 from fairlead.runs.reporting import report_of
 from fairlead.runs.settings import chosen_context, open_store
 from fairlead.runs.snapshotting import KINDS, names_of, subject_of, take
+from fairlead.runs.waits import run_of, with_waits
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import Meta, Snapshot, Thing, Unread
 from fairlead.specs.contexts import LOCAL
@@ -71,9 +72,12 @@ def answer(text: str, namespace: str) -> Answer:
         place = _chosen_place()
         where = namespace or place.namespace
         snapshot = take(place.client, where, subject=text)
-        return explain(snapshot, subject_of(snapshot, text, where))
+        thing = subject_of(snapshot, text, where)
+        found = explain(snapshot, thing)
+        owner = run_of(thing, store.backend) if found.unread else None
+        return with_waits(found, store.backend, *owner) if owner else found
     run = _of_run(store, target, namespace)
-    found = explain(run.snapshot, run.subject)
+    found = with_waits(explain(run.snapshot, run.subject), store.backend, target.run, target.step)
     return msgspec.structs.replace(found, changed=_changed(store, run.keys)) if found.state == "failed" else found
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from fairlead.engines.kubernetes import rights
 from fairlead.engines.kubernetes.health import serving_health
+from fairlead.engines.kubernetes.known import KnownRuns
 from fairlead.engines.kubernetes.recorder import Recorder
 from fairlead.errors import UsageError
 from fairlead.kube.access import smallest_role
@@ -21,6 +22,7 @@ from fairlead.kube.failures import Rule
 from fairlead.runs import contexts
 from fairlead.runs.rendering import namespace_of
 from fairlead.runs.settings import open_store
+from fairlead.runs.waits import WaitKeeper
 from fairlead.specs.contexts import LOCAL
 from fairlead.store.backends import Folder
 from fairlead.targets import recorder
@@ -36,6 +38,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         namespace: The namespace to watch, where it is not the context's.
         everywhere: Whether all namespaces are watched.
         ends: Whether steps that can't be scheduled are ended, as their runs ask.
+        nodes: Whether it says why steps wait, to those who may not read nodes and queues.
         port: Where it says whether it is well; None for nowhere.
     """
 
@@ -44,6 +47,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     everywhere: bool = False
     ends: bool = False
+    nodes: bool = False
     port: int | None = None
 
 
@@ -68,7 +72,9 @@ def record(recording: Recording, noted: Callable[[str], object]) -> None:
         connection = connect(context.kube_context, kubeconfig=context.kubeconfig)
         namespace = recording.namespace or context.namespace
     where = EVERYWHERE if recording.everywhere else namespace or connection.namespace
-    found = Recorder(Client(connection), store.backend, where, ends=recording.ends, noted=noted)
+    client = Client(connection)
+    waits = WaitKeeper(client, KnownRuns(store.backend), noted=noted).keep if recording.nodes else None
+    found = Recorder(client, store.backend, where, ends=recording.ends, waits=waits, noted=noted)
     stop = _asked_to_end()
     if recording.port is None:
         found.run(stop)
@@ -84,7 +90,7 @@ def render(on: str, *, everywhere: bool, ends: bool, nodes: bool, replicas: int)
         on: The context.
         everywhere: Whether it is to watch all namespaces.
         ends: Whether it is to end steps that can't be scheduled, as their runs ask.
-        nodes: Whether it may list nodes, to say that a step fits on none.
+        nodes: Whether it may read nodes and queues, to say why steps wait, and that one fits on no node.
         replicas: How many there are.
 
     Raises:
@@ -101,9 +107,10 @@ def render(on: str, *, everywhere: bool, ends: bool, nodes: bool, replicas: int)
     plan = recorder.Plan(
         namespace=namespace,
         rules=_rules((*rights.RECORDING, *(rights.ENDING if ends else ()))),
-        cluster_rules=_rules(rights.FITTING) if nodes else (),
+        cluster_rules=_rules(rights.SEEING_WAITS) if nodes else (),
         everywhere=everywhere,
         ends=ends,
+        nodes=nodes,
         replicas=replicas,
     )
     return recorder.recorder(context, plan)

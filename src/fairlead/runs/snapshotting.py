@@ -23,7 +23,7 @@ from fairlead.kube.discovery import Discovery
 from fairlead.kube.failures import Forbidden, NotFound
 from fairlead.kube.resources import Kind, name_kind
 from fairlead.naming import UTC
-from fairlead.runs.surveying import PodTaking, WorkloadInQueue
+from fairlead.runs.surveying import QUEUES_ELSEWHERE, PodTaking, WorkloadInQueue
 from fairlead.snapshots.redacting import redacted_object, redacted_text
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, Thing, Unread
 from fairlead.targets.podcauses import is_unplaced
@@ -147,9 +147,8 @@ def _elsewhere(client: Client, served: Discovery, seen: Snapshot, unread: list[U
         yield from _listed(client, resources.POD, EVERYWHERE, unread, what=PODS_ELSEWHERE, shape=PodTaking)
     workload, queue = served.best(resources.WORKLOAD), served.best(resources.LOCAL_QUEUE)
     if workload and queue and any(map(is_queued, seen.of_kind("Workload"))):
-        what = "queues of other namespaces"
-        yield from _listed(client, workload, EVERYWHERE, unread, what=what, shape=WorkloadInQueue)
-        yield from _listed(client, queue, EVERYWHERE, unread, what=what)
+        yield from _listed(client, workload, EVERYWHERE, unread, what=QUEUES_ELSEWHERE, shape=WorkloadInQueue)
+        yield from _listed(client, queue, EVERYWHERE, unread, what=QUEUES_ELSEWHERE)
 
 
 class _Wanted(NamedTuple):

@@ -25,6 +25,8 @@ from fairlead.kube.resources import Kind, name_kind
 from fairlead.naming import UTC
 from fairlead.snapshots.snapshot import Meta, Snapshot, Unread
 
+QUEUES_ELSEWHERE = "queues of other namespaces"
+"""What a snapshot says of who stands in them, where that could not be read."""
 _AT_ONCE = 8
 _NODE_POOL = Kind("karpenter.sh", "v1", "NodePool", "nodepools", namespaced=False)
 _COHORT = Kind("kueue.x-k8s.io", "v1beta2", "Cohort", "cohorts", namespaced=False)
@@ -108,6 +110,24 @@ class WorkloadInQueue(msgspec.Struct, frozen=True, omit_defaults=True):
     metadata: _Name
     spec: _Queued = _Queued()
     status: dict[str, Any] = {}
+
+
+class _Template(msgspec.Struct, frozen=True, omit_defaults=True):
+    metadata: dict[str, Any] = {}
+
+
+class _PodSet(msgspec.Struct, frozen=True, omit_defaults=True):
+    template: _Template = _Template()
+
+
+class _NamedSpec(_Queued, frozen=True, omit_defaults=True):
+    podSets: list[_PodSet] = []
+
+
+class _NamedWorkload(WorkloadInQueue, frozen=True, omit_defaults=True):
+    """The same, and whose pods it is for."""
+
+    spec: _NamedSpec = _NamedSpec()
 
 
 _OF_DEVICES = (resources.DEVICE_CLASS, resources.RESOURCE_SLICE, resources.RESOURCE_CLAIM)
@@ -201,6 +221,26 @@ def survey_placed(client: Client, namespace: str, *, within_s: float = 60.0) -> 
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         unread=tuple(gap for answer in answers for gap in answer.unread),
     )
+    return Snapshot(meta, [each for answer in answers for each in answer.objects])
+
+
+def survey_queues(client: Client, *, within_s: float = 60.0) -> Snapshot:
+    """Look at the queues of a cluster and at all that stands in them, with the labels of its pods.
+
+    Args:
+        client: The cluster.
+        within_s: For how long, in seconds.
+
+    Raises:
+        ClusterError: The cluster can't be reached, or takes longer.
+    """
+    served, shapes = Discovery(client), {resources.WORKLOAD: _NamedWorkload}
+    asked = [
+        _lister(client, kind, served.best(kind), EVERYWHERE, shapes.get(kind))
+        for kind in (resources.WORKLOAD, resources.LOCAL_QUEUE, resources.CLUSTER_QUEUE, resources.RESOURCE_FLAVOR)
+    ]
+    answers = list(_within(asked, within_s, next="it is tried again"))
+    meta = Meta(unread=tuple(gap for answer in answers for gap in answer.unread))
     return Snapshot(meta, [each for answer in answers for each in answer.objects])
 
 

@@ -27,6 +27,7 @@ from fairlead.store.records import (
     RunSpec,
     Segment,
     Started,
+    Waits,
     decode,
 )
 from fairlead.store.references import Reference, read_published_references, read_references
@@ -34,6 +35,7 @@ from fairlead.store.references import Reference, read_published_references, read
 _FORMS: dict[str, type[Any]] = {
     "attempts": AttemptRecord, "calls": Called, "starts": Started, "evidence": Evidence,
     "observed": Segment, "final": Segment, "events": Event, "claims": Claim, "submissions": Submission,
+    "waits": Waits,
 }  # fmt: skip
 """The records of a run by the folder they lie in; logs, metrics and checkpoints are not ours to judge."""
 

@@ -34,7 +34,7 @@ from fairlead.store.records import (
     encode,
 )
 
-_COMPACTED = ("attempts/", "calls/", "evidence/", "held/", "occurrences/", "observed/", "starts/", "tasks/")
+_COMPACTED = ("attempts/", "calls/", "evidence/", "held/", "occurrences/", "observed/", "starts/", "tasks/", "waits/")
 """What the final record of a run replaces."""
 RESUMED = ("calls/", "occurrences/")
 """What stays of that where a run may be resumed: which call and which of several equal executions an instance is."""

@@ -18,6 +18,7 @@ runs/<run>/attempts/<step>.<index>.<number>   one record per attempt, by its wor
 runs/<run>/attempts/<step>.<index>.0          instead of them: what a pod found in the cache; create-once
 runs/<run>/observed/<claim>.<level>.<number>  what the driver saw, in segments
 runs/<run>/evidence/<uid>.<transition>        what a watcher saw of a pod that fared badly; create-once
+runs/<run>/waits/<claim>                      why its steps wait, by a recorder; replaced by what it sees next
 runs/<run>/events/<time>.<kind>               what people asked for: cancel, label, pin
 runs/<run>/logs/<step>.<index>.<number>       output of the attempt; .r<rank> follows for ranks
 runs/<run>/logs/<attempt>.s<place>            a piece of it that begins there, while a pod writes it
@@ -143,6 +144,16 @@ def evidence_prefix(run: str) -> str:
 def evidence_key(run: str, uid: str, transition: str) -> str:
     """Return the key of what a watcher saw of a pod: a name that every watcher gives it."""
     return f"{evidence_prefix(run)}{uid}.{transition}"
+
+
+def waits_prefix(run: str) -> str:
+    """Return the prefix of what recorders say of why a run's steps wait."""
+    return f"{RUNS}{run}/waits/"
+
+
+def waits_key(run: str, claim: int) -> str:
+    """Return the key of why a run's steps wait that was submitted under a claim."""
+    return f"{waits_prefix(run)}{claim:06}"
 
 
 def log_key(run: str, task: Task) -> str:

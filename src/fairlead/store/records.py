@@ -309,6 +309,50 @@ class Evidence(_Observation, frozen=True, kw_only=True, tag="evidence"):
     log: str = ""
 
 
+class Cited(_Record, frozen=True, kw_only=True):
+    """A field of an object of a cluster."""
+
+    subject: str
+    path: str
+    value: str
+
+
+class WaitCause(_Record, frozen=True, kw_only=True):
+    """Why steps wait, as `fairlead why` says it.
+
+    Attributes:
+        steps: These steps.
+        id, layer, confidence, subject, part, message, remedy, source, since, count: As in its answer.
+        evidence: The fields that it rests on, as far as they are of the run's namespace.
+    """
+
+    steps: tuple[str, ...]
+    id: str
+    layer: str
+    confidence: float
+    subject: str
+    part: str = ""
+    message: str
+    evidence: tuple[Cited, ...] = ()
+    remedy: str
+    source: str = ""
+    since: str = ""
+    count: int = 1
+
+
+class Waits(_Record, frozen=True, kw_only=True):
+    """Why steps of a run wait for a place or a quota, by a recorder that may read nodes and queues.
+
+    Attributes:
+        time: When it looked, in seconds since 1970.
+        causes: Why, the first causes first, for each step.
+    """
+
+    format: int = FORMAT
+    time: float
+    causes: tuple[WaitCause, ...]
+
+
 class RunStatusChanged(_Observation, frozen=True, kw_only=True, tag="run"):
     """The run as a whole changed."""
 

@@ -29,6 +29,7 @@ class Plan(NamedTuple):
         cluster_rules: Its rights on what is in no namespace.
         everywhere: Whether it watches all namespaces.
         ends: Whether it ends steps that can't be scheduled.
+        nodes: Whether it says why steps wait for nodes and queues.
         replicas: How many there are.
     """
 
@@ -37,6 +38,7 @@ class Plan(NamedTuple):
     cluster_rules: Rules = ()
     everywhere: bool = False
     ends: bool = False
+    nodes: bool = False
     replicas: int = 1
 
 
@@ -100,6 +102,7 @@ def _pod(context: Context, plan: Plan) -> dict[str, Any]:
         "--everywhere" if plan.everywhere else f"--namespace={plan.namespace}",
         f"--port={PORT}",
         *(["--end-unschedulable"] if plan.ends else []),
+        *(["--nodes"] if plan.nodes else []),
     ]
     made = pods.own_pod(context, "fairlead", *arguments, driving=True)
     (container,) = made["containers"]

@@ -6,9 +6,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from fairlead.engines.kubernetes.known import KnownRuns, slim
 from fairlead.engines.kubernetes.placing import Placing
 from fairlead.engines.kubernetes.recorder import Recorder
 from fairlead.engines.kubernetes.witness import Witness
+from fairlead.errors import StoreError
 from fairlead.kube.client import Client
 from fairlead.kube.resources import POD, WORKFLOW
 from fairlead.kube.watching import Watch
@@ -481,6 +483,24 @@ def test_pods_of_runs_that_another_store_has_are_none_of_its_business(
             wait_for(own.seen)
         assert not other.seen() and not other.stored("attempts/")
         assert client.get(POD, "q")["status"]["phase"] == "Pending"
+
+
+def test_it_hands_its_pods_now_and_then_to_who_says_why_they_wait(
+    site: Site, client: Client, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorders, "EXPLAIN_S", 0.1)
+    given: list[set[str]] = []
+
+    def explain(pods: Iterable[dict[str, Any]]) -> None:
+        given.append({each["metadata"]["name"] for each in pods})
+        if len(given) == 1:
+            raise StoreError("the store is away")
+
+    site.pod("p")
+    with serving_workflows(client), recording(site, client, waits=explain) as (found, notes):
+        wait_for(lambda: len(given) > 1)
+        assert given[-1] == {"p"} and found.is_well
+    assert any("the store is away" in note for note in notes)
 
 
 def test_it_says_whether_it_is_well() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -39,6 +39,8 @@ CONCLUDE_S = 30.0
 """Seconds between two looks for runs that ended without a word."""
 SWEEP_S = 600.0
 """Seconds between two readings of the catalog, for runs whose object went while no recorder watched."""
+EXPLAIN_S = 60.0
+"""Seconds between two looks at nodes and queues, for why steps wait."""
 SILENCE_S = 90.0
 """Seconds without a look after which a recorder is not well."""
 _SYNC_S = 120.0
@@ -52,6 +54,7 @@ class Recorder:
         backend: The store: runs that it does not have are none of this recorder's.
         namespace: Where; `EVERYWHERE` for the whole cluster.
         ends: Whether steps that can't be scheduled are ended, as their runs ask.
+        waits: Is given the pods now and then, to write down why they wait.
         noted: Is told what it does, and what it can't do.
         clock: Seconds of a clock that never goes back.
     """
@@ -63,6 +66,7 @@ class Recorder:
         namespace: str,
         *,
         ends: bool = False,
+        waits: Callable[[Iterable[dict[str, Any]]], object] | None = None,
         noted: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,6 +77,7 @@ class Recorder:
         self._clock = clock
         self._runs = KnownRuns(backend)
         self._placing = Placing(client, self._runs, noted=noted) if ends else None
+        self._waits = waits
         self._watches: tuple[Watch, ...] = ()
         self._looked = clock()
         self._suspects: set[str] = set()
@@ -95,7 +100,7 @@ class Recorder:
                 watch.listen(partial(self._suspect, target))
             pods.listen(witness.see)
             self._noted(f"watches {len(pods)} pods of {sum(len(watch) for _, watch in runs)} runs")
-            concluded = swept = -SWEEP_S
+            concluded = swept = explained = -SWEEP_S
             while not stop.wait(LOOK_S):
                 now = self._looked = self._clock()
                 if self._placing is not None:
@@ -107,6 +112,10 @@ class Recorder:
                 if now - concluded >= CONCLUDE_S:
                     concluded = now
                     self._conclude_suspects(runs)
+                if self._waits is not None and now - explained >= EXPLAIN_S:
+                    explained = now
+                    with self._failures_noted():
+                        self._waits(pods.objects().values())
 
     @property
     def is_well(self) -> bool:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fairlead.kube.failures import Rule
-from fairlead.kube.resources import JOB, LOCAL_QUEUE, RESOURCE_CLAIM_TEMPLATE, WORKLOAD, Kind
+from fairlead.kube.resources import (
+    CLUSTER_QUEUE,
+    JOB,
+    LOCAL_QUEUE,
+    RESOURCE_CLAIM_TEMPLATE,
+    RESOURCE_FLAVOR,
+    WORKLOAD,
+    Kind,
+)
 from fairlead.specs.contexts import Context
 from fairlead.targets.flow_table import FLOWS, flow_target
 from fairlead.targets.flows import FlowTarget
@@ -46,6 +54,13 @@ ENDING: tuple[Rule, ...] = (Rule("patch", "", "pods/status"),)
 
 FITTING: tuple[Rule, ...] = (Rule("list", "", "nodes"),)
 """In the whole cluster, to say that a step fits on no node."""
+
+SEEING_WAITS: tuple[Rule, ...] = (
+    Rule("list", "", "pods"),
+    *(Rule("list", each.group, each.plural) for each in (WORKLOAD, LOCAL_QUEUE, CLUSTER_QUEUE, RESOURCE_FLAVOR)),
+    *FITTING,
+)
+"""In the whole cluster, of a recorder that says why steps wait to those who may not read nodes and queues."""
 
 _OF_RUNS = [(each.resource.group, each.resource.plural) for each in FLOWS.values()]
 
