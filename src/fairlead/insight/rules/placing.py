@@ -37,6 +37,9 @@ _FILTERS = {
 """What the filters say, in the order in which the scheduler asks them."""
 
 
+_NOT_HELPFUL = re.compile(r"preemption: 0/(?P<all>\d+) nodes are available: (?P<not>\d+) Preemption is not helpful")
+
+
 class Refusal(NamedTuple):
     """Why some nodes do not take a pod: the filter that turned it away, its words, and how many nodes it said so of."""
 
@@ -321,12 +324,27 @@ def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for which there is no room for now, as far as is known."""
     if seen := _nearest(pod, snapshot, "resources"):
         resource = seen[1].text.removeprefix("Insufficient ")
+        said, remedy = "", f"wait until others have ended, ask for less {resource}, or add a node"
+        if not snapshot.of_kind("Node") and _is_hopeless(seen[0].message):
+            said = "; the scheduler says that nothing would fit if others went: such nodes have less in all"
+            remedy = (
+                f"ask for less {resource}, or add a node that has so much; kubectl describe nodes shows what they have"
+            )
         yield Found(
             seen[0].evidence,
-            f"no node has {requested(pod, resource):f} {resource} left; {seen[1].nodes} came nearest",
-            f"wait until others have ended, ask for less {resource}, or add a node",
+            f"no node has {requested(pod, resource):f} {resource} left; {seen[1].nodes} came nearest{said}",
+            remedy,
             seen[0].since,
         )
+
+
+def _is_hopeless(message: str) -> bool:
+    """Say whether no node would take a pod even if all others went, as schedulers of 1.34 and newer say it.
+
+    Source: https://github.com/kubernetes/kubernetes/pull/131345
+    """
+    said = _NOT_HELPFUL.search(message)
+    return said is not None and said["all"] == said["not"]
 
 
 def _largest(nodes: Iterable[Thing], resource: str) -> Decimal:
