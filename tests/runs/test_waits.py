@@ -197,5 +197,16 @@ def test_what_other_layers_show_stays_and_a_step_is_told_its_own_causes_alone(si
     assert ids(pending) == ["image-not-found", "gpus-scattered", "node-cordoned"]
     assert ids(pending, "c") == ["image-not-found", "node-cordoned"]
     assert ids(pending, "b") == ["image-not-found", "insufficient-resources"]
-    for same in (msgspec.structs.replace(pending, unread=()), msgspec.structs.replace(pending, state="failed")):
-        assert with_waits(same, site.backend, site.run, None, now=1100.0) is same
+    for changed in ({"unread": ()}, {"state": "failed"}, {"state": "running"}):
+        same = msgspec.structs.replace(pending, **changed)
+        assert with_waits(same, site.backend, site.run, "a", now=1100.0) is same
+
+
+def test_what_was_waited_for_and_is_there_is_said_no_more(client: Client, site: Site) -> None:
+    unplaced(site, "p", node=0, message="0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+    keeper = WaitKeeper(client, KnownRuns(site.backend))
+    for waits, condition in ((True, {}), (False, {"status": "True", "reason": ""})):
+        if condition:
+            site.becomes("p", conditions=[{"type": "PodScheduled", **condition}])
+        keeper.keep([slim(each) for each in client.list(POD).items])
+        assert bool(site.stored("waits/")) == waits

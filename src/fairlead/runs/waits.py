@@ -70,6 +70,7 @@ class WaitKeeper:
         self._runs = runs
         self._noted = noted
         self._gaps: set[Unread] = set()
+        self._kept: set[str] = set()
 
     def keep(self, pods: Iterable[Mapping[str, Any]]) -> None:
         """Look at nodes and queues, where any step waits for them, and write down what they have to do with it.
@@ -86,6 +87,10 @@ class WaitKeeper:
         asking = [(each.value, _metadata_of_pods(each, own)) for each in held]
         asking += [(pod, pod["metadata"]) for pod in own.values() if is_unplaced(pod)]
         waiting = list(self._waiting(asking))
+        ended = self._kept - {waits_key(each.run, each.generation) for each in waiting}
+        for key in ended:  # what they waited for is there
+            self._runs.backend.delete(key)
+        self._kept -= ended
         if not waiting:
             return
         seen = [queues]
@@ -104,15 +109,20 @@ class WaitKeeper:
 
     def _waiting(self, asking: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterator[_Waiting]:
         """Yield what is a step's of a run that goes on, with that step as its owner; given with its pods' metadata."""
+        over: dict[tuple[str, int], bool] = {}
         for value, metadata_of_pods in asking:
             pod = {"metadata": metadata_of_pods}
             known = self._runs.of(pod)
             task = attempt_of(pod, known.spec.graph) if known else None
-            if known is None or task is None or self._runs.is_over(known.spec.run, generation_of(pod)):
+            if known is None or task is None:
                 continue
-            metadata = {**value["metadata"], "ownerReferences": [{"uid": f"{known.spec.run}/{task.step}"}]}
-            owned = redacted_object({"kind": "Pod", **value, "metadata": metadata})
-            yield _Waiting(known.spec.run, generation_of(pod), task.step, owned)
+            run = known.spec.run, generation_of(pod)
+            if run not in over:
+                over[run] = self._runs.is_over(*run)
+            if not over[run]:
+                metadata = {**value["metadata"], "ownerReferences": [{"uid": f"{run[0]}/{task.step}"}]}
+                owned = redacted_object({"kind": "Pod", **value, "metadata": metadata})
+                yield _Waiting(*run, task.step, owned)
 
     def _write(
         self, namespace: str, waiting: list[_Waiting], shared: list[Mapping[str, Any]], gaps: tuple[Unread, ...]
@@ -130,8 +140,9 @@ class WaitKeeper:
                     added = _cut(cause, each.step, namespace)
                     causes[cause.id, cause.message] = _joined(alike, added) if alike else added
         for (run, generation), causes in found.items():
-            record = Waits(time=now, causes=tuple(causes.values())[:_CAUSES_MAX])
-            self._runs.backend.put(waits_key(run, generation), encode(record))
+            key, record = waits_key(run, generation), Waits(time=now, causes=tuple(causes.values())[:_CAUSES_MAX])
+            self._runs.backend.put(key, encode(record))
+            self._kept.add(key)
 
 
 def with_waits(found: Answer, backend: Backend, run: str, step: str | None, *, now: float | None = None) -> Answer:
@@ -145,7 +156,8 @@ def with_waits(found: Answer, backend: Backend, run: str, step: str | None, *, n
         now: The time in seconds since 1970; for tests.
     """
     hidden = [each for each in found.unread if each.what in _DECIDES]
-    if found.state in ("succeeded", "failed", "cancelled") or not hidden or (waits := _newest(backend, run)) is None:
+    waits_still = found.state == "pending" or (found.state == "running" and step is None)
+    if not (hidden and waits_still) or (waits := _newest(backend, run)) is None:
         return found
     age_s = (time.time() if now is None else now) - waits.time
     said = f"of {iso_time(waits.time)}"
