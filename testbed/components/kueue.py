@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from .. import asking
 from ..building import build
@@ -26,13 +29,19 @@ def certificates() -> list[Certificate]:
     return [Certificate("kueue", "/CN=kueue", ["DNS:localhost", "IP:127.0.0.1"])]
 
 
-def kueue(state: State, webhook_port: int = WEBHOOK_PORT, health_port: int = HEALTH_PORT) -> Process:
+def kueue(
+    state: State,
+    webhook_port: int = WEBHOOK_PORT,
+    health_port: int = HEALTH_PORT,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Process:
     """Return Kueue without certificates of its own making, metrics, or its API of pending workloads.
 
     Args:
         state: Whose certificates and kubeconfig it has.
         webhook_port: Where its webhooks listen, on loopback.
         health_port: Where it says whether it is ready.
+        settings: More of its configuration.
     """
     certificates = pair(state, "kueue")  # also its /etc/kueue/metrics/certs, without which it does not start
     configuration = {
@@ -47,6 +56,7 @@ def kueue(state: State, webhook_port: int = WEBHOOK_PORT, health_port: int = HEA
         "manageJobsWithoutQueueName": False,
         "clientConnection": {"qps": 200, "burst": 400},
         "integrations": {"frameworks": FRAMEWORKS},
+        **settings,
     }
     write(state.folder / "kueue.json", json.dumps(configuration, indent=1))
     return Process(

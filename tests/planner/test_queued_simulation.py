@@ -22,6 +22,7 @@ from fairlead.queues.replay import Arrival, replay
 from fairlead.queues.specs import (
     ClusterQueue,
     Cohort,
+    FairSharing,
     FlavorQuotas,
     Preemption,
     Quota,
@@ -67,6 +68,14 @@ def test_who_is_admitted_and_finds_no_place_holds_its_quota() -> None:
     assert begins(course) == [(0, 10), (10, 15), (10, 11)]  # the third has no quota left until the first ends
 
 
+def test_jobs_share_fairly_what_is_lent_where_kueue_does() -> None:
+    lent = (queue("a", 0, cohort="c"), queue("b", 0, cohort="c", weight=2.0), queue("lender", 3, cohort="c"))
+    jobs = [of(name, job(f"{name}{number}", 0, 10, 1)) for name in ("a", "b") for number in range(2)]
+    for fair, at_once in ((None, ["a0", "a1", "b0"]), (FairSharing(), ["a0", "b0", "b1"])):
+        found = begins(simulate(FOUR, jobs, POLICY, setup=Setup(lent, fair=fair)))
+        assert [each.name for each, when in zip(jobs, found, strict=True) if when == (0, 10)] == at_once
+
+
 @pytest.mark.parametrize(("checkpoint_s", "ended_s", "lost_s"), [(0, 23, 7), (3, 17, 1), (7, 16, 0)])
 def test_what_is_taken_back_begins_again_with_what_its_last_checkpoint_has_kept(
     checkpoint_s: int, ended_s: int, lost_s: int
@@ -90,7 +99,7 @@ def test_a_job_that_waits_for_a_place_is_taken_back_too() -> None:
     setup = Setup((queue("q", 5, preemption=msgspec.to_builtins(Preemption(within="LowerPriority"))),))
     course = simulate(FOUR, jobs, POLICY, setup=setup)
     assert begins(course) == [(0, 10), (10, 15), (2, 3)]
-    assert [each and (each.evictions, each.lost_s) for each in course.begun] == [(0, 0), (1, 0), (0, 0)]
+    assert [each and (each.evictions, each.lost_pod_s) for each in course.begun] == [(0, 0), (1, 0), (0, 0)]
 
 
 def test_a_job_is_placed_on_nodes_of_the_flavor_that_it_was_given() -> None:
@@ -140,7 +149,7 @@ def test_on_nodes_without_end_it_is_what_the_queues_alone_do(seed: int) -> None:
     for made, begun in zip(jobs, course.begun, strict=True):
         outcome = alone[made.name]
         assert (begun and begun.ended_s) == outcome.finished
-        assert begun is None or (begun.evictions, begun.lost_s) == (outcome.evictions, outcome.lost)
+        assert begun is None or (begun.evictions, begun.lost_pod_s) == (outcome.evictions, outcome.lost)
 
 
 @PROPERTY

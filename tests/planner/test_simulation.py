@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +14,10 @@ from fairlead.planner.lines import BEST_EFFORT, STRATEGIES, STRICT
 from fairlead.planner.nodes import Node, gpu_millis_of
 from fairlead.planner.outcomes import PARTS, reported
 from fairlead.planner.policies.table import POLICIES, policy_named
+from fairlead.planner.reclaims import Reclaim
 from fairlead.planner.simulation import Course, simulate
 from fairlead.planner.workloads import Demand, Job
-from fairlead.specs.simulated import Seconds
+from fairlead.specs.simulated import ElasticGangs, Seconds
 from planner import reference
 from planner.clusters import PROPERTY, demands, nodes
 
@@ -163,6 +165,35 @@ FOUR = (Node(name="n", cpu_millis=1, memory_mib=1, gpus=4, model="A"),)
 def begins(jobs: Sequence[Job], strategy: str, known: Sequence[Node] = FOUR) -> list[int | None]:
     course = simulate(known, jobs, policy_named("best-fit"), strategy)
     return [each and each.at_s for each in course.begun]
+
+
+def elastic(name: str, arrival_s: int, duration_s: int, pods: int, pods_min: int, **more: int) -> Job:
+    return msgspec.structs.replace(job(name, arrival_s, duration_s, 1, pods=pods), pods_min=pods_min, **more)
+
+
+def test_an_elastic_gang_begins_with_what_there_is_and_takes_longer() -> None:
+    jobs = [job("holder", 0, 100, 1), elastic("gang", 0, 6, pods=4, pods_min=2), job("after", 1, 5, 3)]
+    course = simulate(FOUR, jobs, policy_named("best-fit"))
+    assert [each and (each.at_s, each.ended_s, len(each.places)) for each in course.begun] == [
+        (0, 100, 1), (0, 8, 3), (8, 13, 1),
+    ]  # fmt: skip
+    report = reported(jobs, course, 4000)
+    assert report.elastic == ElasticGangs(gangs=1, smaller=1, pods_percent=75.0)
+
+
+def test_an_elastic_gang_waits_for_as_many_as_it_needs_and_has_all_where_there_is_room() -> None:
+    for held, expected in ((3, (10, 16, 4)), (2, (0, 12, 2)), (0, (0, 6, 4))):
+        jobs = [job("holder", 0, 10, held), elastic("gang", 0, 6, pods=4, pods_min=2)]
+        found = simulate(FOUR, jobs, policy_named("best-fit")).begun[1]
+        assert found is not None and (found.at_s, found.ended_s, len(found.places)) == expected
+
+
+def test_what_an_elastic_gang_has_kept_counts_whatever_its_size_is_then() -> None:
+    """It has half its pods for 8 s, of which it keeps 6, and all of them for what is left."""
+    two = (Node(name="a", cpu_millis=1, memory_mib=1, gpus=2, model="A"), msgspec.structs.replace(FOUR[0], name="b"))
+    jobs = [job("holder", 0, 5, 4), elastic("gang", 0, 10, pods=4, pods_min=2, checkpoint_s=3)]
+    found = simulate(two, jobs, policy_named("best-fit"), reclaims=[Reclaim(node="a", at_s=8, back_s=9)]).begun[1]
+    assert found is not None and (found.ended_s, found.lost_pod_s) == (8 + 10 - 3, 2 * 2)
 
 
 def test_who_is_behind_passes_with_best_effort_alone() -> None:

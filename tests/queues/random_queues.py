@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
@@ -60,6 +62,44 @@ def scenario(seed: int, *, preempts: bool = True, nested: bool = True, length: i
         )
         for name, parent in parents.items()
     )  # fmt: skip
+    workloads, steps = _coming(chance, names, flavors, resources, length)
+    return Scenario(queues, cohorts if has_cohort else (), workloads, steps)
+
+
+def contended(seed: int) -> Scenario:
+    """Return a scenario in which queues with weights borrow from each other, and mostly may take work back."""
+    chance = random.Random(f"contended {seed}")
+    resources = ("cpu", "gpu")[: chance.choice([1, 1, 2])]
+    parents = {"top": "", "left": "top", "right": "top"} if chance.random() < 0.4 else {"top": ""}
+    names = [f"q{number}" for number in range(chance.randint(2, 4))]
+    queues = []
+    for name in names:
+        drawn = _queue(chance, name, ("a",), resources, parents, preempts=True)
+        rules = msgspec.structs.replace(
+            drawn.preemption, reclaim=chance.choice(["Any", "Any", "LowerPriority", "Never"]), borrow_within=None
+        )
+        limits = chance.random() < 0.2
+        quotas = {each: _small(chance, limits=limits) for each in resources}
+        group = ResourceGroup(resources=resources, flavors=(FlavorQuotas(name="a", quotas=quotas),))
+        queues.append(msgspec.structs.replace(drawn, groups=(group,), preemption=rules, weight=_weight(chance)))
+    cohorts = tuple(Cohort(name=name, parent=parent, weight=_weight(chance)) for name, parent in parents.items())
+    workloads, steps = _coming(chance, names, ("a",), resources, length=14)
+    return Scenario(tuple(queues), cohorts, workloads, steps)
+
+
+def _small(chance: random.Random, *, limits: bool) -> Quota:
+    found = quota(chance, 4)
+    return found if limits else Quota(nominal=found.nominal)
+
+
+def _weight(chance: random.Random) -> float:
+    return chance.choice([1.0, 1.0, 2.0, 0.5, 0.0])
+
+
+def _coming(
+    chance: random.Random, queues: list[str], flavors: tuple[str, ...], resources: tuple[str, ...], length: int
+) -> tuple[dict[str, Workload], tuple[Step, ...]]:
+    """Return what comes and ends."""
     workloads: dict[str, Workload] = {}
     steps: list[Step] = []
     for number in range(length):
@@ -68,9 +108,9 @@ def scenario(seed: int, *, preempts: bool = True, nested: bool = True, length: i
             steps.append(Step("finish", chance.choice(there)))
             continue
         name = f"w{number}"
-        workloads[name] = _workload(chance, name, chance.choice(names), flavors, resources, float(number))
+        workloads[name] = _workload(chance, name, chance.choice(queues), flavors, resources, float(number))
         steps.append(Step("submit", name))
-    return Scenario(queues, cohorts if has_cohort else (), workloads, tuple(steps))
+    return workloads, tuple(steps)
 
 
 def _groups(

@@ -157,6 +157,8 @@ def _admitted(name: str, scenario: Scenario, seen: Mapping[str, Any]) -> Admitte
 def cohort_manifest(scenario: str, cohort: Cohort) -> dict[str, Any]:
     """Return a cohort as Kueue has it."""
     spec: dict[str, Any] = {"resourceGroups": _groups(cohort.groups)} if cohort.groups else {}
+    if cohort.weight != 1.0:
+        spec["fairSharing"] = {"weight": str(cohort.weight)}
     if cohort.parent:
         spec["parentName"] = f"{scenario}-{cohort.parent}"
     return {"metadata": {"name": f"{scenario}-{cohort.name}"}, "spec": spec}
@@ -180,6 +182,8 @@ def queue_manifest(scenario: str, queue: ClusterQueue) -> dict[str, Any]:
         },
         "resourceGroups": _groups(queue.groups),
     }
+    if queue.weight != 1.0:
+        spec["fairSharing"] = {"weight": str(queue.weight)}
     if queue.cohort:
         spec["cohortName"] = f"{scenario}-{queue.cohort}"
     return {"metadata": {"name": f"{scenario}-{queue.name}"}, "spec": spec}

@@ -8,6 +8,7 @@ from fairlead.queues.admission import Queues
 from fairlead.queues.replay import Arrival, replay
 from fairlead.queues.specs import (
     ClusterQueue,
+    FairSharing,
     FlavorQuotas,
     Fungibility,
     Preemption,
@@ -15,7 +16,7 @@ from fairlead.queues.specs import (
     ResourceGroup,
     Workload,
 )
-from queues.random_queues import Scenario, scenario
+from queues.random_queues import Scenario, contended, scenario
 
 SEEDS = range(600)
 
@@ -97,6 +98,53 @@ def test_borrowed_quota_is_taken_back_from_the_least_important_first() -> None:
         queues.settle(float(number))
     queues.submit(work("mine", 2, created=9))
     assert [(each.what, each.workload) for each in queues.settle(9.0)] == [("evicted", "w1"), ("admitted", "mine")]
+
+
+@pytest.mark.parametrize(("fair", "used"), [(None, {"a": 5, "b": 4}), (FairSharing(), {"a": 4, "b": 5})])
+def test_the_last_of_what_is_lent_goes_to_who_has_borrowed_least_by_its_weight(
+    fair: FairSharing | None, used: dict[str, int]
+) -> None:
+    """Nine CPUs are lent to two queues, one of each in every cycle; without fairness who came first has the last."""
+    lent = [queue("a", 0, cohort="c"), queue("b", 0, cohort="c", weight=2.0), queue("lender", 9, cohort="c")]
+    queues = Queues(lent, fair=fair)
+    for number in range(9):
+        queues.submit(work(f"a{number}", 1, on="a", created=float(number)))
+        queues.submit(work(f"b{number}", 1, on="b", created=float(number + 9)))
+    queues.settle(20.0)
+    assert {name: sum(queues.usage(name).values()) for name in used} == used
+
+
+def test_work_is_taken_back_until_shares_are_fair_and_no_further() -> None:
+    rules = Preemption(reclaim="Any")
+    borrowers = [queue(name, 0, cohort="c", preemption=rules) for name in ("a", "b")]
+    queues = Queues([*borrowers, queue("lender", 8, cohort="c")], fair=FairSharing())
+    for number in range(8):
+        queues.submit(work(f"a{number}", 1, on="a", created=float(number)))
+    queues.settle(8.0)
+    for number in range(8):
+        queues.submit(work(f"b{number}", 1, on="b", created=float(10 + number)))
+    changes = queues.settle(20.0)
+    assert {name: sum(queues.usage(name).values()) for name in ("a", "b")} == {"a": 4, "b": 4}
+    assert len([each for each in changes if each.what == "evicted"]) == 4 and not queues.is_restless
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_is_shared_what_is_in_use_is_what_was_admitted(seed: int) -> None:
+    given = contended(seed)
+    queues = Queues(given.queues, given.cohorts, FairSharing())
+    for number, step in enumerate(given.steps):
+        if step.what == "submit":
+            queues.submit(given.workloads[step.workload])
+        else:
+            queues.finish(step.workload)
+        queues.settle(float(number))
+        for each in given.queues:
+            used: dict[object, int] = {}
+            for name, usage in queues.admitted.items():
+                if given.workloads[name].queue == each.name:
+                    for what, amount in usage.items():
+                        used[what] = used.get(what, 0) + amount
+            assert {what: amount for what, amount in used.items() if amount} == queues.usage(each.name)
 
 
 def test_the_next_flavor_is_tried_before_quota_is_borrowed_where_a_queue_says_so() -> None:

@@ -12,6 +12,7 @@ from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,
+    FairSharing,
     FlavorQuotas,
     Fungibility,
     Preemption,
@@ -94,9 +95,31 @@ def test_what_is_left_out_and_what_is_not_known_is_said() -> None:
     stopped = made(V2, "ClusterQueue", "q", resourceGroups=[GROUP], stopPolicy="Hold", fairSharing={"weight": "2"})
     assert read_setup([stopped], "f").notes == (
         "f: ClusterQueue q: stopPolicy Hold is left out: it admits as if it were not stopped",
-        "f: ClusterQueue q: fairSharing is left out: order and preemption are those without it",
+        "f: ClusterQueue q: its weight is left out: there is no Configuration with fairSharing",
         "f: there is no ResourceFlavor spot: every node counts as one of it",
     )
+
+
+@pytest.mark.parametrize(
+    ("sharing", "fair"),
+    [
+        ({}, FairSharing()),
+        ({"enable": True, "preemptionStrategies": []}, FairSharing()),
+        ({"preemptionStrategies": ["LessThanInitialShare"]}, FairSharing(strategies=("LessThanInitialShare",))),
+        ({"enable": False}, None),
+        (None, None),
+    ],
+)
+def test_fair_sharing_is_kueue_s_own_setting_and_weights_are_of_queues(sharing: Any, fair: FairSharing | None) -> None:
+    configuration = {
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2", "kind": "Configuration", "fairSharing": sharing,
+        "webhook": {"port": 9443},
+    }  # fmt: skip
+    queue = made(V2, "ClusterQueue", "q", fairSharing={"weight": "500m"})
+    cohort = made(V2, "Cohort", "c", fairSharing={"weight": 0})
+    found = read_setup([configuration, queue, cohort], "f")
+    assert (found.fair, found.queues[0].weight, found.cohorts[0].weight) == (fair, 0.5, 0.0)
+    assert bool(found.notes) == (fair is None)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +129,8 @@ def test_what_is_left_out_and_what_is_not_known_is_said() -> None:
         ([made(V2, "ClusterQueue", "q")] * 2, "ClusterQueue q: stands there twice"),
         ([made(V2, "Cohort", "a", parentName="b"), made(V2, "Cohort", "b", parentName="a")], "Cohort a: is above itself"),
         ([made(V2, "ClusterQueue", "")], "ClusterQueue: has no name"),
+        ([made(V2, "ClusterQueue", "q", fairSharing={"weight": "-1"})], "fairSharing.weight: must be at least 0"),
+        ([made(V2, "Cohort", "c", fairSharing={"weight": "heavy"})], "fairSharing.weight"),
         (
             [made(V2, "Cohort", "c", resourceGroups=[{"coveredResources": ["cpu"], "flavors": [
                 {"name": "f", "resources": [{"name": "cpu", "nominalQuota": "many"}]}]}])],

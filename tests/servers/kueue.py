@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -20,8 +22,8 @@ from testbed.state import State
 
 
 @contextmanager
-def kueue_alone(folder: Path) -> Iterator[Cluster]:
-    """Start both, and end them; their files are in a folder."""
+def kueue_alone(folder: Path, settings: Mapping[str, Any] = MappingProxyType({})) -> Iterator[Cluster]:
+    """Start both, and end them; their files are in a folder, and Kueue has these settings."""
     if os.geteuid():
         pytest.skip("only root can give Kueue the folder in which it looks for certificates")
     server = start_or_skip(apiserver.start)
@@ -33,7 +35,7 @@ def kueue_alone(folder: Path) -> Iterator[Cluster]:
         for name in ("fairlead", kueue.NAMESPACE):
             kubectl.run(state, "create", "namespace", name)
         webhook_port, health_port = free_port(), free_port()
-        process, log = kueue.kueue(state, webhook_port, health_port), state.folder / "kueue.log"
+        process, log = kueue.kueue(state, webhook_port, health_port, settings), state.folder / "kueue.log"
         mounting = 'mkdir -p "$0" && mount --bind "$1" "$0" && shift && exec "$@"'
         mounted = ["unshare", "--mount", "sh", "-c", mounting, "/etc/kueue/metrics/certs", state.folder / "kueue"]
         with processes.beside([*mounted, *process.command], log, state.folder) as started:

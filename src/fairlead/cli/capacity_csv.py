@@ -29,11 +29,13 @@ def of_simulations(found: Mapping[str, SimulationReport], what: str) -> Table:
         "fragmentation_percent", *(f"{each}_{name}_s" for each in ("wait", "completion") for name in _SECONDS),
         "cost_per_h", "cost_over_makespan", "cost_per_used_gpu_h", "cost_more_than_as_is", "currency",
         "lacking", "nodes_taken", "jobs_stopped", "lost_gpu_hours", "away_node_hours",
+        "elastic_gangs", "smaller_gangs", "their_pods_percent",
     )  # fmt: skip
     rows = [
         (
             name, each.jobs, len(each.given_up), each.makespan_s, each.scheduling_occupancy, each.gpu_allocation_most,
             each.fragmentation, *_seconds(each.wait), *_seconds(each.completion), *_cost(each), *_reclaimed(each),
+            *_elastic(each),
         )
         for name, each in found.items()
     ]  # fmt: skip
@@ -130,6 +132,11 @@ def _cost(report: SimulationReport) -> tuple[float | str | None, ...]:
 def _reclaimed(report: SimulationReport) -> tuple[float | None, ...]:
     found = report.reclaims
     return (None,) * 4 if found is None else (found.nodes, found.jobs, found.lost_gpu_hours, found.away_node_hours)
+
+
+def _elastic(report: SimulationReport) -> tuple[float | None, ...]:
+    found = report.elastic
+    return (None,) * 3 if found is None else (found.gangs, found.smaller, found.pods_percent)
 
 
 def _seconds(found: Seconds | None) -> Iterator[float | None]:

@@ -20,7 +20,7 @@ from fairlead.quantities import human_duration
 if TYPE_CHECKING:
     from fairlead.runs.simulating import Scenario
     from fairlead.specs.capacity import SimulationReport
-    from fairlead.specs.simulated import GangsTogether, QueueOutcome, Reclaimed, Seconds
+    from fairlead.specs.simulated import ElasticGangs, GangsTogether, QueueOutcome, Reclaimed, Seconds
 
 _HEAD = (
     "JOBS", "GIVEN UP", "MAKESPAN", "OCCUPANCY %", "FRAGMENTED %", "WAIT P50", "P90", "P99", "MOST",
@@ -32,6 +32,7 @@ _QUEUE_HEAD = (
 )  # fmt: skip
 _RECLAIM_HEAD = ("NODES TAKEN", "JOBS STOPPED", "GPU-HOURS LOST", "NODE-HOURS AWAY")
 _GANG_HEAD = ("NEAR BY", "GANGS", "TOGETHER", "%")
+_ELASTIC_HEAD = ("ELASTIC GANGS", "SMALLER", "THEIR PODS %")
 _NAMED = 5
 """So many jobs that can never begin are named to people; the document has all."""
 
@@ -179,6 +180,10 @@ def _print(found: dict[str, SimulationReport], what: str) -> None:
     if gangs:
         print()
         print_table((what, *_GANG_HEAD), gangs)
+    elastic = [(name, *_elastic_row(report.elastic)) for name, report in found.items() if report.elastic is not None]
+    if elastic:
+        print()
+        print_table((what, *_ELASTIC_HEAD), elastic)
     for name, report in found.items():
         if report.is_restless:
             print(f"{name}: the queues' rules take work back and admit it again without end")
@@ -224,6 +229,11 @@ def _reclaim_row(name: str, found: Reclaimed) -> tuple[str, ...]:
 def _gang_row(found: GangsTogether) -> tuple[str, ...]:
     share = f"{100 * found.together / found.gangs:.1f}" if found.gangs else ""
     return found.label, str(found.gangs), str(found.together), share
+
+
+def _elastic_row(found: ElasticGangs) -> tuple[str, ...]:
+    share = "" if found.pods_percent is None else f"{found.pods_percent:.1f}"
+    return str(found.gangs), str(found.smaller), share
 
 
 def _cells(seconds: Seconds | None, *names: str) -> list[str]:

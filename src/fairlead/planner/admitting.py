@@ -94,7 +94,7 @@ class ByQuota:
     def __init__(
         self, setup: Setup, nodes: Sequence[Node], of_flavor: Mapping[str, NDArray[np.bool_]], jobs: Sequence[Job]
     ) -> None:
-        self._queues = Queues(setup.queues, setup.cohorts)
+        self._queues = Queues(setup.queues, setup.cohorts, setup.fair)
         self._jobs = jobs
         self._known = {each.name: each for each in setup.queues}
         self._models = {

@@ -26,8 +26,8 @@ class _Rank(NamedTuple):
     number: int
 
 
-_Alike = tuple[Demand, int, Flavors]
-"""What jobs ask for, in how many pods, and on which nodes: where one finds no place, another one doesn't either."""
+_Alike = tuple[Demand, int, int | None, Flavors]
+"""What jobs ask for, in how many pods, in how few, and on which nodes: where one finds no place, none does."""
 
 
 def _rank(number: int, job: Job) -> _Rank:
@@ -35,7 +35,7 @@ def _rank(number: int, job: Job) -> _Rank:
 
 
 def _alike(job: Job, flavors: Flavors) -> _Alike:
-    return job.demand, job.pods, flavors
+    return job.demand, job.pods, job.pods_min, flavors
 
 
 class Line:

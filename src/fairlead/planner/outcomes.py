@@ -14,7 +14,15 @@ from fairlead.planner.rightsizing import nearest_rank
 from fairlead.planner.simulation import Begun, Course, Losses, Moment
 from fairlead.planner.workloads import Job
 from fairlead.specs.capacity import SimulationReport
-from fairlead.specs.simulated import GangsTogether, QueueOutcome, Reclaimed, Seconds, UsagePoint, WaitShare
+from fairlead.specs.simulated import (
+    ElasticGangs,
+    GangsTogether,
+    QueueOutcome,
+    Reclaimed,
+    Seconds,
+    UsagePoint,
+    WaitShare,
+)
 
 _HOUR_S = 3600
 _HOUR = _HOUR_S * GPU_MILLIS
@@ -69,6 +77,7 @@ def reported(jobs: Sequence[Job], course: Course, gpu_millis: int, domains: Doma
         queues=tuple(_queues(jobs, course)) if course.is_queued else (),
         is_restless=course.is_restless,
         reclaims=None if course.losses is None else _reclaimed(course.losses),
+        elastic=_elastic(begun),
         gangs=() if domains is None else tuple(_together(begun, domains)),
     )
 
@@ -79,6 +88,18 @@ def _together(begun: Sequence[tuple[Job, Begun]], domains: Domains) -> Iterator[
     for level, label in enumerate(domains.labels):
         together = sum(domains.are_one(level, each) for each in gangs)
         yield GangsTogether(label=label, gangs=len(gangs), together=together)
+
+
+def _elastic(begun: Sequence[tuple[Job, Begun]]) -> ElasticGangs | None:
+    found = [(job, len(each.places)) for job, each in begun if job.is_elastic]
+    smaller = [pods / job.pods for job, pods in found if pods < job.pods]
+    if not found:
+        return None
+    return ElasticGangs(gangs=len(found), smaller=len(smaller), pods_percent=100 * _mean(smaller) if smaller else None)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _reclaimed(losses: Losses) -> Reclaimed:
@@ -97,7 +118,7 @@ def _queues(jobs: Sequence[Job], course: Course) -> Iterator[QueueOutcome]:
         listed[job.queue].append((job, each))
     for name in sorted(listed):
         begun = [(job, each) for job, each in listed[name] if each is not None]
-        lost = sum(job.pods * job.demand.total_gpu_millis * each.lost_s for job, each in begun)
+        lost = sum(job.demand.total_gpu_millis * each.lost_pod_s for job, each in begun)
         used = sum(job.pods * job.demand.total_gpu_millis * job.duration_s for job, _ in begun)
         yield QueueOutcome(
             name=name,

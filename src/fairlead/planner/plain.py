@@ -47,9 +47,11 @@ def read_jobs(lines: Iterable[str], nodes: Sequence[Node]) -> Table[Job]:
     once, asked, came = named_once(), Asked(nodes, "models"), in_order()
 
     def read(row: Row) -> Job:
+        pods = _or(row, "pods", 1, least=1, most=_COUNT_MOST)
+        pods_min = _or(row, "pods_min", pods, least=1, most=pods)
         return Job(
             name=once(row, "name"), arrival_s=came(row, "arrival_s"), duration_s=row.number("duration_s", least=1),
-            pods=_or(row, "pods", 1, least=1, most=_COUNT_MOST),
+            pods=pods, pods_min=pods_min if pods_min < pods else None,
             priority=_or(row, "priority", 0, least=-_PRIORITY_MOST, most=_PRIORITY_MOST),
             demand=asked.of(row, _demand(row)), queue=row.text("queue", needed=False),
             checkpoint_s=_or(row, "checkpoint_s", 0, least=1, most=NUMBER_MOST),

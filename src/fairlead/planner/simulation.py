@@ -47,7 +47,7 @@ class Begun(msgspec.Struct, frozen=True):
         ended_s: When it ended.
         places: Where its pods were then.
         evictions: How often it was taken back so that others begin.
-        lost_s: How long it ran in vain: since its last checkpoint, or since it had begun.
+        lost_pod_s: How long its pods ran in vain, all together: since its last checkpoint, or since it had begun.
         reclaims: How often it stopped because a node of its pods was taken away.
     """
 
@@ -55,7 +55,7 @@ class Begun(msgspec.Struct, frozen=True):
     ended_s: int
     places: tuple[Place, ...]
     evictions: int = 0
-    lost_s: int = 0
+    lost_pod_s: int = 0
     reclaims: int = 0
 
 
@@ -159,8 +159,8 @@ class _Past:
     evictions: int = 0
     reclaims: int = 0
     in_vain: int = 0
-    lost_s: int = 0
-    kept_s: int = 0
+    lost_pod_s: int = 0
+    kept_pod_s: int = 0
 
 
 class _Simulation:
@@ -244,7 +244,7 @@ class _Simulation:
             if self._is_end(at_s, number):
                 run, past = self._stop(number), self._past.pop(number, _Past())
                 first_s = run.since_s if past.first_s is None else past.first_s
-                self._begun[number] = Begun(first_s, at_s, run.places, past.evictions, past.lost_s, past.reclaims)
+                self._begun[number] = Begun(first_s, at_s, run.places, past.evictions, past.lost_pod_s, past.reclaims)
                 self._admission.end(number)
 
     def _begin(self) -> None:
@@ -265,16 +265,16 @@ class _Simulation:
             self._line.leave(number)
 
     def _interrupt(self, number: int) -> int:
-        """Have a job stop before its end; returns for how long it ran in vain: since its last checkpoint."""
+        """Have a job stop before its end; returns for how long its pods ran in vain, since its last checkpoint."""
         past, every_s = self._past.setdefault(number, _Past()), self._jobs[number].checkpoint_s
-        since_s = self._stop(number).since_s
-        ran_s = self._now_s - since_s
+        run = self._stop(number)
+        ran_s = self._now_s - run.since_s
         lost_s = ran_s % every_s if every_s else ran_s
-        past.first_s = since_s if past.first_s is None else past.first_s
-        past.lost_s += lost_s
-        past.kept_s += ran_s - lost_s
+        past.first_s = run.since_s if past.first_s is None else past.first_s
+        past.lost_pod_s += lost_s * len(run.places)
+        past.kept_pod_s += (ran_s - lost_s) * len(run.places)
         past.in_vain = 0 if ran_s > lost_s else past.in_vain + 1
-        return lost_s
+        return lost_s * len(run.places)
 
     def _have_nodes_go_and_come(self) -> None:
         for event in self._absences.until(self._now_s):
@@ -292,7 +292,7 @@ class _Simulation:
         for number in on_it:
             job, flavors = self._jobs[number], self._running[number].flavors
             self._stopped += 1
-            self._lost_gpu_millis_s += self._interrupt(number) * job.pods * job.demand.total_gpu_millis
+            self._lost_gpu_millis_s += self._interrupt(number) * job.demand.total_gpu_millis
             past = self._past[number]
             past.reclaims += 1
             if past.in_vain < PATIENCE:
@@ -325,20 +325,24 @@ class _Simulation:
         return run
 
     def _place(self, number: int, job: Job, flavors: Flavors) -> bool:
-        """Have a job begin, if all of its pods find a place."""
+        """Have a job begin, if all of its pods find a place, or as many as it can do with."""
         places = self._places(job, flavors)
         if places is None:
             return False
-        kept_s = self._past[number].kept_s if number in self._past else 0
-        ends_s = self._now_s + job.duration_s - kept_s
+        kept_pod_s = self._past[number].kept_pod_s if number in self._past else 0
+        ends_s = self._now_s - (kept_pod_s - job.duration_s * job.pods) // len(places)  # rounded up
         self._running[number] = _Run(self._now_s, ends_s, tuple(places), flavors)
         heappush(self._ends, (ends_s, number))
         return True
 
     def _places(self, job: Job, flavors: Flavors) -> list[Place] | None:
-        """Take a place for each pod of a job; None where there is not one for all."""
-        found = (self._places_among(job, each) for each in self._areas(job, self._nodes_of(flavors)))
-        return next((each for each in found if each is not None), None)
+        """Take a place for each pod of a job, or for as many as it can do with; None where there are fewer."""
+        among = self._nodes_of(flavors)
+        found = (self._places_among(job, each) for each in self._areas(job, among))
+        all_of_them = next((each for each in found if each is not None), None)
+        if all_of_them is not None or not job.is_elastic:
+            return all_of_them
+        return self._places_among(job, among, job.pods_min)
 
     def _areas(self, job: Job, among: NDArray[np.bool_] | None) -> Iterator[NDArray[np.bool_] | None]:
         """Yield where a job's pods are tried together, one area after another; all nodes that it may be on at last."""
@@ -348,12 +352,15 @@ class _Simulation:
                 yield each if among is None else each & among
         yield among
 
-    def _places_among(self, job: Job, among: NDArray[np.bool_] | None) -> list[Place] | None:
+    def _places_among(self, job: Job, among: NDArray[np.bool_] | None, least: int | None = None) -> list[Place] | None:
+        """Take a place for each pod; where not all find one, for those that do, if these are enough."""
         demand = self._number[job.demand]
         places: list[Place] = []
         for _ in range(job.pods):
             place = self._cluster.place(demand, among)
             if place is None:
+                if least is not None and len(places) >= least:
+                    break
                 self._remove(demand, places)
                 return None
             places.append(place)

@@ -52,6 +52,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         name: Its name, unique among the jobs.
         demand: What each of its pods asks for.
         pods: How many there are; all of them find a place at once, or none does.
+        pods_min: With how many it begins where not all find one, and then takes longer as it has fewer; None where it
+            needs all.
         arrival_s: When it comes, in seconds.
         duration_s: How long it runs, in seconds.
         priority: Who of those that wait goes first: the higher one.
@@ -62,8 +64,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     demand: Demand
     pods: int = 1
+    pods_min: int | None = None
     arrival_s: int
     duration_s: int
     priority: int = 0
     queue: str = ""
     checkpoint_s: int = 0
+
+    @property
+    def is_elastic(self) -> bool:
+        """Whether it begins with fewer pods than it has."""
+        return self.pods_min is not None and self.pods_min < self.pods

@@ -7,13 +7,15 @@ https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/ and https://kueue.sigs.k8
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from fairlead.queues.assigning import Assignment, Mode, assign, oracle
+from fairlead.queues.assigning import Assignment, Mode, Oracle, assign
+from fairlead.queues.candidates import Cluster, Running
 from fairlead.queues.pools import Pool, fits, released, tree
-from fairlead.queues.preempting import Cluster, Running, targets
-from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, Workload
+from fairlead.queues.preempting import targets
+from fairlead.queues.sharing import fairest
+from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FairSharing, Workload
 from fairlead.queues.waiting import Last, Waiting
 
 
@@ -51,6 +53,11 @@ class _Entry:
         self.workload, self.assignment, self.taken = workload, assignment, taken
 
     @property
+    def usage(self) -> Amounts:
+        """What it would use."""
+        return self.assignment.usage
+
+    @property
     def rank(self) -> tuple[int, int, float, str]:
         return self.assignment.level, -self.workload.priority, self.workload.created, self.workload.uid
 
@@ -61,12 +68,15 @@ class Queues:
     Args:
         queues: The ClusterQueues.
         cohorts: The cohorts that have more than a name.
+        fair: How what is lent is shared, where that is done fairly.
 
     Attributes:
         is_restless: Whether work was taken back and admitted again without end.
     """
 
-    def __init__(self, queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = ()) -> None:
+    def __init__(
+        self, queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = (), fair: FairSharing | None = None
+    ) -> None:
         self._queues = {each.name: each for each in queues}
         self._waiting = {name: Waiting(each) for name, each in self._queues.items()}
         pools = tree(self._queues.values(), cohorts)
@@ -76,7 +86,7 @@ class Queues:
         self._running: dict[str, list[Running]] = {name: [] for name in self._queues}
         self._by_name: dict[str, Running] = {}
         self._open: set[str] = set()
-        self._cluster = Cluster(self._queues, pools, self._running)
+        self._cluster = Cluster(self._queues, pools, self._running, fair)
         self._now = 0.0
         self._cycle = 0
         self._endings = dict.fromkeys(self._queues, 0)
@@ -152,20 +162,29 @@ class Queues:
         self._cycle += 1
         heads = [head for name in self._open if (head := self._waiting[name].pop()) is not None]
         self._open = {head.queue for head in heads}
-        entries = sorted(map(self._nominate, heads), key=lambda each: each.rank)
+        entries = [self._nominate(head) for head in heads]
         cycle = _Cycle([], {}, [])
-        for entry in entries:
+        for entry in self._in_order(entries):
             self._process(entry, cycle)
         for pool, amounts in cycle.promised:
             pool.release_all(amounts)
         return entries, cycle.changes, list(cycle.preempted.values())
+
+    def _in_order(self, entries: Iterable[_Entry]) -> Iterator[_Entry]:
+        """Yield entries in the order in which they are taken; where sharing is fair, by what is in use at each turn."""
+        if self._cluster.fair is None:
+            yield from sorted(entries, key=lambda each: each.rank)
+            return
+        asking = {self._cluster.pools[each.workload.queue]: each for each in entries}
+        while asking:
+            yield asking.pop(fairest(asking, next(iter(asking))))
 
     def _nominate(self, workload: Workload) -> _Entry:
         cluster, waiting = self._cluster, self._waiting[workload.queue]
         last = waiting.last.get(workload.name)
         tried = last.tried if last and not self._is_outdated(last, workload.queue) else ()
         pool = cluster.pools[workload.queue]
-        assignment = assign(waiting.queue, pool, workload, oracle(cluster, workload), tried)
+        assignment = assign(waiting.queue, pool, workload, Oracle(cluster, workload), tried)
         taken = targets(cluster, workload, assignment.needs, assignment.usage) if assignment.mode.takes_back else []
         return _Entry(workload, assignment, taken)
 

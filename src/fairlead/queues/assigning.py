@@ -5,16 +5,15 @@ Source: https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/#flavorfungibility
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from fairlead.queues.candidates import Cluster
 from fairlead.queues.pools import Pool, released
-from fairlead.queues.preempting import Cluster, targets
+from fairlead.queues.preempting import targets
 from fairlead.queues.specs import Amounts, ClusterQueue, FlavorResource, Fungibility, ResourceGroup, Workload
 
-Oracle = Callable[[FlavorResource, int], tuple["Mode", int]]
-"""Says whether an amount can be had by taking work back, and how far up would be borrowed then."""
 Tried = tuple[Mapping[str, int], ...]
 """For each pod set, by resource: which flavor was tried last; -1 where all were."""
 _FAR = 1 << 30
@@ -89,6 +88,36 @@ class _Rank(NamedTuple):
         )
 
 
+class Oracle:
+    """Says what a workload can have by taking work back.
+
+    Args:
+        cluster: What there is.
+        workload: The workload.
+
+    Attributes:
+        while_borrowing: Whether it may take work back even where it borrows then.
+    """
+
+    def __init__(self, cluster: Cluster, workload: Workload) -> None:
+        self._cluster, self._workload = cluster, workload
+        rules = cluster.queues[workload.queue].preemption
+        self.while_borrowing = rules.borrow_within is not None or (
+            cluster.fair is not None and rules.reclaim != "Never"
+        )
+
+    def ask(self, what: FlavorResource, amount: int) -> tuple[Mode, int]:
+        """Return how an amount can be had, and how far up would be borrowed then."""
+        pool = self._cluster.pools[self._workload.queue]
+        taken = targets(self._cluster, self._workload, frozenset({what}), {what: amount})
+        if not taken:
+            return Mode.NOTHING_TO_TAKE, pool.level(what, amount)[0]
+        with released((self._cluster.pools[each.workload.queue], each.usage) for each in taken):
+            level = pool.level(what, amount)[0]
+        is_own = any(each.workload.queue == self._workload.queue for each in taken)
+        return (Mode.PREEMPT if is_own else Mode.RECLAIM), level
+
+
 def assign(queue: ClusterQueue, pool: Pool, workload: Workload, oracle: Oracle, last: Tried = ()) -> Assignment:
     """Choose flavors for a workload.
 
@@ -129,22 +158,6 @@ def assign(queue: ClusterQueue, pool: Pool, workload: Workload, oracle: Oracle, 
     return Assignment(min(modes), usage, frozenset(needs), level, tuple(tried))
 
 
-def oracle(cluster: Cluster, workload: Workload) -> Oracle:
-    """Return what says whether a workload can have an amount by taking work back."""
-
-    def ask(what: FlavorResource, amount: int) -> tuple[Mode, int]:
-        pool = cluster.pools[workload.queue]
-        taken = targets(cluster, workload, frozenset({what}), {what: amount})
-        if not taken:
-            return Mode.NOTHING_TO_TAKE, pool.level(what, amount)[0]
-        with released((cluster.pools[each.workload.queue], each.usage) for each in taken):
-            level = pool.level(what, amount)[0]
-        is_own = any(each.workload.queue == workload.queue for each in taken)
-        return (Mode.PREEMPT if is_own else Mode.RECLAIM), level
-
-    return ask
-
-
 def _choose(
     queue: ClusterQueue,
     pool: Pool,
@@ -166,7 +179,7 @@ def _choose(
         rank = _Rank(Mode.FIT, 0)
         for resource, amount in wanted.items():
             what = FlavorResource(flavor, resource)
-            mode, level = _fits(queue, pool, what, usage.get(what, 0) + amount, oracle)
+            mode, level = _fits(pool, what, usage.get(what, 0) + amount, oracle)
             if rank.is_better(_Rank(mode, level), rules):
                 rank = _Rank(mode, level)
             if rank.mode == Mode.NO_FIT:
@@ -181,13 +194,13 @@ def _choose(
     return {resource: each._replace(tried=tried) for resource, each in best.items()}
 
 
-def _fits(queue: ClusterQueue, pool: Pool, what: FlavorResource, amount: int, oracle: Oracle) -> tuple[Mode, int]:
+def _fits(pool: Pool, what: FlavorResource, amount: int, oracle: Oracle) -> tuple[Mode, int]:
     """Say how an amount can be had, and how far up is borrowed then."""
     if amount > pool.potential(what):
         return Mode.NO_FIT, 0
     level, may_reclaim = pool.level(what, amount)
     if amount <= max(0, pool.available(what)):
         return Mode.FIT, level
-    if pool.total.get(what, 0) >= amount or may_reclaim or queue.preemption.borrow_within is not None:
-        return oracle(what, amount)
+    if pool.total.get(what, 0) >= amount or may_reclaim or oracle.while_borrowing:
+        return oracle.ask(what, amount)
     return Mode.NO_FIT, level

@@ -1,4 +1,4 @@
-"""Queues as Kueue's own objects say them: ClusterQueues, Cohorts and ResourceFlavors, of v1beta1 and v1beta2.
+"""Queues as Kueue's own objects say them: ClusterQueues, Cohorts, ResourceFlavors, and its Configuration.
 
 Source: https://kueue.sigs.k8s.io/docs/reference/kueue.v1beta2/
 """
@@ -16,6 +16,7 @@ from fairlead.queues.specs import (
     BorrowWithin,
     ClusterQueue,
     Cohort,
+    FairSharing,
     FlavorQuotas,
     Fungibility,
     Preemption,
@@ -41,12 +42,14 @@ class Setup(NamedTuple):
         cohorts: The cohorts that have more than a name.
         flavors: The labels of the nodes of each flavor, as far as it is known.
         notes: What is left out, or is not known.
+        fair: How what is lent is shared, where that is done fairly.
     """
 
     queues: tuple[ClusterQueue, ...]
     cohorts: tuple[Cohort, ...] = ()
     flavors: Mapping[str, Labels] = {}
     notes: tuple[str, ...] = ()
+    fair: FairSharing | None = None
 
 
 class _Form(msgspec.Struct, frozen=True, rename="camel"):
@@ -90,6 +93,10 @@ class _Fungibility(_Form, frozen=True):
     preference: Literal["BorrowingOverPreemption", "PreemptionOverBorrowing"] | None = None
 
 
+class _Weight(_Form, frozen=True):
+    weight: str | int | float = 1
+
+
 class _QueueSpec(_Form, frozen=True):
     resource_groups: tuple[_Group, ...] = ()
     cohort_name: str = ""
@@ -98,7 +105,7 @@ class _QueueSpec(_Form, frozen=True):
     preemption: _Preemption = _Preemption()
     flavor_fungibility: _Fungibility = _Fungibility()
     stop_policy: str | None = None
-    fair_sharing: dict[str, Any] | None = None
+    fair_sharing: _Weight | None = None
     admission_checks_strategy: dict[str, Any] | None = None
 
 
@@ -106,6 +113,18 @@ class _CohortSpec(_Form, frozen=True):
     parent_name: str = ""
     parent: str = ""
     resource_groups: tuple[_Group, ...] = ()
+    fair_sharing: _Weight | None = None
+
+
+class _Sharing(_Form, frozen=True):
+    """How Kueue itself is set; older versions have it switched on by `enable`."""
+
+    enable: bool = True
+    preemption_strategies: tuple[Literal["LessThanOrEqualToFinalShare", "LessThanInitialShare"], ...] = ()
+
+
+class _Configuration(_Form, frozen=True):
+    fair_sharing: _Sharing | None = None
 
 
 class _FlavorSpec(_Form, frozen=True):
@@ -126,7 +145,10 @@ def read_setup(manifests: Iterable[Mapping[str, Any]], source: str) -> Setup:
     cohorts: list[Cohort] = []
     flavors: dict[str, Labels] = {}
     notes: list[str] = []
+    fair: FairSharing | None = None
     for manifest in _each(manifests):
+        if _is_configuration(manifest):
+            fair = _fair(_convert(manifest, _Configuration, f"{source}: Configuration"))
         if not str(manifest.get("apiVersion", "")).startswith(_GROUP):
             continue
         kind, name = manifest.get("kind"), str((manifest.get("metadata") or {}).get("name", ""))
@@ -142,8 +164,14 @@ def read_setup(manifests: Iterable[Mapping[str, Any]], source: str) -> Setup:
     _check(queues, cohorts, source)
     groups = [group for each in queues for group in each.groups] + [group for each in cohorts for group in each.groups]
     unknown = sorted({flavor.name for group in groups for flavor in group.flavors} - flavors.keys())
+    if fair is None:
+        weighted = [each.name for each in queues if each.weight != 1]
+        notes += (
+            f"{source}: ClusterQueue {name}: its weight is left out: there is no Configuration with fairSharing"
+            for name in weighted
+        )
     notes += (f"{source}: there is no ResourceFlavor {name}: every node counts as one of it" for name in unknown)
-    return Setup(tuple(queues), tuple(cohorts), flavors, tuple(notes))
+    return Setup(tuple(queues), tuple(cohorts), flavors, tuple(notes), fair)
 
 
 def read_queue(name: str, spec: Mapping[str, Any], where: str) -> ClusterQueue:
@@ -162,7 +190,12 @@ def read_cohort(name: str, spec: Mapping[str, Any], where: str) -> Cohort:
         SpecError: It can't be; every fault is named.
     """
     form = _convert(spec, _CohortSpec, where)
-    return Cohort(name=name, parent=form.parent_name or form.parent, groups=_groups(form.resource_groups, where))
+    return Cohort(
+        name=name,
+        parent=form.parent_name or form.parent,
+        groups=_groups(form.resource_groups, where),
+        weight=_weight(form.fair_sharing, where),
+    )
 
 
 def _convert(spec: Mapping[str, Any], form: type[_T], where: str) -> _T:
@@ -182,8 +215,6 @@ def _each(manifests: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]
 def _left_out(form: _QueueSpec) -> Iterator[str]:
     if form.stop_policy not in (None, "None"):
         yield f"stopPolicy {form.stop_policy} is left out: it admits as if it were not stopped"
-    if form.fair_sharing:
-        yield "fairSharing is left out: order and preemption are those without it"
     if form.admission_checks_strategy:
         yield "admissionChecksStrategy is left out: nothing is waited for but quota"
 
@@ -211,7 +242,33 @@ def _queue(name: str, form: _QueueSpec, where: str) -> ClusterQueue:
             },
             Fungibility,
         ),
+        weight=_weight(form.fair_sharing, where),
     )
+
+
+def _weight(form: _Weight | None, where: str) -> float:
+    if form is None:
+        return 1.0
+    try:
+        found = float(parse_quantity(form.weight))
+    except ValueError as error:
+        raise SpecError(where, [Fault("fairSharing.weight", str(error))]) from error
+    if found < 0:
+        raise SpecError(where, [Fault("fairSharing.weight", f"must be at least 0, got {form.weight}")])
+    return found
+
+
+def _is_configuration(manifest: Mapping[str, Any]) -> bool:
+    return manifest.get("kind") == "Configuration" and str(manifest.get("apiVersion", "")).startswith(
+        f"config.{_GROUP}"
+    )
+
+
+def _fair(form: _Configuration) -> FairSharing | None:
+    sharing = form.fair_sharing
+    if sharing is None or not sharing.enable:
+        return None
+    return FairSharing(strategies=sharing.preemption_strategies) if sharing.preemption_strategies else FairSharing()
 
 
 def _groups(groups: Iterable[_Group], where: str) -> tuple[ResourceGroup, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 
 from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Quota, quotas_of
 
@@ -18,11 +19,13 @@ class Pool:
     Args:
         name: Its name.
         quotas: Its own quotas.
+        weight: How much of what is lent it may have beside others, where sharing is fair.
     """
 
-    def __init__(self, name: str, quotas: Mapping[FlavorResource, Quota]) -> None:
+    def __init__(self, name: str, quotas: Mapping[FlavorResource, Quota], weight: float = 1.0) -> None:
         self.name = name
         self.quotas = dict(quotas)
+        self.weight = weight
         self.parent: Pool | None = None
         self.children: list[Pool] = []
         self.total: Amounts = {}
@@ -66,6 +69,14 @@ class Pool:
         """How many pools lie below each other here, a queue not counted."""
         cohorts = [child.height + 1 for child in self.children if child.children]
         return max([min(len(self.children), 1), *cohorts])
+
+    @cached_property
+    def lendable(self) -> Mapping[str, int]:
+        """How much of each resource, of all flavors, those below could have if nothing were in use."""
+        found: dict[str, int] = {}
+        for what in self.root.total:
+            found[what.resource] = found.get(what.resource, 0) + self.potential(what)
+        return found
 
     def kept(self, what: FlavorResource) -> int:
         """Return what is never lent."""
@@ -180,7 +191,7 @@ def tree(queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = ()) -> dict
     def cohort(name: str) -> Pool:
         if name not in above:
             spec = specs.get(name, Cohort(name=name))
-            above[name] = Pool(name, dict(quotas_of(spec.groups)))
+            above[name] = Pool(name, dict(quotas_of(spec.groups)), spec.weight)
             if spec.parent:
                 cohort(spec.parent).adopt(above[name])
         return above[name]
@@ -188,7 +199,7 @@ def tree(queues: Iterable[ClusterQueue], cohorts: Iterable[Cohort] = ()) -> dict
     for name in specs:  # one without queues lends what it has itself
         cohort(name)
     for queue in queues:
-        found[queue.name] = Pool(queue.name, dict(quotas_of(queue.groups)))
+        found[queue.name] = Pool(queue.name, dict(quotas_of(queue.groups)), queue.weight)
         if queue.cohort:
             cohort(queue.cohort).adopt(found[queue.name])
     for root in {pool.root for pool in found.values()}:

@@ -5,35 +5,14 @@ Source: https://kueue.sigs.k8s.io/docs/concepts/preemption/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import partial
 from typing import NamedTuple
 
+from fairlead.queues.candidates import Cluster, Running, in_same_queue, may, pool_of, rank, without_the_needless
+from fairlead.queues.fair_preempting import fair_targets
 from fairlead.queues.pools import Pool, fits
 from fairlead.queues.specs import Amounts, ClusterQueue, FlavorResource, Workload
-
-
-class Running(NamedTuple):
-    """Work that was admitted.
-
-    Attributes:
-        workload: The work.
-        usage: What it uses.
-        since: When it was admitted.
-    """
-
-    workload: Workload
-    usage: Amounts
-    since: float
-
-
-class Cluster(NamedTuple):
-    """All queues with their quotas, and what runs."""
-
-    queues: Mapping[str, ClusterQueue]
-    pools: Mapping[str, Pool]
-    running: Mapping[str, list[Running]]
-    """By queue."""
 
 
 class _Candidate(NamedTuple):
@@ -55,7 +34,10 @@ def targets(
         asked: All that it needs.
     """
     queue, pool = cluster.queues[workload.queue], cluster.pools[workload.queue]
-    same = _ordered(_in_same_queue(cluster, workload, needs), workload)
+    if cluster.fair is not None:
+        return fair_targets(cluster, cluster.fair, workload, needs, asked)
+    own = (_Candidate(each, None, only_without_borrowing=False) for each in in_same_queue(cluster, workload, needs))
+    same = _ordered(own, workload)
     nearer, others = (_ordered(each, workload) for each in _in_cohort(cluster, workload, needs, asked))
     candidates = [*nearer, *others, *same]
     forbidden = queue.preemption.borrow_within is None
@@ -88,34 +70,21 @@ def _take(
     try:
         for each in candidates:
             if _counts(cluster, pool, each, needs, borrowing=borrowing):
-                _pool(cluster, each.running).release_all(each.running.usage)
+                pool_of(cluster, each.running).release_all(each.running.usage)
                 taken.append(each.running)
                 if suffices():
-                    return _without_the_needless(cluster, taken, suffices)
+                    return without_the_needless(cluster, taken, suffices)
         return []
     finally:
         for running in taken:
-            _pool(cluster, running).use_all(running.usage)
-
-
-def _without_the_needless(cluster: Cluster, taken: list[Running], suffices: Callable[[], bool]) -> list[Running]:
-    """Return those that must go; `taken` then has exactly them."""
-    for number in range(len(taken) - 2, -1, -1):
-        running = taken[number]
-        _pool(cluster, running).use_all(running.usage)
-        if suffices():
-            taken[number] = taken[-1]
-            taken.pop()
-        else:
-            _pool(cluster, running).release_all(running.usage)
-    return list(taken)
+            pool_of(cluster, running).use_all(running.usage)
 
 
 def _counts(
     cluster: Cluster, pool: Pool, candidate: _Candidate, needs: Set[FlavorResource], *, borrowing: bool
 ) -> bool:
     """Say whether a candidate may be taken, as things are now: only from queues and cohorts that borrow."""
-    own = _pool(cluster, candidate.running)
+    own = pool_of(cluster, candidate.running)
     if own is pool:
         return True
     if (borrowing and candidate.only_without_borrowing) or own.is_within(needs):
@@ -126,13 +95,6 @@ def _counts(
         if above.is_within(needs):
             return False
     return True
-
-
-def _in_same_queue(cluster: Cluster, workload: Workload, needs: Set[FlavorResource]) -> Iterator[_Candidate]:
-    policy = cluster.queues[workload.queue].preemption.within
-    for running in cluster.running.get(workload.queue, ()):
-        if not needs.isdisjoint(running.usage) and _may(policy, workload, running.workload):
-            yield _Candidate(running, None, only_without_borrowing=False)
 
 
 def _in_cohort(
@@ -148,7 +110,7 @@ def _in_cohort(
     before: Pool | None = None
     for above in pool.above:
         for running in _borrowers(cluster, above, pool, before, needs):
-            if needs.isdisjoint(running.usage) or not _may(queue.preemption.reclaim, workload, running.workload):
+            if needs.isdisjoint(running.usage) or not may(queue.preemption.reclaim, workload, running.workload):
                 continue
             held = not is_nearer and _only_without_borrowing(queue, workload, running.workload)
             (nearer if is_nearer else others).append(_Candidate(running, above, held))
@@ -183,28 +145,10 @@ def _only_without_borrowing(queue: ClusterQueue, workload: Workload, other: Work
     return rules.threshold is not None and other.priority > rules.threshold
 
 
-def _may(policy: str, workload: Workload, other: Workload) -> bool:
-    """Say whether a policy lets a workload take the place of another one."""
-    if policy == "Any":
-        return True
-    if policy == "LowerOrNewerEqualPriority" and workload.priority == other.priority:
-        return workload.created < other.created
-    return policy != "Never" and workload.priority > other.priority
-
-
 def _ordered(candidates: Iterable[_Candidate], workload: Workload) -> list[_Candidate]:
     """Put those first that are of other queues, matter least, and have begun last."""
-
-    def rank(each: _Candidate) -> tuple[bool, int, float, str]:
-        other = each.running.workload
-        return other.queue == workload.queue, other.priority, -each.running.since, other.uid
-
-    return sorted(candidates, key=rank)
+    return sorted(candidates, key=lambda each: rank(each.running, workload.queue))
 
 
 def _fits(pool: Pool, asked: Mapping[FlavorResource, int], *, borrowing: bool) -> bool:
     return fits(pool, asked) and (borrowing or not any(pool.borrows(what, amount) for what, amount in asked.items()))
-
-
-def _pool(cluster: Cluster, running: Running) -> Pool:
-    return cluster.pools[running.workload.queue]

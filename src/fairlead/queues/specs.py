@@ -81,8 +81,21 @@ class Fungibility(_Spec, frozen=True, kw_only=True):
     preference: Literal["BorrowingOverPreemption", "PreemptionOverBorrowing"] = "BorrowingOverPreemption"
 
 
+class FairSharing(_Spec, frozen=True, kw_only=True):
+    """Who has borrowed least of what can be lent comes first, and work is taken back from who has borrowed most.
+
+    Attributes:
+        strategies: When that is right: where the other one still has no less in the end, or, tried second, where it had
+            more in the beginning.
+    """
+
+    strategies: tuple[Literal["LessThanOrEqualToFinalShare", "LessThanInitialShare"], ...] = (
+        "LessThanOrEqualToFinalShare", "LessThanInitialShare",
+    )  # fmt: skip
+
+
 class ClusterQueue(_Spec, frozen=True, kw_only=True):
-    """A queue with quotas."""
+    """A queue with quotas; `weight` is how much of what is lent it may have beside others, where sharing is fair."""
 
     name: str
     groups: tuple[ResourceGroup, ...]
@@ -90,6 +103,7 @@ class ClusterQueue(_Spec, frozen=True, kw_only=True):
     strategy: Literal["BestEffortFIFO", "StrictFIFO"] = "BestEffortFIFO"
     preemption: Preemption = Preemption()
     fungibility: Fungibility = Fungibility()
+    weight: float = 1.0
 
 
 class Cohort(_Spec, frozen=True, kw_only=True):
@@ -98,6 +112,7 @@ class Cohort(_Spec, frozen=True, kw_only=True):
     name: str
     parent: str = ""
     groups: tuple[ResourceGroup, ...] = ()
+    weight: float = 1.0
 
 
 class Workload(_Spec, frozen=True, kw_only=True):

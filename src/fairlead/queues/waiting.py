@@ -64,7 +64,7 @@ class Waiting:
     def pop(self) -> Workload | None:
         """Take the first workload out that is looked at."""
         first = self._there.get(self.preemptor)
-        if first is not None and self.queue.strategy == "BestEffortFIFO":
+        if first is not None and self.queue.strategy == "BestEffortFIFO" and _shape(first) not in self._closed:
             return self._there.pop(first.name)
         best: tuple[_Rank, str] | None = None
         for shape in list(self._shapes):

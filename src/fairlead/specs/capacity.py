@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from fairlead.specs.simulated import (
+    ElasticGangs,
     GangsTogether,
     NodesCost,
     QueueOutcome,
@@ -65,6 +66,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
         cost: What the nodes cost; null without a price book.
         reclaims: What was lost with nodes that were taken away; null where none could be.
         gangs: How many gangs were near each other, by each label of the topology; empty without one.
+        elastic: How many gangs that may do with fewer pods had fewer; null where there are none of these.
     """
 
     jobs: int
@@ -82,6 +84,7 @@ class SimulationReport(msgspec.Struct, frozen=True, kw_only=True):
     cost: NodesCost | None = None
     reclaims: Reclaimed | None = None
     gangs: tuple[GangsTogether, ...] = ()
+    elastic: ElasticGangs | None = None
 
 
 class Stranded(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,6 +87,20 @@ class GangsTogether(msgspec.Struct, frozen=True, kw_only=True):
     together: int
 
 
+class ElasticGangs(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs that began with fewer pods than they have, where not all found a place.
+
+    Attributes:
+        gangs: How many jobs that may do so have run.
+        smaller: How many of them had fewer, when they ended.
+        pods_percent: How many of their pods these had, in the mean; null where there are none.
+    """
+
+    gangs: int
+    smaller: int
+    pods_percent: float | None = None
+
+
 class WaitShare(msgspec.Struct, frozen=True, kw_only=True):
     """How many jobs waited no longer than some time.
 

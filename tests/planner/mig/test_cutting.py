@@ -120,7 +120,7 @@ def test_a_gang_has_an_instance_for_each_pod_and_loses_all_of_them_with_a_node()
     away = [Reclaim(node="n1", at_s=6, back_s=8)]
     course = simulate(nodes, jobs, policy_named("mig-best-fit"), reclaims=away)
     first, second = course.begun
-    assert first is not None and (first.at_s, first.ended_s, first.lost_s) == (0, 18, 6)
+    assert first is not None and (first.at_s, first.ended_s, first.lost_pod_s) == (0, 18, 2 * 6)
     assert {place.node for place in first.places} == {0, 1} and second is not None and second.ended_s == 5
     assert course.moments[-1].used == 0
 

@@ -17,10 +17,11 @@ import msgspec
 from fairlead.errors import SpecError
 from fairlead.insight.nodes import amount
 from fairlead.insight.planning.facts import Facts
-from fairlead.queues.assigning import assign, oracle
+from fairlead.queues.assigning import Oracle, assign
+from fairlead.queues.candidates import Cluster, Running
 from fairlead.queues.manifests import UNIT, read_cohort, read_queue
 from fairlead.queues.pools import Pool, tree
-from fairlead.queues.preempting import Cluster, Running, targets
+from fairlead.queues.preempting import targets
 from fairlead.queues.specs import Amounts, ClusterQueue, Cohort, FlavorResource, Workload
 from fairlead.snapshots.snapshot import Thing
 
@@ -89,7 +90,7 @@ class Cohorts:
             workload: What is to be admitted, and comes now.
         """
         workload, queue = msgspec.structs.replace(workload, created=_NEWEST), self.queues[workload.queue]
-        found = assign(queue.spec, queue.pool, workload, oracle(self._cluster, workload))
+        found = assign(queue.spec, queue.pool, workload, Oracle(self._cluster, workload))
         taken = targets(self._cluster, workload, found.needs, found.usage) if found.mode.takes_back else []
         return [self._admitted[each.workload.name] for each in taken]
 
