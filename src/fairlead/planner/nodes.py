@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -55,6 +56,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 def gpu_millis_of(nodes: Iterable[Node]) -> int:
     """Return what all GPUs of some nodes are together, in thousandths of one."""
     return GPU_MILLIS * sum(node.gpus for node in nodes)
+
+
+def gpus_by_model(nodes: Iterable[Node]) -> dict[str, int]:
+    """Return how many GPUs nodes have of each model, in the order of `models_of`."""
+    found: Counter[str] = Counter()
+    for node in nodes:
+        found[node.model] += node.gpus
+    return dict(sorted(found.items()))
 
 
 def models_of(nodes: Iterable[Node]) -> tuple[str, ...]:
