@@ -31,6 +31,7 @@ class Fragmentation:
         gpus: How many GPUs there are of each model that nodes have, in the models' order.
 
     Attributes:
+        typical, gpus: The same.
         cpus: [typical] the CPU of the typical demands with a GPU, ascending.
         at_least: [0 … 1000, sizes] whether so much of a GPU is enough for a size.
         too_little: [0 … 1000, sizes] so much of a GPU, where it is not enough for a size.

@@ -59,7 +59,7 @@ def gpu_millis_of(nodes: Iterable[Node]) -> int:
 
 
 def gpus_by_model(nodes: Iterable[Node]) -> dict[str, int]:
-    """Return how many GPUs nodes have of each model, in the order of `models_of`."""
+    """Return how many GPUs nodes have of each model, in the models' order."""
     found: Counter[str] = Counter()
     for node in nodes:
         found[node.model] += node.gpus
@@ -68,4 +68,4 @@ def gpus_by_model(nodes: Iterable[Node]) -> dict[str, int]:
 
 def models_of(nodes: Iterable[Node]) -> tuple[str, ...]:
     """Return the models of GPUs that nodes have, in order."""
-    return tuple(sorted({node.model for node in nodes}))
+    return tuple(gpus_by_model(nodes))
