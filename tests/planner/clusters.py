@@ -18,6 +18,7 @@ TRACES = Path(__file__).parents[2].parent / "shared" / "traces"
 PROPERTY = settings(deadline=None, max_examples=50)
 
 MODELS = ("", "A", "B")
+GPUS = {"": 0, "A": 4, "B": 12}
 
 nodes = st.lists(
     st.builds(

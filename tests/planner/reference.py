@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fairlead.planner.states import NodeState
 from fairlead.planner.typical import Typical
@@ -43,6 +43,34 @@ def fgd(typical: Sequence[Typical], node: NodeState, demand: Demand, model: str)
     before = fragmentation(typical, node.cpu_left, node.left, model)
     cpu = node.cpu_left - demand.cpu_millis
     return {
-        device: 100 / (1 + math.exp((fragmentation(typical, cpu, left, model) - before) / 1000))
+        device: _score(fragmentation(typical, cpu, left, model) - before)
         for device, left in placements(demand, node.left)
     }
+
+
+def balanced_fgd(
+    typical: Sequence[Typical], gpus: Mapping[str, int], node: NodeState, demand: Demand, model: str
+) -> dict[int, float]:
+    """The same where free GPUs with too little CPU, and GPUs that others need, count too."""
+    asked = [each for each in typical if each.demand.gpus]
+    millis = sum(each.share * each.demand.total_gpu_millis for each in asked)
+    cpu_millis = sum(each.share * each.demand.cpu_millis for each in asked)
+
+    def lost(cpu: int, left: Sequence[int]) -> float:
+        stranded = max(0.0, sum(left) - cpu * millis / cpu_millis) if cpu_millis else 0.0
+        return fragmentation(typical, cpu, left, model) + stranded
+
+    price = 0.0
+    for each in asked:
+        able = sum(count for name, count in gpus.items() if name in each.demand.models)
+        if model in each.demand.models and able < sum(gpus.values()):
+            price += each.share * each.demand.total_gpu_millis / millis * sum(gpus.values()) / able
+    before, cpu = lost(node.cpu_left, node.left), node.cpu_left - demand.cpu_millis
+    return {
+        device: _score(lost(cpu, left) - before + price * demand.total_gpu_millis)
+        for device, left in placements(demand, node.left)
+    }
+
+
+def _score(loss: float) -> float:
+    return 100 / (1 + math.exp(loss / 1000))

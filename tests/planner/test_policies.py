@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fairlead.errors import UsageError
 from fairlead.planner.demands import Demands
 from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.nodes import Node
+from fairlead.planner.policies.balanced_fgd import prices
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.states import NodeState
@@ -20,13 +22,13 @@ from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
 from fairlead.planner.workloads import Demand
 from planner import reference
-from planner.clusters import MODELS, PROPERTY, demands
+from planner.clusters import GPUS, MODELS, PROPERTY, demands
 
 NODE = Node(name="n", cpu_millis=96_000, memory_mib=100, gpus=4, model="A")
 
 
 def policy(name: str, known: list[Demand]) -> Policy:
-    measure = Fragmentation(typical_workload(known), MODELS)
+    measure = Fragmentation(typical_workload(known), GPUS)
     return policy_named(name)(Demands(known, MODELS), measure, Stream(1))
 
 
@@ -58,7 +60,7 @@ def test_what_fits_and_what_is_fragmented_follow_their_definitions(
     node = state(cpu, left)
     typical = typical_workload(known)
     assert Demands(known, MODELS).fit(node).tolist() == [reference.fits(each, cpu, left, "A") for each in known]
-    assert Fragmentation(typical, MODELS).amount(node) == pytest.approx(
+    assert Fragmentation(typical, GPUS).amount(node) == pytest.approx(
         reference.fragmentation(typical, cpu, left, "A"), abs=1e-6
     )
 
@@ -93,6 +95,57 @@ def test_balanced_fgd_keeps_cpu_for_free_gpus_where_fgd_sees_no_difference() -> 
     assert fgd.scores(poor).tolist() == fgd.scores(rich).tolist()
     light_first, heavy_first = balanced.scores(poor) - balanced.scores(rich)
     assert light_first > 0 > heavy_first
+
+
+@PROPERTY
+@given(
+    st.lists(demands, min_size=1, max_size=8, unique=True),
+    st.integers(0, 8).map(lambda halves: 500 * halves),
+    st.lists(st.sampled_from((0, 100, 250, 500, 900, 1000)), min_size=4, max_size=4),
+)
+def test_balanced_fgd_scores_what_is_fragmented_stranded_and_taken(
+    known: list[Demand], cpu: int, left: list[int]
+) -> None:
+    balanced, node = policy("balanced-fgd", known), state(cpu, left)
+    scores = balanced.scores(node)
+    for index, demand in enumerate(known):
+        if reference.fits(demand, cpu, left, "A"):
+            exact = max(reference.balanced_fgd(typical_workload(known), GPUS, node, demand, "A").values())
+            assert scores[index] in (np.floor(exact - 1e-9), np.floor(exact + 1e-9))
+
+
+@PROPERTY
+@given(
+    st.lists(demands.map(lambda drawn: replace(drawn, models=())), min_size=1, max_size=8, unique=True),
+    st.lists(st.sampled_from((0, 100, 250, 500, 900, 1000)), min_size=4, max_size=4),
+)
+def test_balanced_fgd_is_fgd_where_cpu_is_plenty_and_any_model_will_do(known: list[Demand], left: list[int]) -> None:
+    node = state(NODE.cpu_millis, left)  # 24 cores with a GPU; no demand wants more than 20
+    fgd, balanced = policy("fgd", known), policy("balanced-fgd", known)
+    assert balanced.scores(node).tolist() == fgd.scores(node).tolist()
+    for index, demand in enumerate(known):
+        if demand.shares and max(left) >= demand.gpu_millis:
+            assert balanced.device(node, index) == fgd.device(node, index)
+
+
+def test_balanced_fgd_leaves_models_alone_that_others_need() -> None:
+    whoever, needs_a = Demand(0, 0, 1, 1000), Demand(0, 0, 1, 1000, ("A",))
+    known = [whoever, needs_a]
+    # both ask for 8 of the 16 GPUs, of which 4 are A
+    assert prices(typical_workload(known), GPUS).tolist() == [0, 2, 0]
+    wanted, other = state(64_000, [1000] * 4), state(64_000, [1000] * 4, node=replace(NODE, model="B"))
+    balanced = policy("balanced-fgd", known)
+    assert balanced.scores(other)[0] > balanced.scores(wanted)[0]
+
+
+@PROPERTY
+@given(st.lists(demands, min_size=1, max_size=8))
+def test_prices_add_up_to_what_is_asked_for_by_pods_that_can_not_go_everywhere(known: list[Demand]) -> None:
+    typical = typical_workload(known)
+    asked = sum(each.share * each.demand.total_gpu_millis for each in typical)
+    bound = sum(each.share * each.demand.total_gpu_millis for each in typical if len(each.demand.models) == 1)
+    found = sum(price * gpus for price, gpus in zip(prices(typical, GPUS), GPUS.values(), strict=True))
+    assert found == pytest.approx(sum(GPUS.values()) * bound / asked if asked else 0)
 
 
 def test_best_fit_dot_product_and_worst_fit_score_by_hand() -> None:

@@ -12,7 +12,7 @@ from fairlead.planner.cluster import Cluster
 from fairlead.planner.curves import averaged, binned
 from fairlead.planner.demands import Demands
 from fairlead.planner.fragmentation import Fragmentation
-from fairlead.planner.nodes import Node, gpu_millis_of, models_of
+from fairlead.planner.nodes import Node, gpu_millis_of, gpus_by_model, models_of
 from fairlead.planner.policies.table import POLICIES, policy_named
 from fairlead.planner.replay import Step, replay
 from fairlead.planner.streams import Stream
@@ -31,7 +31,7 @@ def test_no_node_gives_more_than_it_has_and_no_pod_waits_that_would_fit(
 ) -> None:
     distinct = sorted({each.demand for each in pods})
     demands = Demands(distinct, models_of(known))
-    measure = Fragmentation(typical_workload(each.demand for each in pods), models_of(known))
+    measure = Fragmentation(typical_workload(each.demand for each in pods), gpus_by_model(known))
     cluster = Cluster(known, demands, policy_named(name)(demands, measure, Stream(0)), measure)
     given_to: list[list[Pod]] = [[] for _ in known]
     for pod in pods:

@@ -57,7 +57,7 @@ standings = st.builds(
 def test_where_memory_and_nodes_let_everybody_in_it_is_the_published_measure(known: Pool, asked: list[Demand]) -> None:
     known = msgspec.structs.replace(known, memory_left=PLENTY)
     standing = Standing(pools=(known,), pods=tuple(Held(Pod(str(place), each)) for place, each in enumerate(asked)))
-    measure = Fragmentation(typical_workload(each for each in asked if each.gpus), MODELS)
+    measure = Fragmentation(typical_workload(each for each in asked if each.gpus), dict.fromkeys(MODELS, 4))
     state = NodeState(msgspec.structs.replace(known.node, model=known.node.model or MODELS[0]), MODELS)
     state.cpu_left, state.left = known.cpu_left, list(known.left)
     state.state = GpuState(MODELS.index(known.node.model), tuple(sorted(known.left)))

@@ -8,7 +8,7 @@ else what is left of GPUs that are too full for it. A node's fragmentation is th
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -28,19 +28,19 @@ class Fragmentation:
 
     Args:
         typical: The typical workload.
-        models: The models of GPUs that nodes have.
+        gpus: How many GPUs there are of each model that nodes have, in the models' order.
 
     Attributes:
-        cpu_per_gpu: The CPU that the typical workload wants with each whole GPU, in thousandths of a core.
+        typical, gpus: The same.
         cpus: [typical] the CPU of the typical demands with a GPU, ascending.
         at_least: [0 … 1000, sizes] whether so much of a GPU is enough for a size.
         too_little: [0 … 1000, sizes] so much of a GPU, where it is not enough for a size.
     """
 
-    def __init__(self, typical: Sequence[Typical], models: Sequence[str]) -> None:
+    def __init__(self, typical: Sequence[Typical], gpus: Mapping[str, int]) -> None:
+        self.typical = typical
+        self.gpus = gpus
         kept = sorted((each for each in typical if each.demand.gpus), key=lambda each: each.demand.cpu_millis)
-        gpus = sum(each.share * each.demand.total_gpu_millis for each in kept) / GPU_MILLIS
-        self.cpu_per_gpu = sum(each.share * each.demand.cpu_millis for each in kept) / gpus if gpus else 0.0
         sizes = sorted({each.demand.gpu_millis for each in kept})
         self.cpus: Ints = np.array([each.demand.cpu_millis for each in kept], np.int64)
         self._cpu_list = [each.demand.cpu_millis for each in kept]
@@ -51,9 +51,9 @@ class Fragmentation:
         self._shares: Floats = np.array(
             [
                 [each.share if not each.demand.models or model in each.demand.models else 0.0 for each in kept]
-                for model in models
+                for model in gpus
             ]
-        ).reshape(len(models), len(kept))
+        ).reshape(len(gpus), len(kept))
         left = np.arange(GPU_MILLIS + 1)[:, None]
         enough: Bools = left >= np.array(sizes, np.int64)
         self.at_least: Ints = enough.astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
@@ -57,6 +58,14 @@ def gpu_millis_of(nodes: Iterable[Node]) -> int:
     return GPU_MILLIS * sum(node.gpus for node in nodes)
 
 
+def gpus_by_model(nodes: Iterable[Node]) -> dict[str, int]:
+    """Return how many GPUs nodes have of each model, in the models' order."""
+    found: Counter[str] = Counter()
+    for node in nodes:
+        found[node.model] += node.gpus
+    return dict(sorted(found.items()))
+
+
 def models_of(nodes: Iterable[Node]) -> tuple[str, ...]:
     """Return the models of GPUs that nodes have, in order."""
-    return tuple(sorted({node.model for node in nodes}))
+    return tuple(gpus_by_model(nodes))

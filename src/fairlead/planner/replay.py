@@ -10,7 +10,7 @@ from fairlead.planner.arrivals import inflated, shuffled
 from fairlead.planner.cluster import Cluster
 from fairlead.planner.demands import Demands
 from fairlead.planner.fragmentation import Fragmentation
-from fairlead.planner.nodes import Node, gpu_millis_of, models_of
+from fairlead.planner.nodes import Node, gpu_millis_of, gpus_by_model, models_of
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.streams import Stream
 from fairlead.planner.typical import typical_workload
@@ -51,7 +51,7 @@ def replay(
     distinct = sorted({each.demand for each in pods})
     number = {demand: index for index, demand in enumerate(distinct)}
     demands = Demands(distinct, models_of(nodes))
-    fragmentation = Fragmentation(typical_workload(each.demand for each in pods), models_of(nodes))
+    fragmentation = Fragmentation(typical_workload(each.demand for each in pods), gpus_by_model(nodes))
     cluster = Cluster(order, demands, policy(demands, fragmentation, random), fragmentation)
     steps, arrived = [], 0
     for pod in coming:

@@ -25,7 +25,7 @@ from fairlead.planner.demands import Demands
 from fairlead.planner.domains import Domains
 from fairlead.planner.fragmentation import Fragmentation
 from fairlead.planner.lines import BEST_EFFORT, Line, Strategy
-from fairlead.planner.nodes import Node, models_of
+from fairlead.planner.nodes import Node, gpus_by_model, models_of
 from fairlead.planner.policies.policy import Policy
 from fairlead.planner.reclaims import Absences, Reclaim
 from fairlead.planner.streams import Stream
@@ -178,7 +178,7 @@ class _Simulation:
         distinct = sorted({each.demand for each in jobs})
         demands = Demands(distinct, models_of(nodes))
         typical = typical_workload(each.demand for each in jobs for _ in range(each.pods))
-        measure = Fragmentation(typical, models_of(nodes))
+        measure = Fragmentation(typical, gpus_by_model(nodes))
         self._jobs = jobs
         self._number: dict[Demand, int] = {demand: index for index, demand in enumerate(distinct)}
         self._cluster = Cluster(nodes, demands, policy(demands, measure, Stream(seed)), measure)

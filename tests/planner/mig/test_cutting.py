@@ -147,7 +147,7 @@ def test_best_fit_leaves_room_for_the_large_where_first_fit_does_not() -> None:
 
 def test_what_is_left_of_a_cut_gpu_is_a_fragment_where_it_has_no_instance_to_give() -> None:
     demands = [wants("3g.20gb"), wants("1g.5gb"), Demand(0, 0, 1, 1000)]
-    measure = Fragmentation(typical_workload([*demands, demands[0]]), (A100.name,))
+    measure = Fragmentation(typical_workload([*demands, demands[0]]), {A100.name: 2})
     state = NodeState(cut_nodes(A100, [2], "4g+3g")[0], (A100.name,))
     assert state.cut is not None
     assert measure.amount(state) == pytest.approx(2000 * 0.5)  # two of four pods ask for 3g, and each GPU has one
