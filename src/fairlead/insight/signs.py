@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from fairlead.insight.attempts import NODE_ID, overcome_steps
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import GANGS
 from fairlead.insight.recorded import in_attempts, places_of_records
@@ -20,9 +21,14 @@ QUEUED = "its admission"
 """What is explained of a Workload: whatever its conditions say, it waits for one thing."""
 
 
+_OF_STEPS = ("DAG", "Retry", "StepGroup", "Steps", "TaskGroup")
+"""Nodes of a workflow that are as those below them are."""
 _WELL = ("Ready", "Available", "Admitted")
 """Conditions that say so of kinds which nothing else is known of."""
-_TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
+SPARK_SAYS = "status.applicationState.errorMessage"
+_TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message", SPARK_SAYS)
+_TELLING = ("RayJob", "RayService", "SparkApplication")
+"""Kinds that repeat in a text what their program wrote last."""
 
 
 def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
@@ -36,6 +42,7 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     if snapshot.events_of(thing) and not is_well(thing):
         found.add("event")
     found |= {field for field in _TEXTS if thing.text(field)}
+    found |= {"log"} if any(_told(thing)) else set()
     if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
         found.add("failed")
     if thing.ref.kind == "Pod":
@@ -52,6 +59,8 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("gang")
     if thing.ref.kind != "Pod" and (thing.part("spec").value or thing.conditions):
         found.add("paused")
+    if not thing.part("status").value:
+        found.add("unheard")
     found |= places_of_records(thing)
     return frozenset(found)
 
@@ -72,7 +81,10 @@ def is_well(thing: Thing) -> bool:
     if thing.ref.kind == "JobSet":
         jobs = list(thing.each("status.replicatedJobsStatus"))
         return any(each.number("ready") for each in jobs) and not any(each.number("suspended") for each in jobs)
-    return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in _WELL)
+    if thing.ref.kind == "ResourceClaim":
+        return bool(thing.mapping("status.allocation"))
+    well = ("Active",) if thing.ref.kind in ("ClusterQueue", "LocalQueue", "AdmissionCheck") else _WELL
+    return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in well)
 
 
 def rule(
@@ -104,7 +116,7 @@ def rule(
                 )
 
     places = frozenset(sign.place for sign in signs)
-    of = ("Pod", "Step") if "log" in places else ("Pod",)
+    of = ("Pod", "Step", *_TELLING) if "log" in places else ("Pod",)
     return Rule(id, layer, of if kinds is None else kinds, places, find, source, confidence, is_consequence)
 
 
@@ -228,13 +240,13 @@ def step(message: str) -> Sign:
     compiled = re.compile(message, re.IGNORECASE | re.DOTALL)
 
     def find(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        known = {
-            pod.mapping("metadata.annotations").get("workflows.argoproj.io/node-id") for pod in snapshot.below(workflow)
-        }
-        for name, each in workflow.mapping("status.nodes").items():
-            node = Part(workflow.ref, f"status.nodes.{name}", each)
+        known = {pod.mapping("metadata.annotations").get(NODE_ID) for pod in snapshot.below(workflow)}
+        known |= overcome_steps(workflow)
+        nodes = [Part(workflow.ref, f"status.nodes.{name}", each)
+                 for name, each in workflow.mapping("status.nodes").items() if name not in known]  # fmt: skip
+        for node in sorted(nodes, key=lambda each: each.text("type") in _OF_STEPS):
             said = node.text("message")
-            if node.text("phase") not in ("Failed", "Error", "Pending") or name in known or not said:
+            if node.text("phase") not in ("Failed", "Error", "Pending") or not said:
                 continue
             if (found := compiled.search(said)) is not None:
                 words = {"said": shortened(said), "step": node.text("displayName"), **named(found)}
@@ -260,6 +272,13 @@ def logs(pattern: str) -> Sign:
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield from in_attempts(compiled, pod)
+        for part, since in _told(pod):
+            if line := next(filter(compiled.search, reversed(str(part.value).splitlines())), ""):
+                evidence = Evidence(str(pod.ref), part.path, shortened(line))
+                settles = tuple(
+                    each.uid for job in snapshot.below(pod) if job.ref.kind == "Job" for each in snapshot.below(job)
+                )
+                yield Seen((evidence,), words_in(pattern, line) or {}, since, settles=settles)
         for container, state, _, _ in pod.ends:
             for path, lines in _written(container, state, pod, snapshot):
                 number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
@@ -270,6 +289,20 @@ def logs(pattern: str) -> Sign:
                     break
 
     return Sign("log", find)
+
+
+def _told(thing: Thing) -> Iterator[tuple[Part, str]]:
+    """Yield what a workload repeats of its program's last words, and when it ended."""
+    if thing.ref.kind == "RayJob" and thing.text("status.jobStatus") == "FAILED":
+        yield thing.part("status.message"), thing.text("status.endTime")
+    if thing.ref.kind == "SparkApplication" and "spark-submit" in thing.text(SPARK_SAYS):
+        yield thing.part(SPARK_SAYS), thing.text("status.lastSubmissionAttemptTime")
+    for path in ("status.activeServiceStatus", "status.pendingServiceStatus") if thing.ref.kind == "RayService" else ():
+        apps = thing.part(f"{path}.applicationStatuses")
+        for name, app in apps.value.items() if isinstance(apps.value, dict) else ():
+            said = Part(thing.ref, f"{apps.path}.{name}", app)
+            if said.text("status") in ("DEPLOY_FAILED", "UNHEALTHY"):
+                yield said.part("message"), ""
 
 
 def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, list[str]]]:

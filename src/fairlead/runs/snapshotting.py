@@ -71,11 +71,26 @@ KINDS: tuple[Kind, ...] = (
     Kind("kubernetes.dask.org", "v1", "DaskCluster", "daskclusters"),
     Kind("tekton.dev", "v1", "PipelineRun", "pipelineruns"),
     Kind("tekton.dev", "v1", "TaskRun", "taskruns"),
+    Kind("ray.io", "v1", "RayService", "rayservices"),
+    Kind("kubernetes.dask.org", "v1", "DaskWorkerGroup", "daskworkergroups"),
+    Kind("leaderworkerset.x-k8s.io", "v1", "LeaderWorkerSet", "leaderworkersets"),
+    *(Kind("kubeflow.org", "v1beta1", each, f"{each.lower()}s") for each in ("Experiment", "Suggestion", "Trial")),
+    Kind("kubeflow.org", "v1beta1", "ScheduledWorkflow", "scheduledworkflows"),
+    Kind("scheduling.volcano.sh", "v1beta1", "PodGroup", "podgroups"),
+    Kind("autoscaling.x-k8s.io", "v1", "ProvisioningRequest", "provisioningrequests"),
+    Kind("kueue.x-k8s.io", "v1beta2", "AdmissionCheck", "admissionchecks", namespaced=False),
+    Kind("karpenter.sh", "v1", "NodeClaim", "nodeclaims", namespaced=False),
     resources.RESOURCE_CLAIM,
     resources.RESOURCE_SLICE,
     resources.DEVICE_CLASS,
 )
 """What is read, where it is served."""
+_SHORT = {
+    "CronJob": ("cj",), "DaemonSet": ("ds",), "Deployment": ("deploy",), "InferenceService": ("isvc",),
+    "PersistentVolumeClaim": ("pvc", "pvcs"), "Pod": ("po",), "ReplicaSet": ("rs",), "StatefulSet": ("sts",),
+    "Workflow": ("wf",), "CronWorkflow": ("cwf",), "Workload": ("wl",), "PipelineRun": ("pr",), "TaskRun": ("tr",),
+    "SparkApplication": ("sparkapp",), "Node": ("no",), "ClusterQueue": ("cq",), "LocalQueue": ("queue", "lq"),
+}  # fmt: skip
 _MANY = (resources.POD, resources.WORKFLOW)
 """What there are thousands of in a namespace."""
 
@@ -251,6 +266,6 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
 
 
 def names_of(kind: str) -> tuple[str, ...]:
-    """Return how a kind may be written: as in a manifest, in small letters, in the plural."""
+    """Return how a kind may be written: as in a manifest, in small letters, in the plural, or as kubectl has it."""
     small = kind.lower()
-    return small, f"{small}s", f"{small}es"
+    return small, f"{small}s", f"{small}es", *_SHORT.get(kind, ())

@@ -8,7 +8,9 @@ from fairlead.insight.rules import (
     ending,
     evicting,
     gangs,
+    growing,
     killing,
+    operators,
     placing,
     queueing,
     saying,
@@ -18,7 +20,8 @@ from fairlead.insight.rules import (
 )
 
 RULES: tuple[Rule, ...] = (
-    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *killing.RULES, *saying.RULES, *ending.RULES,
+    *creating.RULES, *queueing.RULES, *operators.RULES, *growing.RULES, *placing.RULES, *starting.RULES,
+    *killing.RULES, *saying.RULES, *ending.RULES, *operators.SUBMISSIONS,
     *steps.RULES, *evicting.RULES, *gangs.RULES,
     *working.RULES,
 )  # fmt: skip

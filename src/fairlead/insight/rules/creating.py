@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Sign
-from fairlead.insight.signs import event, has, logs, rule, says, step
+from fairlead.insight.signs import SPARK_SAYS, event, has, logs, rule, says, step
 
 _DOCS = "https://kubernetes.io/docs"
 
@@ -20,7 +20,9 @@ def _refused(message: str) -> tuple[Sign, ...]:
         has("Failed", "True", "", message),
         has("Ready", "False", "", message),
         has("Succeeded", "False", "", message),
+        has("Succeeded", "Unknown", "", message),
         says("status.message", message),
+        says(SPARK_SAYS, message),
         step(message),
         logs(message),
     )

@@ -292,32 +292,7 @@ def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-def _no_growth(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-    """Yield a pod for which there is no room, and for which the autoscaler adds no node."""
-    seen = _nearest(pod, snapshot, "resources") or _nearest(pod, snapshot, "pods")
-    for each in reversed(snapshot.events_of(pod)) if seen else ():
-        if (
-            each.text("reason") in ("NotTriggerScaleUp", "FailedScaleUp", "FailedScheduling", "Nominated")
-            and (said := _AT_LIMIT.search(message_of(each)))
-        ):  # fmt: skip
-            yield Found(
-                (*each.cite("message", "note", "reason"), *seen[0].evidence),  # type: ignore[index]
-                f"there is no room for it, and no node is added: {said.group()}",
-                "raise the most nodes of the group or the pool, ask the cloud for more quota, or choose other machines",
-                seen[0].since,  # type: ignore[index]
-                explains=" ".join(seen[0].evidence[0][:2]),  # type: ignore[index]
-            )
-            return
-
-
 _MIG, _CARD = "nvidia.com/mig-", "nvidia.com/gpu"
-_AT_LIMIT = re.compile(
-    r"max node group size reached|max cluster (cpu|memory|\S+) limit reached|max (total )?nodes.*reached|"
-    r"in backoff after failed scale-up|exceeds? limits? for (node)?pool|limits exceeded|"
-    r"all available instance types exceed|"
-    r"out of (resources|capacity|stock)|insufficient ?capacity|quota.?exceeded|stockout",
-    re.IGNORECASE,
-)
 
 
 def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -549,7 +524,6 @@ RULES = (
         r"bound to non-existent (pv|persistentvolume)", "the volume of its claim {claim} is no more",
         "restore the volume, or make the claim {claim} anew"), "storage/persistent-volumes/"),
     _rule("device-claim-missing", Layer.PLACEMENT, _claim_missing, "scheduling-eviction/dynamic-resource-allocation/"),
-    _rule("autoscaler-at-limit", Layer.PLACEMENT, _no_growth, "cluster-administration/node-autoscaling/"),
     _rule("mig-profile-absent", Layer.PLACEMENT, _other_profile, "configuration/manage-resources-containers/"),
     _rule("resource-not-offered", Layer.PLACEMENT, _unoffered, "extend-kubernetes/compute-storage-net/device-plugins/"),
     _rule("devices-unwell", Layer.PLACEMENT, _unwell, "extend-kubernetes/compute-storage-net/device-plugins/"),

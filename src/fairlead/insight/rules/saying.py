@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
+from fairlead.insight.gangs import is_running
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, logs, rule, step
 from fairlead.snapshots.parts import Part
@@ -30,8 +31,13 @@ _NAMELESS = (
     r"lookup \S+.*: (no such host|server misbehaving|i/o timeout)|getaddrinfo (ENOTFOUND|EAI_AGAIN)|"
     r"nodename nor servname|NameResolutionError|UnknownHostException|No address associated with hostname"
 )
+_UNREACHED = (
+    r"ConnectionRefusedError|Connection refused|ECONNREFUSED|No route to host|Network is unreachable|"
+    r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url"
+)
 _PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
 """What stands before the words of a program: its rank, the time, a level."""
+_RAISED = _PREFIX + r"(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"
 _LOST = (
     r"NCCL (timeout|error|WARN.*(timeout|failed))|Watchdog caught collective|"
     r"Rendezvous(Timeout|Connection|Closed)Error|"
@@ -61,6 +67,33 @@ def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         for seen in logs(_NAMELESS).find(pod, snapshot):
             evidence = (*seen.evidence, *held[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": held[0].ref.name}, seen.since, seen.part, seen.explains)
+
+
+def _peerless(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod that does not reach another by its name, where that one is not up."""
+    for seen in logs(f"{_NAMELESS}|{_UNREACHED}|Failed to connect to Ray").find(pod, snapshot):
+        down = _down(snapshot, pod.ref.namespace)
+        peers = [down[name] for name in re.findall(r"[\w-]+", seen.evidence[0].value) if name in down]
+        if peers and peers[0] != pod.ref.name:
+            yield seen._replace(words={**seen.words, "peer": peers[0]})
+
+
+def _down(snapshot: Snapshot, namespace: str) -> dict[str, str]:
+    """Return the pods of a namespace that do not run, by the names that others find them with."""
+    key = ("down", namespace)
+    if key not in snapshot.worked_out:
+        pods = [each for each in snapshot.of_kind("Pod", namespace) if not is_running(each)]
+        found = {each.ref.name: each.ref.name for each in pods}
+        for each in pods:
+            labels = each.mapping("metadata.labels")
+            if labels.get("ray.io/node-type") == "head":
+                found |= dict.fromkeys(
+                    (f"{labels.get('ray.io/cluster')}-head-svc", f"{each.ref.name}-svc"), each.ref.name
+                )
+        snapshot.worked_out[key] = found
+    known = snapshot.worked_out[key]
+    assert isinstance(known, dict)
+    return known
 
 
 def _may_ask(rule: Part) -> bool:
@@ -133,10 +166,12 @@ RULES = (
         Layer.CODE,
         logs(
             r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED:.*(GPU|memory|alloc)|"
-            r"CUBLAS_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|MPS backend out of memory"
+            r"CUBLAS_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|MPS backend out of memory|"
+            r"No available memory for the cache blocks|max seq len .* KV cache|KV cache .* max seq len"
         ),
         message="the GPU's memory was not enough: {said}",
-        remedy="lower the batch size or the precision, accumulate gradients, or ask for a card with more memory",
+        remedy="lower the batch size, the precision or the length of sequences, accumulate gradients, or ask for a card"
+        " with more memory",
         source="https://docs.pytorch.org/docs/stable/notes/cuda.html",
     ),
     rule(
@@ -194,6 +229,17 @@ RULES = (
         confidence=0.8,
     ),
     rule(
+        "rendezvous-failed",
+        Layer.RUN,
+        Sign("log", _peerless),
+        message="it does not reach {peer}, which is not up: {said}",
+        remedy="fairlead why pod/{peer} -n {namespace}",
+        source=f"{_DOCS}/concepts/services-networking/dns-pod-service/",
+        kinds=("Pod",),
+        confidence=0.7,
+        is_consequence=True,
+    ),
+    rule(
         "name-not-resolved",
         Layer.RUN,
         logs(_NAMELESS),
@@ -206,16 +252,25 @@ RULES = (
         "data-refused",
         Layer.CODE,
         logs(
-            r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|NoSuchBucket|NoSuchKey|NoCredentials|"
-            r"Unable to locate credentials|AuthorizationFailure|AuthenticationFailed|BlobNotFound|ContainerNotFound|"
+            r"Access ?Denied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|NoSuchBucket|NoSuchKey|"
+            r"NoCredentials|Unable to locate credentials|AuthorizationFailure|AuthenticationFailed|"
+            r"BlobNotFound|ContainerNotFound|"
             r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
             r"\b40[13] (GET|PUT|POST)\b|"
-            r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError|"
-            r"checksum (mismatch|does not match)"
+            r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError"
         ),
         message="what it wanted to read or write was refused or is not there: {said}",
         remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
         source="https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+        confidence=0.8,
+    ),
+    rule(
+        "data-damaged",
+        Layer.CODE,
+        logs(r"(checksum|sha\d+|md5|digest|crc)\S* (mismatch|does(n't| not) match)"),
+        message="what it read is not what it should be: {said}",
+        remedy="fetch it anew, or correct the checksum that it is held against",
+        source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html",
         confidence=0.8,
     ),
     rule(
@@ -246,10 +301,7 @@ RULES = (
     rule(
         "service-unreachable",
         Layer.RUN,
-        logs(
-            r"ConnectionRefusedError|Connection refused|ECONNREFUSED|No route to host|Network is unreachable|"
-            r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url"
-        ),
+        logs(_UNREACHED),
         message="it does not reach what it wants to talk to: {said}",
         remedy="see that it runs and listens there: kubectl get pods,endpointslices; then NetworkPolicies",
         source=f"{_DOCS}/tasks/debug/debug-application/debug-service/",
@@ -313,10 +365,20 @@ RULES = (
     rule(
         "exception",
         Layer.CODE,
-        logs(_PREFIX + r"(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"),
+        logs(_RAISED),
         message="it raised {said}",
-        remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
+        remedy="the frames are in its log: kubectl logs {name} -c {container} -n {namespace}; of a step of a run,"
+        " fairlead debug goes through it again",
         source="https://docs.python.org/3/library/traceback.html",
         kinds=("Pod",),
+    ),
+    rule(
+        "exception",
+        Layer.CODE,
+        logs(_RAISED),
+        message="it raised {said}",
+        remedy="the frames are in its status: kubectl describe -n {namespace}, or Ray's dashboard and the head's logs",
+        source="https://docs.ray.io/en/latest/ray-observability/index.html",
+        kinds=("RayJob", "RayService"),
     ),
 )

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, fails, logs, rule, waits
+from fairlead.insight.signs import ended, event, fails, has, logs, rule, step, waits
 from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, begun_of
 
 _DOCS = "https://kubernetes.io/docs"
 _IMAGES = f"{_DOCS}/concepts/containers/images/"
 _PULL = "ErrImagePull|ImagePullBackOff"
+_IMAGED = ("Pod", "TaskRun", "Workflow")
 _ABSENT = (
     r"(?<!host )(?<!hostname )\bnot found|manifest unknown|name unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN|"
     r"reading manifest .* unknown|unexpected status.*: 404|no such image"
 )
+_HALF_UPDATED = "driver/library version mismatch"
 _CREATE = "CreateContainerError|RunContainerError|ContainerCannotRun|StartError"
 
 
@@ -26,6 +29,21 @@ def _unloaded(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
             yield seen
 
 
+def _unpulled(message: str) -> tuple[Sign, ...]:
+    """What an image that can't be pulled shows itself in: a container, or what is above it and repeats its words."""
+    above = has("Succeeded", "False", "TaskRunImagePullFailed", message), step(f"^({_PULL}).*?({message})")
+
+    def named(sign: Sign) -> Sign:
+        def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+            for seen in sign.find(thing, snapshot):
+                image = re.search(r"image \"([^\"]+)\"", seen.words["said"])
+                yield seen._replace(words={**seen.words, "image": image[1] if image else ""})
+
+        return sign._replace(find=find)
+
+    return waits(_PULL, message), *map(named, above)
+
+
 def _pulling(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod of which the last that was said is that an image is being pulled."""
     events = snapshot.events_of(pod)
@@ -34,6 +52,15 @@ def _pulling(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     )
     if events and waits_for_it and events[-1].text("reason") == "Pulling":
         yield Seen(events[-1].cite("message", "note", "reason"), {}, begun_of(events[-1]))
+
+
+def _initializing(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod one of whose init containers runs, of those that are to end before the others begin."""
+    going = [each for each in pod.each(INITS) if each.text("state.running.startedAt")]
+    if pod.text("status.phase") == "Pending" and going and not going[0].part("started").value:
+        since = going[0].text("state.running.startedAt")
+        words = {"container": going[0].text("name"), "since": since}
+        yield Seen(going[0].cite("name", "state.running.startedAt"), words, since, going[0].text("name"))
 
 
 def _foreign(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -90,24 +117,25 @@ RULES = (
     rule(
         "image-not-found",
         Layer.IMAGE,
-        waits(_PULL, _ABSENT),
+        *_unpulled(_ABSENT),
         message="there is no image {image}: {said}",
         remedy="correct the image's name or tag, or push it: {image}",
         source=_IMAGES,
+        kinds=_IMAGED,
     ),
     rule(
         "registry-refuses",
         Layer.IMAGE,
-        waits(_PULL, r"unauthorized|denied|forbidden|\b40[13]\b|authentication required|basic auth"),
+        *_unpulled(r"unauthorized|denied|forbidden|\b40[13]\b|authentication required|basic auth"),
         message="the registry does not give {image} to this node, or has no such repository: {said}",
         remedy="name a Secret with the registry's credentials in imagePullSecrets, and check the repository's name",
         source=f"{_DOCS}/tasks/configure-pod-container/pull-image-private-registry/",
+        kinds=_IMAGED,
     ),
     rule(
         "registry-unreachable",
         Layer.IMAGE,
-        waits(
-            _PULL,
+        *_unpulled(
             r"no such host|timeout|timed out|refused|dial tcp|TLS|x509|deadline exceeded|unreachable|EOF|"
             r"connection reset|unexpected status.*: 50\d|server gave HTTP response|certificate",
         ),
@@ -115,6 +143,7 @@ RULES = (
         message="the node does not reach the registry of {image}: {said}",
         remedy="check from a node that its name resolves and that it answers: proxy, firewall, certificate",
         source=_IMAGES,
+        kinds=_IMAGED,
     ),
     rule(
         "image-invalid",
@@ -143,11 +172,22 @@ RULES = (
     rule(
         "image-not-pulled",
         Layer.IMAGE,
-        waits(_PULL),
-        message="{image} can't be pulled: {said}",
+        *_unpulled(""),
+        message="its image {image} can't be pulled: {said}",
         remedy="kubectl describe pod {name} -n {namespace} shows every try",
         source=_IMAGES,
         confidence=0.6,
+        kinds=_IMAGED,
+    ),
+    rule(
+        "init-goes-on",
+        Layer.INIT,
+        Sign("placed", _initializing),
+        message="its init container {container} has not ended, which began {since}",
+        remedy="wait, or see what it does: kubectl logs {name} -c {container} -n {namespace}",
+        source=f"{_DOCS}/concepts/workloads/pods/init-containers/",
+        confidence=0.6,
+        is_consequence=True,  # it may wait for what others lack
     ),
     rule(
         "image-being-pulled",
@@ -221,21 +261,29 @@ RULES = (
         source=f"{_DOCS}/concepts/containers/container-lifecycle-hooks/",
     ),
     rule(
+        "driver-half-updated",
+        Layer.RUN,
+        logs(_HALF_UPDATED),
+        waits("CreateContainerError|RunContainerError|CrashLoopBackOff", _HALF_UPDATED),
+        ended("", _HALF_UPDATED),
+        message="the NVIDIA driver of its node was updated, and the module in its kernel is still the old one: {said}",
+        remedy="drain the node and reboot it, or have the module loaded anew; until then choose other nodes",
+        source="https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/troubleshooting.html",
+    ),
+    rule(
         "driver-too-old",
         Layer.RUN,
         logs(
             r"CUDA driver version is insufficient|no kernel image is available|forward compatibility was attempted|"
             r"NVIDIA driver on your system is too old|unsatisfied condition: cuda|"
             r"is not compatible with the current PyTorch installation|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|"
-            r"Driver/library version mismatch|PTX was compiled with an unsupported toolchain"
+            r"PTX was compiled with an unsupported toolchain"
         ),
         waits(
             "CreateContainerError|RunContainerError|CrashLoopBackOff",
-            r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch",
+            r"unsatisfied condition: cuda|nvidia-container-cli: requirement error",
         ),
-        ended(
-            "", r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch"
-        ),
+        ended("", r"unsatisfied condition: cuda|nvidia-container-cli: requirement error"),
         message="the image's CUDA does not go with the node's driver or card: {said}",
         remedy="take an image for the driver's CUDA version, or nodes with a newer driver",
         source="https://docs.nvidia.com/deploy/cuda-compatibility/",
