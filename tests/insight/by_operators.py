@@ -212,3 +212,28 @@ case("driver-half-updated", p.waiting("RunContainerError", "nvidia-container-cli
      " version mismatch: unknown"), source="https://github.com/NVIDIA/libnvidia-container/blob/v1.17.8/src/nvc.c")  # fmt: skip
 case("data-damaged", p.ended(42, message="dataset checksum mismatch\n"),
      source="https://github.com/kserve/kserve/blob/v0.20.0/python/storage")  # fmt: skip
+# What programs and their launchers write ------------------------------------------------------------
+_RAN = 'Traceback (most recent call last):\n  File "/app/fit.py", line 3, in <module>\n'
+_ELASTIC = "https://github.com/pytorch/pytorch/blob/v2.8.0/torch/distributed/elastic/multiprocessing/errors/__init__.py"
+_LAUNCHED = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n=====\n  exitcode  : -9 (pid: 7)\n"
+             "  traceback : Signal 9 (SIGKILL) received by PID 7\n=====\n")  # fmt: skip
+case("exception", p.ended(1), logs={"p": f"{_RAN}FileNotFoundError: '/cfg/train.yaml'\n{_RAN}{_LAUNCHED.replace('9', '1')}"},
+     source=_ELASTIC, variant="of-the-rank")  # fmt: skip
+case("out-of-memory-of-child", p.ended(1), logs={"p": _RAN + _LAUNCHED}, source=_ELASTIC, variant="of-a-rank")
+case("exception", p.ended(1), logs={"p": f"{_RAN}RuntimeError: shapes do not match\nwandb: ERROR 403 Client Error: Forbidden\n"},
+     source="https://github.com/wandb/wandb/blob/v0.21.0/wandb/sdk/lib/retry.py", variant="and-what-was-only-logged")  # fmt: skip
+case("data-refused", p.ended(1), variant="and-what-was-raised-from-it", logs={"p":
+     f"{_RAN}HTTPError: 403 Client Error: Forbidden for url: https://huggingface.co/a\n\nThe above exception was the direct cause"
+     f" of the following exception:\n\n{_RAN}OSError: a is not a valid model identifier\n"},
+     source="https://github.com/huggingface/transformers/blob/v4.55.0/src/transformers/utils/hub.py")  # fmt: skip
+case("killed", p.ended(143), logs={"p": "WARN: metrics are pushed again: Connection refused\nSIGTERM received\n"},
+     source="https://github.com/prometheus/client_python/blob/v0.22.0/prometheus_client/exposition.py")  # fmt: skip
+case("arguments-invalid", p.ended(2), logs={"p": "usage: fit.py [-h]\nfit.py: error: unrecognized arguments: --lr2\n"},
+     source="https://github.com/python/cpython/blob/v3.13.0/Lib/argparse.py")  # fmt: skip
+case("shared-memory-too-small", p.ended(1), logs={"p": "NCCL WARN Error: failed to extend /dev/shm/nccl-8sjXxk to 9637892 bytes\n"
+     "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error.\n"}, variant="nccl",
+     source="https://github.com/NVIDIA/nccl/blob/v2.27.7-1/src/misc/shmutils.cc")  # fmt: skip
+case("artifact-storage-unset", p.ended(1, message="You need to configure artifact storage. More information on how to do this can"
+     " be found in the docs"), source=f"{_ARGO}/common/common.go")  # fmt: skip
+case("out-of-memory-of-child", _ray("AppFailed", f"{_SAID}ray.exceptions.OutOfMemoryError: Task was killed due to the node running low"
+     " on memory.\n", job="FAILED"), source=f"{_RAY}/rayjob_controller.go", variant="ray")  # fmt: skip

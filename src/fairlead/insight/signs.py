@@ -14,6 +14,7 @@ from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import GANGS
 from fairlead.insight.recorded import in_attempts, places_of_records
 from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
+from fairlead.insight.tracebacks import ending
 from fairlead.snapshots.parts import Evidence, Part, shortened
 from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of, message_of
 
@@ -21,6 +22,7 @@ QUEUED = "its admission"
 """What is explained of a Workload: whatever its conditions say, it waits for one thing."""
 
 
+_BY_SIGNAL = (130, 143)
 _OF_STEPS = ("DAG", "Retry", "StepGroup", "Steps", "TaskGroup")
 """Nodes of a workflow that are as those below them are."""
 _WELL = ("Ready", "Available", "Admitted")
@@ -266,8 +268,14 @@ def says(field: str, message: str) -> Sign:
     return Sign(field, find)
 
 
-def logs(pattern: str) -> Sign:
-    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error."""
+def logs(pattern: str, *, at_end: bool = False) -> Sign:
+    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error.
+
+    Args:
+        pattern: What the line has.
+        at_end: Whether programs log it and go on, too: then it counts only as a part of what ended this one, where that
+            is an exception or a signal.
+    """
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -279,9 +287,11 @@ def logs(pattern: str) -> Sign:
                     each.uid for job in snapshot.below(pod) if job.ref.kind == "Job" for each in snapshot.below(job)
                 )
                 yield Seen((evidence,), words_in(pattern, line) or {}, since, settles=settles)
-        for container, state, _, _ in pod.ends:
+        for container, state, code, _ in pod.ends:
             for path, lines in _written(container, state, pod, snapshot):
-                number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
+                whole = range(0 if at_end and code in _BY_SIGNAL else len(lines))
+                numbers = (ending(lines) or whole) if at_end else range(len(lines))
+                number = next((n for n in reversed(numbers) if compiled.search(lines[n])), None)
                 if number is not None:
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
                     words = (words_in(pattern, lines[number]) or {}) | _of_container(container)

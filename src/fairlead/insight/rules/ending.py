@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, rule
+from fairlead.insight.signs import ended, event, logs, rule
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
 
 _DOCS = "https://kubernetes.io/docs"
@@ -44,9 +44,11 @@ RULES = (
         "segmentation-fault",
         Layer.CODE,
         ended("", codes=(139, 134, 132, 136), lists=(MAINS,)),
+        logs(r"Signal \d+ \(SIG(SEGV|ABRT|ILL|FPE)\) received by PID|exits with return code = -(11|6|4|8)\b"),
         message="the process of container {container} crashed in native code (exit code {code})",
         remedy="set PYTHONFAULTHANDLER=1 to see where; often two libraries that do not go together",
         source="https://docs.python.org/3/library/faulthandler.html",
+        kinds=("Pod",),
     ),
     rule(
         "killed",

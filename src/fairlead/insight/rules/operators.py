@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign, words_in
-from fairlead.insight.signs import SPARK_SAYS, event, has, logs, rule, says
+from fairlead.insight.signs import SPARK_SAYS, event, has, logs, rule, says, step
 from fairlead.insight.states import OPERATED
 from fairlead.quantities import human_duration
 from fairlead.snapshots.parts import shortened
@@ -23,6 +23,7 @@ _SPARK = "https://www.kubeflow.org/docs/components/spark-operator/"
 _KSERVE = "https://kserve.github.io/website/docs/"
 _VOLCANO = "https://volcano.sh/en/docs/"
 _FAILURE = "status.modelStatus.lastFailureInfo.message"
+_UNSET = r"need to configure artifact storage|artifact storage is not configured"
 _UNHEARD = timedelta(minutes=2)
 
 
@@ -195,6 +196,17 @@ RULES = (
         remedy="raise spec.driver.memory or memoryOverhead, or collect less into the driver",
         source=_SPARK,
         kinds=("SparkApplication",),
+    ),
+    rule(
+        "artifact-storage-unset",
+        Layer.STRUCTURE,
+        logs(_UNSET),
+        step(_UNSET),
+        says("status.message", _UNSET),
+        message="it has artifacts, and Argo was told of no place for them: {said}",
+        remedy="name one in the ConfigMap artifact-repositories of {namespace}, or in the controller's configuration",
+        source="https://argo-workflows.readthedocs.io/en/latest/configure-artifact-repository/",
+        kinds=("Pod", "Workflow"),
     ),
     rule(
         "metrics-unavailable",

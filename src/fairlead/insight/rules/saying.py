@@ -9,6 +9,7 @@ from fairlead.insight.findings import Layer
 from fairlead.insight.gangs import is_running
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, logs, rule, step
+from fairlead.insight.tracebacks import WRAPPERS
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
 from fairlead.targets.fitting import selects
@@ -37,7 +38,10 @@ _UNREACHED = (
 )
 _PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
 """What stands before the words of a program: its rank, the time, a level."""
-_RAISED = _PREFIX + r"(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"
+_RAISED = (
+    _PREFIX
+    + rf"(?!\S*({'|'.join(WRAPPERS)}))(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"
+)
 _LOST = (
     r"NCCL (timeout|error|WARN.*(timeout|failed))|Watchdog caught collective|"
     r"Rendezvous(Timeout|Connection|Closed)Error|"
@@ -211,6 +215,7 @@ RULES = (
         Layer.RUN,
         logs(
             r"bus error.*shared memory|insufficient shared memory|No space left on device.*(/dev/shm|torch_)|"
+            r"failed to extend /dev/shm|creating shared memory segment|"
             r"unable to (open|write to|allocate) (file|shared memory).*(/dev/shm|/torch_|shm)|/dev/shm.*No space left"
         ),
         ended("", codes=(135,), lists=(MAINS,)),
@@ -242,11 +247,23 @@ RULES = (
     rule(
         "name-not-resolved",
         Layer.RUN,
-        logs(_NAMELESS),
+        logs(_NAMELESS, at_end=True),
         message="a name could not be resolved: {said}",
         remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
         source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",
         confidence=0.8,
+    ),
+    rule(
+        "arguments-invalid",
+        Layer.CODE,
+        logs(
+            r"^\S+: error: (the following arguments are required|argument |unrecognized arguments|invalid choice)|"
+            r"^Error: (No such option|Missing (option|argument)|Invalid value for)"
+        ),
+        message="its arguments are not those that its program takes: {said}",
+        remedy="correct command and args of container {container}",
+        source="https://docs.python.org/3/library/argparse.html",
+        kinds=("Pod",),
     ),
     rule(
         "data-refused",
@@ -257,7 +274,8 @@ RULES = (
             r"BlobNotFound|ContainerNotFound|"
             r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
             r"\b40[13] (GET|PUT|POST)\b|"
-            r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError"
+            r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError",
+            at_end=True,
         ),
         message="what it wanted to read or write was refused or is not there: {said}",
         remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
@@ -301,7 +319,7 @@ RULES = (
     rule(
         "service-unreachable",
         Layer.RUN,
-        logs(_UNREACHED),
+        logs(_UNREACHED, at_end=True),
         message="it does not reach what it wants to talk to: {said}",
         remedy="see that it runs and listens there: kubectl get pods,endpointslices; then NetworkPolicies",
         source=f"{_DOCS}/tasks/debug/debug-application/debug-service/",
@@ -342,7 +360,7 @@ RULES = (
         Layer.CODE,
         logs(
             r"^(numpy\S*ArrayMemoryError|MemoryError|.*std::bad_alloc|.*Cannot allocate memory|"
-            r".*OutOfMemoryError: Java heap)"
+            r".*OutOfMemoryError: (Java heap|GC overhead))"
         ),
         message="it could not get the memory that it wanted: {said}",
         remedy="raise the memory of the step, or have it hold less at once",
@@ -354,7 +372,8 @@ RULES = (
         logs(
             r"(worker|child|subprocess|process).*(killed by signal: ?(Killed|9)|exit(ed)?( with)?( code)? -9|SIGKILL)|"
             r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|"
-            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process"
+            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process|Signal 9 \(SIGKILL\) received by PID|"
+            r"exits with return code = -9|possible container OOM|killed due to the node running low on memory"
         ),
         event("SystemOOM|OOMKilling"),
         message="one of its processes was killed, as the kernel does where memory runs out: {said}",
