@@ -12,7 +12,6 @@ from datetime import timedelta
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign, words_in
 from fairlead.insight.signs import SPARK_SAYS, event, has, logs, rule, says, step
-from fairlead.insight.states import OPERATED
 from fairlead.quantities import human_duration
 from fairlead.snapshots.parts import shortened
 from fairlead.snapshots.snapshot import Snapshot, Thing, moment, walk
@@ -23,6 +22,11 @@ _SPARK = "https://www.kubeflow.org/docs/components/spark-operator/"
 _KSERVE = "https://kserve.github.io/website/docs/"
 _VOLCANO = "https://volcano.sh/en/docs/"
 _FAILURE = "status.modelStatus.lastFailureInfo.message"
+_TAKEN_UP = (
+    "Workflow", "PipelineRun", "TaskRun", "PyTorchJob", "TFJob", "JAXJob", "XGBoostJob", "RayJob", "SparkApplication",
+    "DaskJob", "Experiment",
+)  # fmt: skip
+"""Kinds of which controllers say first that they have taken them up; of others the status may stay empty."""
 _UNSET = r"need to configure artifact storage|artifact storage is not configured"
 _UNHEARD = timedelta(minutes=2)
 
@@ -123,7 +127,7 @@ RULES = (
         message="no controller has taken notice of it, for {since}",
         remedy="see that the controller of this kind, {kind}, runs, and that it watches the namespace {namespace}",
         source="https://kubernetes.io/docs/concepts/architecture/controller/",
-        kinds=tuple(each for each in OPERATED if each not in ("TrainJob", "JobSet")),  # theirs may stay empty
+        kinds=_TAKEN_UP,
         confidence=0.7,
     ),
     rule(

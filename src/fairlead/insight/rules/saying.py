@@ -193,7 +193,7 @@ RULES = (
         Layer.CODE,
         logs(
             _XID + r"(13|31|43|45)\b|an illegal memory access was encountered|device-side assert triggered|"
-            r"misaligned address|CUDA_ERROR_ILLEGAL_ADDRESS|unspecified launch failure"
+            r"misaligned address|CUDA_ERROR_ILLEGAL_ADDRESS"
         ),
         message="its program did something wrong on the GPU: {said}",
         remedy="run it with CUDA_LAUNCH_BLOCKING=1 or under compute-sanitizer to see where; the card is not to blame",

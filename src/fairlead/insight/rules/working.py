@@ -139,11 +139,12 @@ RULES = (
         "queue-does-not-answer",
         Layer.STRUCTURE,
         Sign("paused", _unqueued),
-        message="it waits for the queue {queue}, and no queue has taken notice of it",
+        message="it waits for the queue {queue}, and no Workload of it is there: no queue has taken notice of it, or"
+        " Workloads were not read",
         remedy="see that Kueue runs, and that its configuration names this kind in integrations.frameworks",
         source="https://kueue.sigs.k8s.io/docs/tasks/troubleshooting/troubleshooting_jobs/",
         kinds=(),
-        confidence=0.7,
+        confidence=0.5,
     ),
     rule(
         "workflow-invalid",
