@@ -141,3 +141,15 @@ def test_an_unknown_answer_repeats_what_was_said_last() -> None:
     cause = answer(thing, events=told).causes[0]
     assert (cause.id, cause.evidence[0].value) == ("unknown", "failed to get it")
     assert "there is no bento" in answer(thing).causes[0].message
+
+
+def test_what_belongs_to_a_service_of_knative_is_found_beside_the_one_of_its_name() -> None:
+    served = p.thing(
+        "InferenceService", "w", status={"conditions": [p.condition("Ready", "False", "RevisionFailed", "x")]}
+    )
+    core = p.thing("Service", "s", spec={"type": "ExternalName"})
+    knative = {**p.thing("Service", "s", owner="w"), "apiVersion": "serving.knative.dev/v1"}
+    knative["metadata"]["uid"] = "k"
+    waiting = p.unplaced("0/2 nodes are available: 2 Insufficient nvidia.com/gpu.", name="p", owner="k")
+    for others in ((core, knative), (knative, core)):
+        assert answer(served, *others, waiting).causes[0].id == "insufficient-resources"

@@ -294,7 +294,7 @@ def logs(pattern: str, *, at_end: bool = False) -> Sign:
                 number = next((n for n in reversed(numbers) if compiled.search(lines[n])), None)
                 if number is not None:
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
-                    words = (words_in(pattern, lines[number]) or {}) | _of_container(container)
+                    words = (words_in(pattern, lines[number]) or {}) | _of_container(container) | {"code": str(code)}
                     yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
                     break
 

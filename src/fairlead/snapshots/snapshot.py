@@ -122,9 +122,12 @@ class Snapshot:
         self.meta = meta
         self.logs: Mapping[LogName, str] = logs or {}
         self.things: dict[Ref, Thing] = {}
+        self._all: dict[tuple[str, Ref], Thing] = {}
+        """With those of another API group that have the kind and the name of one, as a Service of Knative has."""
         for thing in map(thing_of, objects):
             if thing is not None:
                 self.things.setdefault(thing.ref, thing)
+                self._all.setdefault((thing.text("apiVersion").rpartition("/")[0], thing.ref), thing)
         self.events = tuple(events)
         self.worked_out: dict[object, object] = {}
         """What whoever reads it has found out, and would have to again for each of many objects."""
@@ -167,7 +170,7 @@ class Snapshot:
 
     @cached_property
     def _uids(self) -> dict[str, Thing]:
-        return {thing.uid: thing for thing in self.things.values() if thing.uid}
+        return {thing.uid: thing for thing in self._all.values() if thing.uid}
 
     @cached_property
     def _placed(self) -> dict[str, list[Thing]]:
@@ -179,7 +182,7 @@ class Snapshot:
     @cached_property
     def _owned(self) -> dict[str, list[Thing]]:
         found: dict[str, list[Thing]] = {}
-        for thing in self.things.values():
+        for thing in self._all.values():
             for uid in thing.owners:
                 found.setdefault(uid, []).append(thing)
         return found

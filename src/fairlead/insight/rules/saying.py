@@ -396,7 +396,7 @@ RULES = (
         Layer.CODE,
         logs(_RAISED),
         message="it raised {said}",
-        remedy="the frames are in its status: kubectl describe -n {namespace}, or Ray's dashboard and the head's logs",
+        remedy="the frames are in its status: kubectl get rayjobs,rayservices -n {namespace} -o yaml; or Ray's page",
         source="https://docs.ray.io/en/latest/ray-observability/index.html",
         kinds=("RayJob", "RayService"),
     ),
