@@ -104,6 +104,17 @@ def test_attempts_that_others_have_followed_are_over() -> None:
     assert answer(flow, lost) == Answer(subject="Workflow team/w", state="running")
 
 
+def test_a_container_that_has_run_on_for_longer_than_before_is_well_again() -> None:
+    owner, once = p.thing("StatefulSet", "w", status={"availableReplicas": 1}), pod()
+    status = once["status"]["containerStatuses"][0]
+    ended = {"exitCode": 137, "reason": "OOMKilled", "startedAt": "2026-11-20T09:40:00Z", "finishedAt": p.BEGUN}
+    status.update(ready=True, restartCount=1, lastState={"terminated": ended})
+    assert answer(owner, once) == Answer(subject="StatefulSet team/w", state="running")
+    ended["startedAt"] = "2026-11-20T06:00:00Z"  # it may end so again
+    assert [each.id for each in answer(owner, once).causes] == ["out-of-memory"]
+    assert [each.id for each in answer(once).causes] == ["out-of-memory"]
+
+
 def test_what_lies_below_something_that_succeeded_is_over() -> None:
     both = p.thing("JobSet", "w", status=FAILED)
     good, bad = batch("a", owner="w", **DONE), batch("b", owner="w", **FAILED)

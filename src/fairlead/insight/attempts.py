@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from fairlead.snapshots.parts import Part
-from fairlead.snapshots.snapshot import Thing
+from fairlead.snapshots.snapshot import MAINS, Thing, moment
 
 NODE_ID = "workflows.argoproj.io/node-id"
+_STEADY = timedelta(minutes=10)
+"""So long a container runs at least before its end before that is over: twice what a kubelet waits at most."""
 
 
-def is_overcome(pod: Thing, owner: Thing) -> bool:
-    """Say whether a pod failed, and what it belongs to has got others in its place."""
+def is_overcome(pod: Thing, owner: Thing, now: datetime | None) -> bool:
+    """Say whether a pod failed, or a container of it, and that is over.
+
+    What it belongs to has got others in its place, or its containers have been started again, and have run on since
+    for longer than before.
+    """
     if pod.text("status.phase") != "Failed":
-        return False
+        mains = list(pod.each(MAINS))
+        return bool(pod.ends and mains and now) and all(_runs_on(each, now) for each in mains)
     if owner.ref.kind == "Workflow":
         return pod.mapping("metadata.annotations").get(NODE_ID) in overcome_steps(owner)
     if owner.ref.kind == "TaskRun":
@@ -23,6 +31,14 @@ def is_overcome(pod: Thing, owner: Thing) -> bool:
     wanted = owner.number("spec.parallelism") or 1
     rest = (owner.number("spec.completions") or wanted) - (owner.number("status.succeeded") or 0)
     return 0 < min(wanted, rest) <= (owner.number("status.ready") or 0)
+
+
+def _runs_on(container: Part, now: datetime | None) -> bool:
+    last, begun = container.part("lastState.terminated"), moment(container.text("state.running.startedAt"))
+    if begun is None or now is None or container.part("ready").value is not True:
+        return False
+    first, end = moment(last.text("startedAt")), moment(last.text("finishedAt"))
+    return now - begun >= max(_STEADY, end - first if first and end else _STEADY)
 
 
 def overcome_steps(workflow: Thing) -> set[str]:

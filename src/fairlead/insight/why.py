@@ -21,7 +21,7 @@ from fairlead.insight.signs import places_of
 from fairlead.insight.states import SCHEDULES, last_of, state_in, state_of
 from fairlead.snapshots import parts
 from fairlead.snapshots.parts import Ref, shortened
-from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, message_of, walk
+from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, message_of, moment, walk
 
 _VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0-9]{5}\b")
 
@@ -182,7 +182,10 @@ def _unfinished(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
 def _unfinished_of(snapshot: Snapshot, thing: Thing) -> Iterator[Thing]:
     is_schedule = thing.ref.kind in SCHEDULES
     below = filter(None, (last_of(snapshot, thing),)) if is_schedule else iter(snapshot.below(thing))
-    return (each for each in below if state_of(each) not in ("succeeded", "skipped") and not is_overcome(each, thing))
+    now = moment(snapshot.meta.taken)
+    return (
+        each for each in below if state_of(each) not in ("succeeded", "skipped") and not is_overcome(each, thing, now)
+    )
 
 
 def _of_gang(snapshot: Snapshot, subject: Thing, *, is_whole: bool) -> Iterable[Thing]:
