@@ -208,6 +208,11 @@ case("autoscaler-at-limit", _FULL_UP, _ORDERED, variant="karpenter", events=(
     p.event("InsufficientCapacityError", "creating instance, insufficient capacity, with fleet error(s),"
             " InsufficientInstanceCapacity", kind="NodeClaim", name="gpu-x", space="")),
     source="https://github.com/kubernetes-sigs/karpenter/blob/v1.8.0/pkg/controllers/nodeclaim/lifecycle/launch.go")  # fmt: skip
+_PLUGIN = p.waiting("CrashLoopBackOff", "back-off 5m0s", name="nvidia-driver-daemonset-x")
+_PLUGIN["status"]["conditions"] = [p.condition("Ready", "False", "ContainersNotReady")]
+case("resource-not-offered", _FULL_UP | {"spec": {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}},
+     p.node("n1", **{"nvidia.com/gpu": "0"}), _PLUGIN, variant="driver-not-ready",
+     source="https://github.com/NVIDIA/gpu-operator/blob/v26.7.0/assets/state-driver/0500_daemonset.yaml")  # fmt: skip
 case("driver-half-updated", p.waiting("RunContainerError", "nvidia-container-cli: initialization error: nvml error: driver/library"
      " version mismatch: unknown"), source="https://github.com/NVIDIA/libnvidia-container/blob/v1.17.8/src/nvc.c")  # fmt: skip
 case("data-damaged", p.ended(42, message="dataset checksum mismatch\n"),

@@ -255,12 +255,26 @@ def _unoffered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for devices that no node has."""
     found = _lacking(pod, snapshot)
     if found and not found[3] and "/" in found[1]:
+        bringer = next(_not_brought(found[1], _nodes_for(pod, snapshot), snapshot), None)
         yield Found(
-            found[0].evidence,
-            f"it asks for {found[2]:f} {found[1]}, and no node that it could go to offers any",
-            "see that the device plugin of it runs on the nodes, and that the name is right: kubectl describe nodes",
+            (*found[0].evidence, *(bringer.cite("status.phase") if bringer else ())),
+            f"it asks for {found[2]:f} {found[1]}, and no node that it could go to offers any"
+            + (f": {bringer.ref}, which is to bring them, is not ready" if bringer else ""),
+            f"fairlead why pod/{bringer.ref.name} -n {bringer.ref.namespace}"
+            if bringer
+            else "see that its device plugin runs on the nodes, and that the name is right: kubectl describe nodes",
             found[0].since,
         )
+
+
+def _not_brought(resource: str, nodes: Iterable[Thing], snapshot: Snapshot) -> Iterator[Thing]:
+    """Yield the pods on some nodes that are to make devices known there, and are not ready, drivers first."""
+    vendor = re.split(r"[./]", resource)[0]
+    for part in ("driver", "toolkit", "device-plugin"):
+        for pod in (each for node in nodes for each in snapshot.on(node)):
+            ready = pod.condition("Ready")
+            if vendor in pod.ref.name and part in pod.ref.name and ready and ready.text("status") == "False":
+                yield pod
 
 
 def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
