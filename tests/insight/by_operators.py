@@ -48,6 +48,12 @@ case("insufficient-resources", p.thing("MPIJob", "w", spec={}, status={"conditio
     "Failed", "True", "BackoffLimitExceeded", "Job has reached the specified backoff limit")]}), _WAITING, _ASKING,
     logs={"launcher": "ssh: Could not resolve hostname fit-worker-1.fit.team.svc: Name or service not known\n"},
     variant="and-the-launcher-asks-for-it", source="https://github.com/kubeflow/mpi-operator/blob/v0.8.2/README.md")  # fmt: skip
+_NAMED = p.unplaced("0/4 nodes are available: 4 Insufficient nvidia.com/gpu.", name="fit-node-0-1-x7k2p", owner="w")
+_NAMED["spec"]["hostname"] = "fit-node-0-1"
+case("insufficient-resources", p.thing("TrainJob", "w", spec={}, status={"conditions": [p.condition(
+    "Failed", "True", "FailedJobs", "jobset failed due to one or more job failures")]}), _NAMED, _ASKING, variant="by-hostname",
+    logs={"launcher": "ssh: Could not resolve hostname fit-node-0-1.fit: Name or service not known\n"},
+    source="https://github.com/kubernetes/kubernetes/blob/v1.34.4/pkg/controller/job/indexed_job_utils.go")  # fmt: skip
 # Ray -----------------------------------------------------------------------------------------------
 _SAID = ("Job entrypoint command failed with exit code 1, last available logs (truncated to 20,000 chars):\nTraceback (most"
          ' recent call last):\n  File "/app/tune.py", line 3, in <module>\n')  # fmt: skip

@@ -48,6 +48,7 @@ FAILED = {"conditions": [p.condition("Failed", "True", "BackoffLimitExceeded", "
         (p.thing("ClusterQueue", "w", status={"conditions": [p.condition("Active", "True")]}), "running"),
         (p.thing("PersistentVolumeClaim", "w", status={"phase": "Bound"}), "running"),
         (p.thing("ResourceClaim", "w", status={"allocation": {"devices": {"results": []}}}), "running"),
+        (p.thing("Trial", "w", status={"conditions": [p.condition("EarlyStopped", "True")]}), "succeeded"),
         (p.thing("Workflow", "w", spec={"entrypoint": "main"}), "pending"),
         (p.thing("ConfigMap", "w"), "unknown"),
     ],
@@ -96,6 +97,8 @@ def test_attempts_that_others_have_followed_are_over() -> None:
         subject="Job team/w", state="running"
     )
     assert answer(batch("w", failed=1), lost).causes[0].id == "exit-code"
+    kept = p.thing("ReplicaSet", "w", spec={"replicas": 1}, status={"availableReplicas": 1})
+    assert answer(kept, lost, pod("q")) == Answer(subject="ReplicaSet team/w", state="running")
     part, run = p.ended(1, owner="t"), p.thing("TaskRun", "t", status={"podName": "q"})
     assert not [each for each in answer(run, part, pod("q", owner="t")).causes if each.id == "exit-code"]
     nodes = {"r": {"type": "Retry", "phase": "Running", "children": ["a", "b"]}}

@@ -26,6 +26,8 @@ def is_overcome(pod: Thing, owner: Thing, now: datetime | None) -> bool:
         return pod.mapping("metadata.annotations").get(NODE_ID) in overcome_steps(owner)
     if owner.ref.kind == "TaskRun":
         return owner.text("status.podName") not in ("", pod.ref.name)
+    if owner.ref.kind in ("ReplicaSet", "StatefulSet"):
+        return (owner.number("status.availableReplicas") or 0) >= (owner.number("spec.replicas") or 1)
     if owner.ref.kind != "Job" or not owner.text("apiVersion").startswith("batch/"):
         return False
     wanted = owner.number("spec.parallelism") or 1

@@ -15,7 +15,7 @@ OPERATED = (
     "Experiment", "Trial", "SeldonDeployment", "LeaderWorkerSet",
 )  # fmt: skip
 """Workloads of operators, which wait for these where they have no status."""
-_SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished"})
+_SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished", "EarlyStopped"})
 _FAILURES = frozenset({"Failed", "Error", "FailureTarget"})
 _FAILED = frozenset({
     "failed", "error", "failing", "submission_failed", "validationfailed", "stopped", "aborted", "terminated",

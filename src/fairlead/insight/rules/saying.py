@@ -87,7 +87,7 @@ def _down(snapshot: Snapshot, namespace: str) -> dict[str, str]:
     key = ("down", namespace)
     if key not in snapshot.worked_out:
         pods = [each for each in snapshot.of_kind("Pod", namespace) if not is_running(each)]
-        found = {each.ref.name: each.ref.name for each in pods}
+        found = {name: each.ref.name for each in pods for name in (each.ref.name, each.text("spec.hostname")) if name}
         for each in pods:
             labels = each.mapping("metadata.labels")
             if labels.get("ray.io/node-type") == "head":
