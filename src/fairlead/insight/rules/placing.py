@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
 from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, knows_free, reach, requested
+from fairlead.quantities import format_bytes
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
 
@@ -300,8 +301,8 @@ def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         _, resource, asked, most = found
         yield Found(
             found[0].evidence,
-            f"it asks for {asked:f} {resource}, and no node has more than {most:f}: it will never fit",
-            f"ask for at most {most:f} {resource}, or add a node that has {asked:f}",
+            f"it asks for {_much(asked, resource)}, and no node has more than {_much(most, resource)}: it never fits",
+            f"ask for at most {_much(most, resource)}, or add a node that has so much",
             found[0].since,
         )
 
@@ -321,7 +322,7 @@ def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
             )
         yield Found(
             seen[0].evidence,
-            f"no node has {requested(pod, resource):f} {resource} left; {seen[1].nodes} came nearest{said}",
+            f"no node has {_much(requested(pod, resource), resource)} left; {seen[1].nodes} came nearest{said}",
             remedy,
             seen[0].since,
         )
@@ -334,6 +335,12 @@ def _is_hopeless(message: str) -> bool:
     """
     said = _NOT_HELPFUL.search(message)
     return said is not None and said["all"] == said["not"]
+
+
+def _much(number: Decimal, resource: str) -> str:
+    """Write how much of a resource, as people say it."""
+    in_bytes = resource in ("memory", "ephemeral-storage") or resource.startswith("hugepages-")
+    return f"{format_bytes(int(number))} of {resource}" if in_bytes else f"{number:f} {resource}"
 
 
 def _largest(nodes: Iterable[Thing], resource: str) -> Decimal:
