@@ -21,8 +21,8 @@ from fairlead.insight.why import Answer, explain
 from fairlead.runs.snapshotting import subject_of
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import LogName, Snapshot, thing_of
-from insight import by_hand
 from insight import pictures as p
+from insight.by_hand_pods import CASES
 from insight.troubles import TROUBLES
 from insight.words import BY_EVENTS, UNREADABLE_NODES, WORDINGS
 
@@ -67,7 +67,7 @@ class Case(NamedTuple):
 
 def bases() -> Iterator[Base]:
     """Yield the pictures made by hand, and the recorded ones."""
-    for case in by_hand.CASES:
+    for case in CASES:
         found = thing_of(case.subject)
         assert found is not None
         objects = [thing.value for thing in case.snapshot.things.values()]

@@ -9,7 +9,8 @@ import pytest
 from fairlead.insight.rules import RULES
 from fairlead.insight.why import explain
 from fairlead.snapshots.snapshot import thing_of
-from insight.by_hand import CASES, Case
+from insight.by_hand import Case
+from insight.by_hand_pods import CASES
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -122,16 +123,23 @@ def _reach(spec: Part, snapshot: Snapshot) -> Reach:
         if wanted <= (labels := node.mapping("metadata.labels")).items() and is_chosen(spec, labels, node.ref.name)
     )  # fmt: skip
     tolerations = list(spec.each("tolerations"))
-    open_, taints = [], Counter[str]()
-    for node in selected:
-        untolerated = [taint for taint in node.each("spec.taints") if not tolerates(tolerations, taint)]
-        if node.part("spec.unschedulable").value is True:
-            taints[f"{UNSCHEDULABLE}=:NoSchedule"] += 1
-            untolerated = [taint for taint in untolerated if taint.text("key") != UNSCHEDULABLE]
-        taints.update(map(written, untolerated))
-        if not untolerated and node.part("spec.unschedulable").value is not True:
-            open_.append(node)
-    return Reach(selected, tuple(open_), taints)
+    kept = {node.ref: _kept(node, tolerations) for node in selected}
+    taints = Counter(taint for each in kept.values() for taint in each)
+    return Reach(selected, tuple(node for node in selected if not kept[node.ref]), taints)
+
+
+def kept_by(pod: Thing, nodes: Iterable[Thing]) -> Counter[str]:
+    """Return the taints that keep a pod from nodes, with the number of nodes."""
+    tolerations = list(pod.each("spec.tolerations"))
+    return Counter(taint for node in nodes for taint in _kept(node, tolerations))
+
+
+def _kept(node: Thing, tolerations: list[Part]) -> list[str]:
+    """Return the taints of a node that are not tolerated, as they are written; that it is cordoned counts as one."""
+    is_cordoned = node.part("spec.unschedulable").value is True
+    untolerated = [taint for taint in node.each("spec.taints") if not tolerates(tolerations, taint)]
+    others = [written(taint) for taint in untolerated if not (is_cordoned and taint.text("key") == UNSCHEDULABLE)]
+    return [f"{UNSCHEDULABLE}=:NoSchedule", *others] if is_cordoned else others
 
 
 def _add(total: dict[str, Decimal], more: dict[str, Decimal]) -> None:

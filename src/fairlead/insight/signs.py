@@ -9,18 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
+from fairlead.insight.ends import ends_of, is_over
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import GANGS
+from fairlead.insight.lines import last_of
 from fairlead.insight.recorded import in_attempts, places_of_records
 from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
 from fairlead.snapshots.parts import Evidence, Part, shortened
 from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of, message_of
 
-QUEUED = "its admission"
-"""What is explained of a Workload: whatever its conditions say, it waits for one thing."""
+QUEUED, ENDED = "its admission", "its end"
+"""What is explained of a Workload, and of a pod that was ended as a whole: whatever says it, it is one thing."""
 
 
-_WELL = ("Ready", "Available", "Admitted")
+_WELL = ("Ready", "Available", "Admitted", "ScalingActive")
 """Conditions that say so of kinds which nothing else is known of."""
 _TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
 
@@ -30,10 +32,10 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     found = {f"condition {kind}" for kind in thing.conditions}
     if any(each.part("state.waiting").value is not None for each in thing.containers):
         found.add("waiting")
-    if thing.ends:
+    if ends := ends_of(thing, snapshot):
         found.add("ended")
-        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in thing.ends) else set()
-    if snapshot.events_of(thing) and not is_well(thing):
+        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in ends) else set()
+    if snapshot.events_of(thing) and not is_well(thing, snapshot):
         found.add("event")
     found |= {field for field in _TEXTS if thing.text(field)}
     if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
@@ -56,19 +58,27 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_well(thing: Thing) -> bool:
+def is_well(thing: Thing, snapshot: Snapshot) -> bool:
     """Say whether an object is as it should be: what was said of it before, while it was not, is over."""
     if thing.text("metadata.deletionTimestamp"):
         return False
     if thing.ref.kind == "Pod":
         ready = thing.condition("Ready")
-        restarts = any(each.number("restartCount") for each in thing.containers)
-        return ready is not None and ready.text("status") == "True" and not restarts
+        restarted = any(
+            each.number("restartCount") and not is_over(each, thing, snapshot)
+            for each in thing.containers
+            if each.part("state.terminated").value is None
+        )
+        return ready is not None and ready.text("status") == "True" and not restarted
     if thing.ref.kind == "Job":
         count = thing.number("status.ready") or 0
         return count > 0 and count >= (thing.number("status.active") or 0)
     if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
         return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
+    if thing.ref.kind == "DaemonSet":
+        return (thing.number("status.numberAvailable") or 0) >= (thing.number("status.desiredNumberScheduled") or 0)
+    if thing.ref.kind == "PersistentVolumeClaim":
+        return thing.text("status.phase") == "Bound"
     if thing.ref.kind == "JobSet":
         jobs = list(thing.each("status.replicatedJobsStatus"))
         return any(each.number("ready") for each in jobs) and not any(each.number("suspended") for each in jobs)
@@ -139,7 +149,7 @@ def ended(
     listed = tuple(lists)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for container, state, code, said in pod.ends:
+        for container, state, code, said in ends_of(pod, snapshot):
             if (codes and code not in codes) or not matches(reason, said) or not container.path.startswith(listed):
                 continue
             words = words_in(message, state.text("message"))
@@ -158,15 +168,16 @@ def fails(reason: str, message: str = "") -> Sign:
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         words = words_in(message, pod.text("status.message")) if matches(reason, pod.text("status.reason")) else None
         if words is not None:
-            yield Seen(pod.cite("status.reason", "status.message"), words, _end_of(pod))
+            evidence = pod.cite("status.reason", "status.message")
+            yield Seen(evidence, words, _end_of(pod, snapshot), explains=ENDED)
 
     return Sign("failed", find)
 
 
-def _end_of(pod: Thing) -> str:
+def _end_of(pod: Thing, snapshot: Snapshot) -> str:
     """Return when a pod ended, as far as anything says so."""
     target = pod.condition("DisruptionTarget")
-    ends = [state.text("finishedAt") for _, state, _, _ in pod.ends]
+    ends = [state.text("finishedAt") for _, state, _, _ in ends_of(pod, snapshot)]
     return (target.text("lastTransitionTime") if target else "") or max(ends, default="")
 
 
@@ -181,7 +192,8 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
         if words is not None:
             words |= {"reason": condition.text("reason")}
             evidence, since = condition.cite("message", "reason", "status"), condition.text("lastTransitionTime")
-            yield Seen(evidence, words, since, explains=QUEUED if thing.ref.kind == "Workload" else "")
+            explains = QUEUED if thing.ref.kind == "Workload" else ENDED if kind == "DisruptionTarget" else ""
+            yield Seen(evidence, words, since, explains=explains)
 
     return Sign(f"condition {kind}", find)
 
@@ -260,12 +272,12 @@ def logs(pattern: str) -> Sign:
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield from in_attempts(compiled, pod)
-        for container, state, _, _ in pod.ends:
+        for container, state, code, _ in ends_of(pod, snapshot):
             for path, lines in _written(container, state, pod, snapshot):
-                number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
+                number = last_of(compiled, lines)
                 if number is not None:
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
-                    words = (words_in(pattern, lines[number]) or {}) | _of_container(container)
+                    words = {**(words_in(pattern, lines[number]) or {}), "code": str(code), **_of_container(container)}
                     yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
                     break
 

@@ -16,7 +16,7 @@ import msgspec
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import gang_of
 from fairlead.insight.rules import RULES
-from fairlead.insight.signs import is_well, places_of
+from fairlead.insight.signs import ENDED, is_well, places_of
 from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, walk
 
@@ -127,7 +127,7 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
         snapshot: What is known.
         subject: The workload, a pod for instance.
     """
-    state = state_of(subject)
+    state = state_of(subject, snapshot)
     steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
     things = list(_concerned(snapshot, subject))
     seen = _seen(snapshot, things)
@@ -149,7 +149,7 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
     )
 
 
-def state_of(thing: Thing) -> str:
+def state_of(thing: Thing, snapshot: Snapshot) -> str:
     """Return how an object is, in one word."""
     conditions = {kind for kind, each in thing.conditions.items() if each.text("status") == "True"}
     words = {thing.text(path) for path in _STATES} - {""}
@@ -163,7 +163,7 @@ def state_of(thing: Thing) -> str:
         return "succeeded"
     if ended := lower & _OTHERWISE:
         return min(ended)
-    if lower & {"running", "active"} or "Running" in conditions or is_well(thing):
+    if lower & {"running", "active"} or "Running" in conditions or is_well(thing, snapshot):
         waits = any(each.part("state.waiting").value for each in thing.containers)
         return "pending" if waits else "running"
     return "pending" if words or thing.part("status").value or thing.ref.kind == "Pod" else "unknown"
@@ -172,10 +172,10 @@ def state_of(thing: Thing) -> str:
 def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
     """Yield what an answer may lie in: the object, all below that has not ended well, and what holds it from above."""
     below = list(walk(snapshot, subject))
-    if state_of(subject) == "succeeded":  # whatever failed on the way to that
-        yield from (each for each in below if each.text("status.unstable"))
+    if state_of(subject, snapshot) == "succeeded":  # whatever failed on the way to that
+        yield from (each for each in below if each.text("status.unstable") or _is_going(each))
         return
-    yield from (each for each in below if each is subject or state_of(each) not in ("succeeded", "skipped"))
+    yield from (each for each in below if each is subject or state_of(each, snapshot) not in ("succeeded", "skipped"))
     for step in _needed(snapshot, subject):
         yield from walk(snapshot, step)
     known = {each.ref for each in below}
@@ -187,6 +187,10 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
         open_ += owners
     for owner in above:
         yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
+
+
+def _is_going(thing: Thing) -> bool:
+    return bool(thing.text("metadata.deletionTimestamp"))
 
 
 def _of_gang(snapshot: Snapshot, subject: Thing, *, is_whole: bool) -> Iterable[Thing]:
@@ -219,10 +223,12 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Collection[_Seen]:
         explained: set[str] = set()
         for rule in _rules(thing.ref.kind, places_of(thing, snapshot)):
             for found in rule.find(thing, snapshot):
-                what = found.explains or " ".join(found.evidence[0][:2])
-                if what in explained:
+                what = {found.explains or " ".join(found.evidence[0][:2])}
+                if found.explains in ("", ENDED):  # else the same is said twice, by a condition and an event
+                    what.add(f"{rule.id} {found.part}")
+                if what & explained:
                     continue
-                explained.add(what)
+                explained |= what
                 settled.update(found.settles)
                 key = rule.id, found.part, found.signature or _VARIES.sub("#", found.message)
                 if key in groups:

@@ -247,7 +247,17 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
     )
 
 
+_SHORT = {
+    "ConfigMap": "cm", "CronJob": "cj", "DaemonSet": "ds", "Deployment": "deploy", "HorizontalPodAutoscaler": "hpa",
+    "Namespace": "ns", "NetworkPolicy": "netpol", "Node": "no", "PersistentVolume": "pv",
+    "PersistentVolumeClaim": "pvc", "Pod": "po", "PodDisruptionBudget": "pdb", "ReplicaSet": "rs",
+    "ResourceQuota": "quota", "Service": "svc", "ServiceAccount": "sa", "StatefulSet": "sts", "StorageClass": "sc",
+    "Workflow": "wf", "Workload": "wl",
+}  # fmt: skip
+
+
 def names_of(kind: str) -> tuple[str, ...]:
-    """Return how a kind may be written: as in a manifest, in small letters, in the plural."""
+    """Return how a kind may be written: as in a manifest, in small letters, in the plural, or short."""
     small = kind.lower()
-    return small, f"{small}s", f"{small}es"
+    plural = f"{small[:-1]}ies" if small.endswith("y") else f"{small}s"
+    return small, plural, f"{small}es", *filter(None, (_SHORT.get(kind),))

@@ -47,15 +47,6 @@ class LogName(NamedTuple):
     previous: bool = False
 
 
-class End(NamedTuple):
-    """How a container ended badly: the container, what says so, the exit code, and the cluster's reason."""
-
-    container: Part
-    state: Part
-    code: int
-    reason: str
-
-
 class Thing(Part):
     """A whole object."""
 
@@ -82,17 +73,6 @@ class Thing(Part):
     def containers(self) -> tuple[Part, ...]:
         """What is said of a pod's containers, those that come first first."""
         return tuple(each for path in (INITS, MAINS) for each in self.each(path))
-
-    @cached_property
-    def ends(self) -> tuple[End, ...]:
-        """How containers ended badly, now or before their last restart."""
-        found = []
-        for container in self.containers:
-            for state in (container.part("state.terminated"), container.part("lastState.terminated")):
-                if code := state.number("exitCode"):
-                    found.append(End(container, state, code, state.text("reason")))
-                    break
-        return tuple(found)
 
 
 def thing_of(value: Mapping[str, Any]) -> Thing | None:
@@ -152,7 +132,11 @@ class Snapshot:
 
     def events_of(self, thing: Thing) -> tuple[Part, ...]:
         """Return what was said of an object, the oldest first."""
-        return tuple(self._said.get(thing.ref, ()))
+        return self.events_about(thing.ref)
+
+    def events_about(self, ref: Ref) -> tuple[Part, ...]:
+        """Return what was said of an object that need not be in the snapshot any more, the oldest first."""
+        return tuple(self._said.get(ref, ()))
 
     def log(self, pod: str, container: str, *, previous: bool = False) -> str:
         """Return the last lines of a container; empty where there are none."""

@@ -8,18 +8,21 @@ from fairlead.insight.rules import (
     ending,
     evicting,
     gangs,
+    growing,
     killing,
     placing,
     queueing,
     saying,
+    standing,
     starting,
     steps,
     working,
 )
 
 RULES: tuple[Rule, ...] = (
-    *creating.RULES, *queueing.RULES, *placing.RULES, *starting.RULES, *killing.RULES, *saying.RULES, *ending.RULES,
-    *steps.RULES, *evicting.RULES, *gangs.RULES,
+    *creating.RULES, *queueing.RULES, *growing.RULES, *placing.RULES, *starting.RULES, *killing.RULES,
+    *saying.RULES, *ending.RULES,
+    *steps.RULES, *evicting.RULES, *gangs.RULES, *standing.RULES,
     *working.RULES,
 )  # fmt: skip
 """Every rule."""

@@ -67,6 +67,16 @@ RULES = (
         kinds=(),
     ),
     rule(
+        "security-context-constraints",
+        Layer.POLICY,
+        *_refused(r"unable to validate against any security context constraint: (?P<what>.*)"),
+        message="no SecurityContextConstraints that its ServiceAccount may use allow it: {what}",
+        remedy="drop what they name from securityContext (runAsUser, fsGroup, privileged), or grant one that allows it:"
+        " oc adm policy add-scc-to-user SCC -z SERVICEACCOUNT -n {namespace}",
+        source="https://docs.openshift.com/container-platform/latest/authentication/managing-security-context-constraints.html",
+        kinds=(),
+    ),
+    rule(
         "policy-denied",
         Layer.POLICY,
         *_refused(r"ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']+' denied request: (?P<why>.*)"),
@@ -134,8 +144,8 @@ RULES = (
         "right-missing",
         Layer.POLICY,
         *_refused(
-            r"\"?(?P<who>[\w:.@-]+)\"? cannot (?P<verb>\w+) resource \"(?P<resource>[^\"]+)\" "
-            r"in API group \"(?P<group>[^\"]*)\""
+            r"(?P<who>[\w:.@-]+)[\\\"]* cannot (?P<verb>\w+) resource [\\\"]+(?P<resource>[^\"\\]+)[\\\"]+ "
+            r"in API group [\\]?\"(?P<group>[^\"\\]*)"
         ),
         message="{who} may not {verb} {resource}: {said}",
         remedy='grant it by a Role in {namespace}: apiGroups ["{group}"], resources [{resource}], verbs [{verb}]',

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, rule
-from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing
+from fairlead.insight.signs import ended, event, has, logs, rule
+from fairlead.snapshots.parts import shortened
+from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing
 
 _DOCS = "https://kubernetes.io/docs"
 _PROBES = f"{_DOCS}/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
@@ -39,11 +40,33 @@ def _held_by_sidecar(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield Seen(evidence, names, done[0].text("state.terminated.finishedAt"), on[0].text("name"))
 
 
+def _initializing(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a pod that waits for an init container which runs, or for a sidecar which is not up."""
+    if pod.text("status.phase") != "Pending":
+        return
+    for each in pod.each(INITS):
+        if each.part("state.running").value is not None and each.part("ready").value is not True:
+            lines = snapshot.log(pod.ref.name, each.text("name")).splitlines()
+            last = next((line for line in reversed(lines) if line.strip()), "")
+            words = {"container": each.text("name"), "said": f": {shortened(last)}" if last else ""}
+            since = each.text("state.running.startedAt")
+            yield Seen(each.cite("state.running.startedAt", "ready"), words, since, each.text("name"), each.path)
+
+
 RULES = (
+    rule(
+        "illegal-instruction",
+        Layer.CODE,
+        ended("", codes=(132,), lists=(MAINS,)),
+        message="a program of container {container} uses instructions that its node's processor lacks (exit code 132)",
+        remedy="take a build for that processor (often AVX or AVX-512), or choose nodes of a newer type",
+        source="https://man7.org/linux/man-pages/man7/signal.7.html",
+        confidence=0.9,
+    ),
     rule(
         "segmentation-fault",
         Layer.CODE,
-        ended("", codes=(139, 134, 132, 136), lists=(MAINS,)),
+        ended("", codes=(139, 134, 136), lists=(MAINS,)),
         message="the process of container {container} crashed in native code (exit code {code})",
         remedy="set PYTHONFAULTHANDLER=1 to see where; often two libraries that do not go together",
         source="https://docs.python.org/3/library/faulthandler.html",
@@ -52,6 +75,7 @@ RULES = (
         "killed",
         Layer.RUN,
         ended("", codes=(137, 143), lists=(MAINS,)),
+        logs(r"^(\[\w+\]:? )?KeyboardInterrupt$"),
         message="container {container} was ended from outside (exit code {code}), and nothing says by whom",
         remedy="look for a child that ran out of memory (dmesg of the node), a deadline, or who deleted the pod",
         source=f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/#pod-termination",
@@ -83,6 +107,24 @@ RULES = (
         remedy="make {said} an init container with restartPolicy: Always, or have it end with the others",
         source=f"{_DOCS}/concepts/workloads/pods/sidecar-containers/",
         confidence=0.7,
+    ),
+    rule(
+        "init-goes-on",
+        Layer.INIT,
+        Sign("placed", _initializing),
+        message="its init container {container} has not ended yet, and the others wait for it{said}",
+        remedy="see what it waits for: kubectl logs {name} -c {container} -n {namespace}",
+        source=f"{_DOCS}/concepts/workloads/pods/init-containers/",
+        confidence=0.6,
+    ),
+    rule(
+        "readiness-gate-unmet",
+        Layer.START,
+        has("Ready", "False", "ReadinessGatesNotReady"),
+        message="its containers are ready, and somebody else holds it back: {said}",
+        remedy="look at who sets this condition: for a load balancer, its target's health and its controller",
+        source=f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/#pod-readiness-gate",
+        kinds=("Pod",),
     ),
     rule(
         "readiness-probe-failed",

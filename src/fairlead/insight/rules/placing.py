@@ -9,13 +9,25 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-frame
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
-from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, knows_free, reach, requested
+from fairlead.insight.nodes import (
+    UNSCHEDULABLE,
+    allocatable,
+    amount,
+    free,
+    kept_by,
+    knows_free,
+    reach,
+    requested,
+    requests_of,
+)
+from fairlead.quantities import format_bytes
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
 
@@ -86,7 +98,7 @@ def unplaced(pod: Thing, snapshot: Snapshot) -> Unplaced | None:
     return Unplaced(message, evidence + asked, since, refusals(message))
 
 
-def _nearest(pod: Thing, snapshot: Snapshot, filter: str) -> tuple[Unplaced, Refusal] | None:
+def nearest(pod: Thing, snapshot: Snapshot, filter: str) -> tuple[Unplaced, Refusal] | None:
     """Return what turns a pod away, where the nodes that are nearest to a fit fail at this filter."""
     found = unplaced(pod, snapshot)
     if found is None or not found.refusals:
@@ -104,23 +116,50 @@ def _decisive(pod: Thing, snapshot: Snapshot, refused: tuple[Refusal, ...]) -> R
     """
     first = refused[0]
     others = {each.filter: each for each in refused}
+    if first.filter == "resources" and "taint" in others and _is_behind_taints(pod, snapshot, first, others["taint"]):
+        return others["taint"]
     if first.filter != "affinity" or not others.keys() & {"taint", "cordon"}:
         return first
     other = others.get("taint") or others["cordon"]
     if snapshot.of_kind("Node"):
         return other if reach(pod, snapshot).selected else first
-    of_control_plane = re.search(r"node-role\.kubernetes\.io/(control-plane|master)", other.text)
+    of_control_plane = _CONTROL_PLANE.search(other.text)
     return first if of_control_plane or not re.search(r"\{", other.text) else other
+
+
+def _is_behind_taints(pod: Thing, snapshot: Snapshot, lacking: Refusal, taint: Refusal) -> bool:
+    """Say whether what a pod asks for is there, on nodes with taints alone that it does not tolerate."""
+    resource = lacking.text.removeprefix("Insufficient ")
+    if "/" not in resource:  # devices have a domain
+        return False
+    if not snapshot.of_kind("Node"):
+        return resource in taint.text
+    return _largest(reach(pod, snapshot).open, resource) < requested(pod, resource) and bool(_behind(pod, snapshot))
+
+
+def _behind(pod: Thing, snapshot: Snapshot) -> list[Thing]:
+    """Return the nodes that have all that a pod asks for, and only a taint that keeps it away; no control planes."""
+    found, asked = reach(pod, snapshot), requests_of(pod)
+    return [
+        node for node in found.selected
+        if node not in found.open and all(allocatable(node, name) >= value for name, value in asked.items())
+        and not any(_CONTROL_PLANE.search(each.text("key")) for each in node.each("spec.taints"))
+    ]  # fmt: skip
+
+
+_CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(control-plane|master)")
 
 
 def _tainted(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, Refusal, list[str]] | None:
     """Return what turns a pod away, where it is taints; and these, those of most nodes first."""
-    seen = _nearest(pod, snapshot, "taint") or _nearest(pod, snapshot, "cordon")
+    seen = nearest(pod, snapshot, "taint") or nearest(pod, snapshot, "cordon")
     if seen is None:
         return None
     named = re.findall(r"taint \{([^}]*)\}", seen[1].text)
-    counted = reach(pod, snapshot).taints if snapshot.of_kind("Node") else {}
-    taints = list(dict(counted.most_common())) if counted else [each.replace(": ", "=", 1) for each in named]  # type: ignore[attr-defined]
+    counted: Counter[str] = reach(pod, snapshot).taints if snapshot.of_kind("Node") else Counter()
+    if seen[0].refusals[0].filter == "resources" and (nodes := _behind(pod, snapshot)):
+        counted = kept_by(pod, nodes)
+    taints = list(dict(counted.most_common())) if counted else [each.replace(": ", "=", 1) for each in named]
     if not taints and seen[1].filter == "cordon":
         taints = [UNSCHEDULABLE]
     return *seen, taints
@@ -179,7 +218,7 @@ def _turned_away(id: str, filter: str, source: str, remedy: str) -> Rule:
     """Make the rule of a filter whose words say all that there is to say."""
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-        if seen := _nearest(pod, snapshot, filter):
+        if seen := nearest(pod, snapshot, filter):
             found, refusal = seen
             message = f"no node takes it; {refusal.nodes}, which came nearest, say: {refusal.text}"
             yield Found(found.evidence, message, remedy, found.since)
@@ -189,7 +228,7 @@ def _turned_away(id: str, filter: str, source: str, remedy: str) -> Rule:
 
 def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for whose devices there is room on all nodes together, and on none alone."""
-    seen = _nearest(pod, snapshot, "resources")
+    seen = nearest(pod, snapshot, "resources")
     resource = seen[1].text.removeprefix("Insufficient ") if seen else ""
     if not seen or "/" not in resource or not knows_free(snapshot):  # devices have a domain
         return
@@ -211,9 +250,9 @@ def _nodes_for(pod: Thing, snapshot: Snapshot) -> tuple[Thing, ...]:
     return found.open or found.selected
 
 
-def _lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, Decimal] | None:
+def lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, Decimal] | None:
     """Return a pod's resource of which no node that it could go to has as much, how much it asks for, and the most."""
-    seen = _nearest(pod, snapshot, "resources")
+    seen = nearest(pod, snapshot, "resources")
     nodes = _nodes_for(pod, snapshot)
     if not seen or not nodes:
         return None
@@ -227,7 +266,7 @@ def _lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, De
 
 def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for slices of cards as no card is cut, while others are free."""
-    found = _lacking(pod, snapshot)
+    found = lacking(pod, snapshot)
     if not found or not found[1].startswith(_MIG) or found[3]:
         return
     nodes = _nodes_for(pod, snapshot)
@@ -250,7 +289,7 @@ def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 def _unoffered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for devices that no node has."""
-    found = _lacking(pod, snapshot)
+    found = lacking(pod, snapshot)
     if found and not found[3] and "/" in found[1]:
         yield Found(
             found[0].evidence,
@@ -262,7 +301,7 @@ def _unoffered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for whose devices there would be room if all of a node's were well."""
-    found = _lacking(pod, snapshot)
+    found = lacking(pod, snapshot)
     if not found or "/" not in found[1]:
         return
     for node in _nodes_for(pod, snapshot):
@@ -279,54 +318,36 @@ def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for more than any node has."""
-    if found := _lacking(pod, snapshot):
+    if found := lacking(pod, snapshot):
         _, resource, asked, most = found
         yield Found(
             found[0].evidence,
-            f"it asks for {asked:f} {resource}, and no node has more than {most:f}: it will never fit",
-            f"ask for at most {most:f} {resource}, or add a node that has {asked:f}",
+            f"it asks for {_said(asked, resource)}, and no node has over {_said(most, resource)}: it will never fit",
+            f"ask for at most {_said(most, resource)}, or add a node that has {_said(asked, resource)}",
             found[0].since,
         )
 
 
-def _no_growth(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-    """Yield a pod for which there is no room, and for which the autoscaler adds no node."""
-    seen = _nearest(pod, snapshot, "resources") or _nearest(pod, snapshot, "pods")
-    for each in reversed(snapshot.events_of(pod)) if seen else ():
-        if (
-            each.text("reason") in ("NotTriggerScaleUp", "FailedScaleUp", "FailedScheduling", "Nominated")
-            and (said := _AT_LIMIT.search(message_of(each)))
-        ):  # fmt: skip
-            yield Found(
-                (*each.cite("message", "note", "reason"), *seen[0].evidence),  # type: ignore[index]
-                f"there is no room for it, and no node is added: {said.group()}",
-                "raise the most nodes of the group or the pool, ask the cloud for more quota, or choose other machines",
-                seen[0].since,  # type: ignore[index]
-                explains=" ".join(seen[0].evidence[0][:2]),  # type: ignore[index]
-            )
-            return
-
-
 _MIG, _CARD = "nvidia.com/mig-", "nvidia.com/gpu"
-_AT_LIMIT = re.compile(
-    r"max node group size reached|max cluster (cpu|memory|\S+) limit reached|max (total )?nodes.*reached|"
-    r"in backoff after failed scale-up|exceeds? limits? for (node)?pool|limits exceeded|"
-    r"all available instance types exceed|"
-    r"out of (resources|capacity|stock)|insufficient ?capacity|quota.?exceeded|stockout",
-    re.IGNORECASE,
-)
 
 
 def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for which there is no room for now, as far as is known."""
-    if seen := _nearest(pod, snapshot, "resources"):
+    if seen := nearest(pod, snapshot, "resources"):
         resource = seen[1].text.removeprefix("Insufficient ")
         yield Found(
             seen[0].evidence,
-            f"no node has {requested(pod, resource):f} {resource} left; {seen[1].nodes} came nearest",
+            f"no node has {_said(requested(pod, resource), resource)} left; {seen[1].nodes} came nearest",
             f"wait until others have ended, ask for less {resource}, or add a node",
             seen[0].since,
         )
+
+
+def _said(value: Decimal, resource: str) -> str:
+    """Return an amount as people write it, rounded down: ``96Gi memory``, ``0.5 cpu``."""
+    mebibytes = int(value) // 2**20
+    is_bytes = mebibytes and resource.startswith(("memory", "ephemeral-storage", "hugepages-"))
+    return f"{format_bytes(mebibytes * 2**20) if is_bytes else f'{value.normalize():f}'} {resource}"
 
 
 def _largest(nodes: Iterable[Thing], resource: str) -> Decimal:
@@ -335,7 +356,7 @@ def _largest(nodes: Iterable[Thing], resource: str) -> Decimal:
 
 def _unmatched(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod whose node selector no node has; with the values that there are."""
-    seen = _nearest(pod, snapshot, "affinity")
+    seen = nearest(pod, snapshot, "affinity")
     if not seen:
         return
     wanted = pod.mapping("spec.nodeSelector")
@@ -382,7 +403,11 @@ def _claimed(words: str, message: str, remedy: str, *of_claim: str) -> Finder:
             claims, told = [heard[-1][0]], message_of(heard[-1][1])
             evidence = (*heard[-1][1].cite("message", "note", "reason"), *evidence)
         name = claims[0].ref.name if claims else next(filter(None, names), "")
-        values = {"claim": name, "said": told, "namespace": pod.ref.namespace}
+        others = [
+            each.text for each in found.refusals if "volume" not in each.text and not _CONTROL_PLANE.search(each.text)
+        ]
+        more_said = f"; others say: {', '.join(others)}" if others else ""
+        values = {"claim": name, "said": told, "namespace": pod.ref.namespace, "others": more_said}
         more = claims[0].cite("status.phase", "spec.storageClassName") if claims else ()
         told_by = " ".join(found.evidence[0][:2])
         yield Found(
@@ -508,7 +533,7 @@ RULES = (
         "mend what the provisioner says: kubectl describe pvc {claim} -n {namespace}", "ProvisioningFailed", "."),
         "storage/dynamic-provisioning/"),
     _rule("volume-claim-taken", Layer.VOLUME, _claimed(
-        r"ReadWriteOncePod access mode already in-use", "another pod has its claim {claim}, which one pod can have",
+        r"ReadWriteOncePod access mode", "another pod has its claim {claim}, which one pod can have",
         "wait until the other pod is gone, or take a claim with another access mode"), "storage/persistent-volumes/"),
     _rule("provisioner-missing", Layer.VOLUME, _claimed(
         _UNBOUND, "nobody makes the volume of its claim {claim}: {said}",
@@ -524,14 +549,13 @@ RULES = (
         "storage/persistent-volumes/"),
     _rule("volume-in-other-zone", Layer.VOLUME, _claimed(
         r"volume node affinity conflict|no available volume zone|didn't match PersistentVolume's node affinity",
-        "the volume of its claim {claim} is in another zone, or on another node, than the nodes that would take it",
-        "choose nodes of the volume's zone, or a storage class that waits for the first consumer"),
+        "the volume of its claim {claim} is in another zone, or on another node, than nodes that would take it{others}",
+        "have room on nodes of the volume's zone, or a new claim of a storage class that waits for the first consumer"),
         "storage/storage-classes/"),
     _rule("volume-lost", Layer.VOLUME, _claimed(
         r"bound to non-existent (pv|persistentvolume)", "the volume of its claim {claim} is no more",
         "restore the volume, or make the claim {claim} anew"), "storage/persistent-volumes/"),
     _rule("device-claim-missing", Layer.PLACEMENT, _claim_missing, "scheduling-eviction/dynamic-resource-allocation/"),
-    _rule("autoscaler-at-limit", Layer.PLACEMENT, _no_growth, "cluster-administration/node-autoscaling/"),
     _rule("mig-profile-absent", Layer.PLACEMENT, _other_profile, "configuration/manage-resources-containers/"),
     _rule("resource-not-offered", Layer.PLACEMENT, _unoffered, "extend-kubernetes/compute-storage-net/device-plugins/"),
     _rule("devices-unwell", Layer.PLACEMENT, _unwell, "extend-kubernetes/compute-storage-net/device-plugins/"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fairlead.insight.ends import ends_of
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, logs, rule, step
@@ -32,6 +33,12 @@ _NAMELESS = (
 )
 _PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
 """What stands before the words of a program: its rank, the time, a level."""
+_RAISED = r"(?P<type>[\w.]*(?-i:Error|Exception|Exit|Failure|Fault))(: (?P<text>.*))?$"
+_REPEATS = (
+    r"\S*(ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b|"
+    r".*(see root cause above|core initialization failed)"
+)
+"""What is raised by whoever has started another process, that raised before."""
 _LOST = (
     r"NCCL (timeout|error|WARN.*(timeout|failed))|Watchdog caught collective|"
     r"Rendezvous(Timeout|Connection|Closed)Error|"
@@ -108,9 +115,10 @@ def _is_dns(rule: Part) -> bool:
 def _on_broken(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod that ended badly on a node which says of itself that a card is broken."""
     node = snapshot.find("Node", pod.text("spec.nodeName"))
-    if node is None or not pod.ends:
+    ends = ends_of(pod, snapshot)
+    if node is None or not ends:
         return
-    container, state, _, _ = pod.ends[0]
+    container, state, _, _ = ends[0]
     for told in snapshot.events_of(node):
         if re.search(_BROKEN, message_of(told), re.IGNORECASE):
             evidence = (*told.cite("message", "note", "reason"), *state.cite("exitCode"))
@@ -133,7 +141,8 @@ RULES = (
         Layer.CODE,
         logs(
             r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED:.*(GPU|memory|alloc)|"
-            r"CUBLAS_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|MPS backend out of memory"
+            r"CUBLAS_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|MPS backend out of memory|"
+            r"OOM when allocating tensor.*\bGPU"
         ),
         message="the GPU's memory was not enough: {said}",
         remedy="lower the batch size or the precision, accumulate gradients, or ask for a card with more memory",
@@ -205,7 +214,9 @@ RULES = (
     rule(
         "data-refused",
         Layer.CODE,
+        logs(r"(trying to|cannot) access (a )?gated repo|Access to (model|dataset) \S+ is restricted"),
         logs(
+            r"api_key not configured|"
             r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|NoSuchBucket|NoSuchKey|NoCredentials|"
             r"Unable to locate credentials|AuthorizationFailure|AuthenticationFailed|BlobNotFound|ContainerNotFound|"
             r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
@@ -270,11 +281,11 @@ RULES = (
         "import-failed",
         Layer.START,
         logs(
-            r"ImportError: (?P<import>.+)|(?P<lib>\S+\.so\S*): cannot open shared object file|"
+            r"ImportError: .+|\S+\.so\S*: cannot open shared object file|"
             r"error while loading shared libraries|version `\S+' not found"
         ),
         message="a library can't be loaded: {said}",
-        remedy="add what it needs to the image, or take a version of it that goes with the others: {lib}",
+        remedy="add what it names to the image, or take a version of the library that goes with that image",
         source="https://docs.python.org/3/library/exceptions.html#ImportError",
     ),
     rule(
@@ -286,10 +297,48 @@ RULES = (
         source=f"{_DOCS}/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims",
     ),
     rule(
+        "file-system-read-only",
+        Layer.START,
+        logs(r"Read-only file system"),
+        message="it writes where nothing may be written: {said}",
+        remedy="mount a volume there that may be written (an emptyDir for caches), or have it write elsewhere; look at"
+        " readOnlyRootFilesystem, and at readOnly of the mount",
+        source=f"{_DOCS}/tasks/configure-pod-container/security-context/",
+    ),
+    rule(
+        "file-not-permitted",
+        Layer.START,
+        logs(
+            r"PermissionError: \[Errno 13\] .*'/|\[Errno 13\] Permission denied: '|"
+            r"(open|mkdir|mkdirat|cannot (create|open|touch)\b.*?) ?'?/\S+: permission denied"
+        ),
+        message="its user may not write or read there: {said}",
+        remedy="set fsGroup in the pod's securityContext to the group of its user, or give that folder to the user: the"
+        " owner of the volume's files must go with runAsUser",
+        source=f"{_DOCS}/tasks/configure-pod-container/security-context/",
+    ),
+    rule(
+        "port-in-use",
+        Layer.START,
+        logs(r"Address already in use|EADDRINUSE|port is already (allocated|in use)"),
+        message="something else listens at its port: {said}",
+        remedy="choose another port, or have one process of the pod listen there; with hostNetwork, one pod of a node",
+        source="https://man7.org/linux/man-pages/man2/bind.2.html",
+    ),
+    rule(
+        "too-many-open-files",
+        Layer.RUN,
+        logs(r"Too many open files|\bEMFILE\b|\bENFILE\b"),
+        message="it has more files open than it may: {said}",
+        remedy="close what is not needed, open fewer at once (workers, shards), or raise ulimit -n in the command",
+        source="https://man7.org/linux/man-pages/man2/getrlimit.2.html",
+    ),
+    rule(
         "memory-error",
         Layer.CODE,
         logs(
             r"^(numpy\S*ArrayMemoryError|MemoryError|.*std::bad_alloc|.*Cannot allocate memory|"
+            r".*OOM when allocating tensor|"
             r".*OutOfMemoryError: Java heap)"
         ),
         message="it could not get the memory that it wanted: {said}",
@@ -302,7 +351,8 @@ RULES = (
         logs(
             r"(worker|child|subprocess|process).*(killed by signal: ?(Killed|9)|exit(ed)?( with)?( code)? -9|SIGKILL)|"
             r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|"
-            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process"
+            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process|"
+            r"\bexitcode *: -9\b|Signal 9 \(SIGKILL\)"
         ),
         event("SystemOOM|OOMKilling"),
         message="one of its processes was killed, as the kernel does where memory runs out: {said}",
@@ -313,9 +363,12 @@ RULES = (
     rule(
         "exception",
         Layer.CODE,
-        logs(_PREFIX + r"(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"),
+        logs(rf"{_PREFIX}(?!{_REPEATS}){_RAISED}"),
+        logs(r"^panic: |^thread '[^']*' (\(\d+\) )?panicked at|^Exception in thread \""),
+        logs(_PREFIX + _RAISED),
         message="it raised {said}",
-        remedy="fairlead debug goes through the step again with its inputs; the frames are in its log",
+        remedy="the frames are in its log: kubectl logs {name} -c {container} -n {namespace}; fairlead debug goes"
+        " through a step again with its inputs",
         source="https://docs.python.org/3/library/traceback.html",
         kinds=("Pod",),
     ),

@@ -169,6 +169,16 @@ RULES = (
         kinds=("CronJob",),
     ),
     rule(
+        "schedule-invalid",
+        Layer.STRUCTURE,
+        event("UnparseableSchedule|InvalidSchedule|UnknownTimeZone|UnParseableCronJobSchedule"),
+        message="its schedule can't be read: {said}",
+        remedy="correct spec.schedule, five fields such as 0 3 * * *, or spec.timeZone: kubectl edit cronjob {name}"
+        " -n {namespace}",
+        source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax",
+        kinds=("CronJob",),
+    ),
+    rule(
         "earlier-run-goes-on",
         Layer.RUN,
         event("JobAlreadyActive"),
@@ -233,7 +243,7 @@ RULES = (
         remedy="look at the first of its pods that failed: kubectl get pods -n {namespace} --sort-by=.status.startTime",
         source=f"{_JOBS}#pod-backoff-failure-policy",
         kinds=(),
-        confidence=0.5,
+        confidence=0.3,
         is_consequence=True,
     ),
     rule(
