@@ -36,7 +36,8 @@ def test_people_read_the_first_cause_where_it_is_what_was_seen_and_what_to_do(bu
         "first cause: out-of-memory (run)",
         "  where  Pod team/fit-1 container main",
         "  saw    status.containerStatuses[0].state.terminated.reason = OOMKilled",
-        "  next   raise the memory of the step, or lower what it holds at once: batch size, workers of loaders",
+        "  next   raise its resources.limits.memory (of a step: memory), or lower what it holds at once: batch size,"
+        " workers of loaders",
         "also: exit-code (code, 60% sure)",
         "what follows from it",
         "  nodes: you may not list them",

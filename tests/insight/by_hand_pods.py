@@ -36,6 +36,8 @@ case("node-being-added", p.unplaced(_NO_GPU, **GPU), p.node("n1", cpu="8"), sour
     "TriggeredScaleUp", "pod triggered scale-up: [{gpu-pool 0->1 (max: 4)}]", at="2026-11-20T10:25:00Z"),))  # fmt: skip
 case("node-being-added", p.unplaced(_NO_GPU, **GPU), p.node("n1", cpu="8"), source=_KARPENTER, variant="karpenter", events=(
     p.event("Nominated", "Pod should schedule on: nodeclaim/gpu-x2k9p", at="2026-11-20T10:25:00Z"),))  # fmt: skip
+case("node-not-coming", p.unplaced(_NO_GPU, **GPU), p.node("n1", cpu="8"), source=_CLUSTER_AUTOSCALER, events=(p.event(
+    "TriggeredScaleUp", "pod triggered scale-up: [{gpu-pool 0->1 (max: 4)}]"),))  # fmt: skip
 case("autoscaler-fits-none", p.unplaced(_NO_GPU, **GPU), p.node("n1", cpu="8"), source=_CLUSTER_AUTOSCALER, events=(p.event(
     "NotTriggerScaleUp", "pod didn't trigger scale-up: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint"
     " {dedicated: training}"),))  # fmt: skip
@@ -68,6 +70,11 @@ case("out-of-memory", p.waiting("RunContainerError", f"{_OCI}container init was 
 case("driver-mismatched", p.waiting("RunContainerError", f"{_OCI}error running prestart hook #0: exit status 1, stderr:"
      " nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown"),
      source="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/troubleshooting.html")  # fmt: skip
+case("container-not-created", p.waiting("CreateContainerError", "failed to generate container spec: failed to generate seccomp"
+     " spec opts: open /var/lib/kubelet/seccomp/profiles/audit.json: no such file or directory"), variant="seccomp",
+     source="https://github.com/containerd/containerd/blob/main/internal/cri/server/container_create_linux.go")  # fmt: skip
+case("image-not-pulled", p.waiting("ErrImagePull", "failed to extract layer sha256:88: context deadline exceeded"),
+     variant="extracting")  # fmt: skip
 case("driver-mismatched", p.ended(1), log="Failed to initialize NVML: Driver/library version mismatch\n")
 case("windows-line-ends", p.ended(127), log="/usr/bin/env: 'bash\\r': No such file or directory\n",
      source="https://github.com/coreutils/coreutils/blob/master/src/env.c")  # fmt: skip
@@ -126,6 +133,10 @@ case("volume-lost", p.thing("PersistentVolumeClaim", "data", spec={"volumeName":
      variant="claim")  # fmt: skip
 # Ends ----------------------------------------------------------------------------------------------
 case("illegal-instruction", p.ended(132))
+case("evicted-by-node", p.failed("Evicted", "The node was low on resource: pids. Threshold quantity: 3276, available: 3000."),
+     variant="pids", source=f"{_KUBERNETES}/kubelet/eviction/helpers.go")  # fmt: skip
+case("failed-by-its-node", p.failed("SysctlForbidden", 'Pod was rejected: forbidden sysctl: "net.core.somaxconn" not'
+     " allowlisted"), source=f"{_KUBERNETES}/kubelet/sysctl/allowlist.go")  # fmt: skip
 case("spot-reclaimed", p.failed("", conditions=[p.condition("DisruptionTarget", "True", "EvictionByEvictionAPI", "Eviction API:"
      " evicting")]), events=(p.event("Evicted", "Evicted pod: Interruption: SpotInterrupted"),), variant="node-gone",
      source="https://github.com/kubernetes-sigs/karpenter/blob/main/pkg/controllers/node/termination/terminator/events/events.go")  # fmt: skip
@@ -168,6 +179,12 @@ case("killed", p.ended(1), variant="interrupted", log="Traceback (most recent ca
 case("exit-code", p.ended(78), variant="capital-error", log="ERROR: [1] bootstrap checks failed\n")
 case("gpu-out-of-memory", p.ended(1), variant="tensorflow", log="tensorflow.python.framework.errors_impl.ResourceExhaustedError:"
      " OOM when allocating tensor with shape[256,64] and type float on /device:GPU:0 by allocator GPU_0_bfc\n")  # fmt: skip
+case("exception", p.ended(1), variant="java", log='Exception in thread "main" org.apache.kafka.common.KafkaException: no\n'
+     "\tat x.Y(Z.java:8)\nCaused by: java.lang.IllegalStateException: no bootstrap servers\n")  # fmt: skip
+case("service-unreachable", p.ended(1), variant="endpoint", log="botocore.exceptions.EndpointConnectionError: Could not connect to"
+     ' the endpoint URL: "https://minio.team.svc:9000/data"\n')  # fmt: skip
+case("data-refused", p.ended(1), variant="database", log='psycopg2.OperationalError: connection to server at "pg" (10.1.1.1), port'
+     ' 5432 failed: FATAL:  password authentication failed for user "ml"\n')  # fmt: skip
 # What stands beside pods ---------------------------------------------------------------------------
 case("schedule-invalid", p.thing("CronJob", "c", spec={"schedule": "0 25 * * *"}), events=(p.event(
     "UnparseableSchedule", 'unparseable schedule: "0 25 * * *" : end of range (25) above maximum (23)', kind="CronJob", name="c"),),

@@ -63,7 +63,7 @@ BY_EVENTS: dict[str, tuple[str, ...]] = {
         "node-disk-full",
     ), _IMAGE),
     **dict.fromkeys(("liveness-probe-failed", "startup-probe-failed"), ("killed", "exit-code", "init-failed", "unknown")),
-    **dict.fromkeys(("node-being-added", "autoscaler-fits-none"), ("resource-not-offered", "insufficient-resources")),
+    **dict.fromkeys(("node-being-added", "node-not-coming", "autoscaler-fits-none"), ("resource-not-offered", "insufficient-resources")),
     "pull-secret-missing": ("registry-refuses",),
     "autoscaler-at-limit": ("insufficient-resources", "too-many-pods"),
     "storage-class-missing": ("volume-claim-unbound", "volume-none-fits", "unknown"),
@@ -78,7 +78,14 @@ BY_EVENTS: dict[str, tuple[str, ...]] = {
 
 UNREADABLE_NODES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        ("more-than-any-node", "gpus-scattered", "mig-profile-absent", "resource-not-offered"),
+        (
+            "more-than-any-node",
+            "gpus-scattered",
+            "mig-profile-absent",
+            "resource-not-offered",
+            "node-being-added",
+            "node-not-coming",
+        ),
         ("insufficient-resources",),
     ),
     "node-not-ready": ("untolerated-taint", "node-labels-unmatched"),

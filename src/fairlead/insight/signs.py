@@ -77,6 +77,9 @@ def is_well(thing: Thing, snapshot: Snapshot) -> bool:
         return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
     if thing.ref.kind == "DaemonSet":
         return (thing.number("status.numberAvailable") or 0) >= (thing.number("status.desiredNumberScheduled") or 0)
+    if thing.ref.kind == "CronJob":
+        done = thing.text("status.lastSuccessfulTime")
+        return bool(done) and done >= thing.text("status.lastScheduleTime")
     if thing.ref.kind == "PersistentVolumeClaim":
         return thing.text("status.phase") == "Bound"
     if thing.ref.kind == "JobSet":

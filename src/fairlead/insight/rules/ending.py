@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, has, logs, rule
+from fairlead.insight.signs import ended, event, fails, has, logs, rule
 from fairlead.snapshots.parts import shortened
 from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing
 
@@ -89,6 +89,15 @@ RULES = (
         message="container {container} ended with exit code {code}: {said}",
         remedy="kubectl logs {name} -c {container} -n {namespace}",
         source=f"{_DOCS}/tasks/debug/debug-application/debug-running-pod/",
+        confidence=0.6,
+    ),
+    rule(
+        "failed-by-its-node",
+        Layer.START,
+        fails(".+", "."),
+        message="its node has failed it: {said}",
+        remedy="kubectl describe pod {name} -n {namespace}; what it asks of the node may not be allowed or be there",
+        source=f"{_DOCS}/concepts/workloads/pods/pod-lifecycle/#pod-phase",
         confidence=0.6,
     ),
     rule(

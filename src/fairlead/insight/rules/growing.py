@@ -59,17 +59,36 @@ def _at_limit(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
             return
 
 
-def _coming(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-    """Yield a pod for which the autoscaler adds a node."""
-    found, last = unplaced(pod, snapshot), next(_of_autoscaler(pod, snapshot), None)
+def _asked_for(pod: Thing, snapshot: Snapshot, *, late: bool) -> tuple[Part, Unplaced] | None:
+    """Return by what a node was asked for that can take a pod, as no other can: not long ago, or so long ago."""
+    found, last = lacking(pod, snapshot), next(_of_autoscaler(pod, snapshot), None)
     if found is None or last is None:
-        return
+        return None
     now, asked = moment(snapshot.meta.taken), moment(time_of(last))
     is_asked = last.text("reason") == "TriggeredScaleUp" or "should schedule on" in message_of(last)
-    if is_asked and not (now and asked and now - asked > _COMES):
-        message = f"a node is being added for it since {begun_of(last)}: {message_of(last)}"
+    is_late = bool(now and asked and now - asked > _COMES)
+    return (last, found[0]) if is_asked and is_late is late else None
+
+
+def _coming(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod for which the autoscaler adds a node."""
+    if asked := _asked_for(pod, snapshot, late=False):
+        message = f"a node is being added for it since {begun_of(asked[0])}: {message_of(asked[0])}"
         remedy = "wait until it is ready, some minutes: kubectl get nodes; of Karpenter also kubectl get nodeclaims"
-        yield _found(last, found, message, remedy)
+        yield _found(*asked, message, remedy)
+
+
+def _not_coming(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
+    """Yield a pod for which the autoscaler asked for a node that has not come."""
+    if asked := _asked_for(pod, snapshot, late=True):
+        message = (
+            f"a node was asked for at {time_of(asked[0])}, and none that takes it has come: {message_of(asked[0])}"
+        )
+        remedy = (
+            "see whether the cloud made the machine, whether it joined, and whether its device plugin runs: kubectl get"
+            " nodes,nodeclaims; kubectl get configmap cluster-autoscaler-status -n kube-system -o yaml"
+        )
+        yield _found(*asked, message, remedy)
 
 
 def _of_no_use(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -109,6 +128,7 @@ _AUTOSCALING = "cluster-administration/node-autoscaling/"
 RULES = (
     _rule("autoscaler-at-limit", _at_limit, _AUTOSCALING, 1.0),
     _rule("node-being-added", _coming, _AUTOSCALING, 0.8),
+    _rule("node-not-coming", _not_coming, _AUTOSCALING, 0.8),
     _rule("autoscaler-fits-none", _of_no_use, _AUTOSCALING, 0.9),
     _rule("waits-for-preempted", _taking_over, "scheduling-eviction/pod-priority-preemption/", 0.8),
 )

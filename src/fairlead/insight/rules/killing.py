@@ -138,7 +138,7 @@ RULES = (
     rule(
         "node-lacks-disk",
         Layer.RUN,
-        fails("Evicted", r"low on resource: (ephemeral-storage|inodes|pids)|DiskPressure|imagefs|nodefs|inodes"),
+        fails("Evicted", r"low on resource: (ephemeral-storage|inodes)|DiskPressure|imagefs|nodefs|inodes"),
         message="the disk of its node was full, and it was among those that used more than they had asked for: {said}",
         remedy="ask for the disk that it uses (requests of ephemeral-storage), or write to a volume",
         source=f"{_DOCS}/concepts/scheduling-eviction/node-pressure-eviction/",

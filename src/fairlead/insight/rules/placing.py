@@ -201,7 +201,7 @@ def _untolerated(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         taints = f": {', '.join(seen[2])}" if seen[2] else ""
         yield Found(
             (*seen[0].evidence, *_of_taints(pod, snapshot)),
-            f"{seen[1].nodes} nodes have a taint that it does not tolerate{taints}",
+            f"no node takes it; {seen[1].nodes}, which came nearest, have a taint that it does not tolerate{taints}",
             "add a toleration for this taint, or choose nodes without it",
             seen[0].since,
         )

@@ -220,7 +220,8 @@ RULES = (
             r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|NoSuchBucket|NoSuchKey|NoCredentials|"
             r"Unable to locate credentials|AuthorizationFailure|AuthenticationFailed|BlobNotFound|ContainerNotFound|"
             r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
-            r"\b40[13] (GET|PUT|POST)\b|"
+            r"\b40[13] (GET|PUT|POST)\b|ClientError: .*\(40[134]\)|PermissionError: (Forbidden|Access Denied)|"
+            r"password authentication failed|Access denied for user|"
             r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError|"
             r"checksum (mismatch|does not match)"
         ),
@@ -259,7 +260,8 @@ RULES = (
         Layer.RUN,
         logs(
             r"ConnectionRefusedError|Connection refused|ECONNREFUSED|No route to host|Network is unreachable|"
-            r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url"
+            r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url|"
+            r"Could not connect to the endpoint|Read timeout on endpoint"
         ),
         message="it does not reach what it wants to talk to: {said}",
         remedy="see that it runs and listens there: kubectl get pods,endpointslices; then NetworkPolicies",
@@ -314,7 +316,7 @@ RULES = (
         ),
         message="its user may not write or read there: {said}",
         remedy="set fsGroup in the pod's securityContext to the group of its user, or give that folder to the user: the"
-        " owner of the volume's files must go with runAsUser",
+        " owner of the volume's files must go with runAsUser; for /.cache and the like set HOME",
         source=f"{_DOCS}/tasks/configure-pod-container/security-context/",
     ),
     rule(
@@ -364,6 +366,7 @@ RULES = (
         "exception",
         Layer.CODE,
         logs(rf"{_PREFIX}(?!{_REPEATS}){_RAISED}"),
+        logs(r"^Caused by: "),
         logs(r"^panic: |^thread '[^']*' (\(\d+\) )?panicked at|^Exception in thread \""),
         logs(_PREFIX + _RAISED),
         message="it raised {said}",

@@ -21,6 +21,7 @@ _ABSENT = (
 )
 _REFUSED = r"unauthorized|denied|forbidden|\b40[13]\b|authentication required|basic auth"
 _MISMATCH = r"Driver/library version mismatch|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
+_COMMAND_ABSENT = r"executable file.* not found|\b(exec|stat|process)\b:? .*no such file or directory"
 _CREATE = "CreateContainerError|RunContainerError|ContainerCannotRun|StartError"
 
 
@@ -135,8 +136,9 @@ RULES = (
         Layer.IMAGE,
         waits(
             _PULL,
+            r"^(?!.*failed to extract layer).*("
             r"no such host|timeout|timed out|refused|dial tcp|TLS|x509|deadline exceeded|unreachable|EOF|"
-            r"connection reset|unexpected status.*: 50\d|server gave HTTP response|certificate",
+            r"connection reset|unexpected status.*: 50\d|server gave HTTP response|certificate)",
         ),
         waits("RegistryUnavailable"),
         message="the node does not reach the registry of {image}: {said}",
@@ -285,8 +287,8 @@ RULES = (
     rule(
         "command-not-found",
         Layer.START,
-        waits(_CREATE, r"executable file not found|no such file or directory|stat .*: no such file"),
-        ended("StartError|ContainerCannotRun", r"executable file not found|no such file or directory"),
+        waits(_CREATE, _COMMAND_ABSENT),
+        ended("StartError|ContainerCannotRun", _COMMAND_ABSENT),
         ended("", codes=(127,)),
         message="the command of container {container} is not in its image: {said}",
         remedy="correct command and args, or take an image that has the program: {image}",
