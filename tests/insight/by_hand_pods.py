@@ -168,6 +168,10 @@ case(
 )
 case("exception", p.ended(1), variant="after-warnings", log="WARNING:urllib3.connectionpool:Retrying after connection broken by"
      f" 'NewConnectionError: [Errno 111] Connection refused': /api\nINFO CUDA out of memory handler installed\n{TRACEBACK}")  # fmt: skip
+case("exception", p.ended(1), variant="after-what-was-caught", log="optional file generation_config.json: 404 Client Error: Not"
+     f" Found for url: https://example.com\nsentry: could not resolve host: sentry.example\nready\n{TRACEBACK}")  # fmt: skip
+case("out-of-memory-of-child", p.ended(1), variant="ray", log="ray.exceptions.OutOfMemoryError: Task was killed due to the node"
+     " running low on memory.\n", source="https://docs.ray.io/en/latest/ray-core/scheduling/ray-oom-prevention.html")  # fmt: skip
 _TORCHRUN = "https://github.com/pytorch/pytorch/blob/main/torch/distributed/elastic/multiprocessing/errors/__init__.py"
 case("disk-full", p.ended(1), variant="of-torchrun", source=_TORCHRUN, log="[rank0]: OSError: [Errno 28] No space left on device\n"
      "torch.distributed.elastic.multiprocessing.errors.ChildFailedError: \n")  # fmt: skip

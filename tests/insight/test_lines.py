@@ -35,6 +35,26 @@ def test_a_line_tells_it_unless_the_program_went_on_or_says_worse_after_it(
     assert last_of(REFUSED, lines) == number
 
 
+RAISES = "Traceback (most recent call last):"
+DURING = "During handling of the above exception, another exception occurred:"
+
+
+@pytest.mark.parametrize(
+    ("lines", "number"),
+    [
+        (["telemetry: connection refused", "ready", RAISES, "KeyError: 'model'"], None),
+        (["telemetry: connection refused", "ready"], 0),
+        ([RAISES, RAISED, "", DURING, "", RAISES, "RuntimeError: no server"], 1),
+        ([RAISES, f"[rank1]: {RAISED}", RAISES, "[rank0]: RuntimeError: NCCL error"], 1),
+        ([RAISES, "  File x", RAISED, "bye"], 2),
+    ],
+)
+def test_what_programs_often_catch_counts_as_an_exception_or_in_the_last_one(
+    lines: list[str], number: int | None
+) -> None:
+    assert last_of(REFUSED, lines, often_caught=True) == number
+
+
 @given(st.lists(st.sampled_from([RAISED, "INFO refused", "epoch 3", "ValueError: no", "bye"])))
 def test_what_is_found_is_a_line_of_the_pattern_after_the_last_but_one_report(lines: list[str]) -> None:
     found = last_of(REFUSED, lines)

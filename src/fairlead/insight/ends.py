@@ -54,6 +54,8 @@ def is_over(container: Part, pod: Thing, snapshot: Snapshot) -> bool:
 
 def _now(snapshot: Snapshot) -> datetime | None:
     """Return when a snapshot was taken; where nothing says so, when anything was last said."""
-    about = Ref("Event", "", "")
-    said = (moment(time_of(Part(about, "", each))) for each in snapshot.events)
-    return moment(snapshot.meta.taken) or max(filter(None, said), default=None)
+    if "now" not in snapshot.worked_out:
+        said = (moment(time_of(Part(Ref("Event", "", ""), "", each))) for each in snapshot.events)
+        snapshot.worked_out["now"] = moment(snapshot.meta.taken) or max(filter(None, said), default=None)
+    now = snapshot.worked_out["now"]
+    return now if isinstance(now, datetime) else None

@@ -4,37 +4,71 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from fairlead.insight.pace import AT
 
 _BAR = re.compile(r"\d%\|")
 """A bar of tqdm."""
 _BAD = re.compile(r"error|exception|traceback|fail|fatal|killed|panic", re.IGNORECASE)
-_QUIET = re.compile(
-    r"(?:[\[(<]?\S*\d\S*[\s,]+|[-|]\s+|[\w.]+\s+[-|:]\s+)*\[?(INFO|DEBUG|TRACE|NOTICE|WARN|WARNING)\b|[IW]\d{4}\s|"
-    r".*\"(level|levelname|severity)\": ?\"(info|debug|trace|warn|warning)\"",
-    re.IGNORECASE,
-)
+_QUIET = frozenset({"INFO", "DEBUG", "TRACE", "NOTICE", "WARN", "WARNING"})
+_LEVEL = re.compile(r"[IW]\d{4}\s|.{0,100}?\blevel(name)?\"?[=:] ?\"?(info|debug|trace|warn|warning)\b", re.IGNORECASE)
+_APART = re.compile(r"[\s:\[\]()|,]+")
+_RAISES = "Traceback (most recent call last)"
+_CHAINED = re.compile(r"During handling of the above exception|direct cause of the following exception")
 _LOUD = re.compile(r"\b(ERROR|FATAL|CRITICAL)\b|Traceback \(most|^(\[\w+\]:? )?[\w.]+(Error|Exception)\b")
 
 
-def last_of(pattern: re.Pattern[str], lines: Sequence[str]) -> int | None:
-    """Return which line is the last that a pattern finds and that may tell why a program ended; None for none."""
-    begin = _went_on(lines)
-    is_loud_after = False
-    for number in range(len(lines) - 1, begin, -1):
-        line = lines[number]
-        if pattern.search(line) and not (is_loud_after and _QUIET.match(line)):
-            return number
-        is_loud_after = is_loud_after or bool(_LOUD.search(line))
+def last_of(pattern: re.Pattern[str], lines: Sequence[str], *, often_caught: bool = False) -> int | None:
+    """Return which line is the last that a pattern finds and that may tell why a program ended; None for none.
+
+    Args:
+        pattern: What is looked for.
+        lines: What the program wrote.
+        often_caught: Whether programs often go on after it: then it counts only as part of the last exception, or where
+            it is one itself.
+    """
+    for number in range(len(lines) - 1, -1, -1):
+        if pattern.search(lines[number]):
+            log = _shape(tuple(lines))
+            if number <= log.went_on:
+                return None
+            caught = often_caught and number < log.raised and not _LOUD.search(lines[number])
+            if not caught and not (number < log.loud and _only_informs(lines[number])):
+                return number
     return None
 
 
-def _went_on(lines: Sequence[str]) -> int:
-    """Return the line up to which all is past: the last but one that says how far its program is."""
-    told = 0
-    for number in range(len(lines) - 1, -1, -1):
-        told += bool((AT.search(lines[number]) or _BAR.search(lines[number])) and not _BAD.search(lines[number]))
-        if told > 1:
-            return number
-    return -1
+class _Shape(NamedTuple):
+    """Where in a log something is, by the numbers of lines; -1 for nowhere.
+
+    Attributes:
+        went_on: The last line but one that says how far the program is: up to there all is past.
+        loud: The last that says by itself that it is an error.
+        raised: The last that begins the frames of an exception, of one that no other had led to.
+    """
+
+    went_on: int
+    loud: int
+    raised: int
+
+
+@lru_cache(8)  # every rule asks for the same few logs
+def _shape(lines: tuple[str, ...]) -> _Shape:
+    told = [
+        number for number, line in enumerate(lines) if (AT.search(line) or _BAR.search(line)) and not _BAD.search(line)
+    ]
+    loud = (number for number, line in enumerate(lines) if _LOUD.search(line))
+    raised = (
+        number
+        for number, line in enumerate(lines)
+        if _RAISES in line and not any(map(_CHAINED.search, lines[max(0, number - 3) : number]))
+    )
+    return _Shape(told[-2] if len(told) > 1 else -1, max(loud, default=-1), max(raised, default=-1))
+
+
+def _only_informs(line: str) -> bool:
+    """Say whether a line is of a low level, as it says itself at its beginning; a warning of NCCL is more than that."""
+    words = _APART.split(line[:160])[:10]
+    return "NCCL" not in words and (not _QUIET.isdisjoint(words) or _LEVEL.match(line) is not None)

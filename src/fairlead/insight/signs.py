@@ -77,9 +77,6 @@ def is_well(thing: Thing, snapshot: Snapshot) -> bool:
         return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
     if thing.ref.kind == "DaemonSet":
         return (thing.number("status.numberAvailable") or 0) >= (thing.number("status.desiredNumberScheduled") or 0)
-    if thing.ref.kind == "CronJob":
-        done = thing.text("status.lastSuccessfulTime")
-        return bool(done) and done >= thing.text("status.lastScheduleTime")
     if thing.ref.kind == "PersistentVolumeClaim":
         return thing.text("status.phase") == "Bound"
     if thing.ref.kind == "JobSet":
@@ -269,15 +266,20 @@ def says(field: str, message: str) -> Sign:
     return Sign(field, find)
 
 
-def logs(pattern: str) -> Sign:
-    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error."""
+def logs(pattern: str, *, often_caught: bool = False) -> Sign:
+    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error.
+
+    Args:
+        pattern: A pattern for the line.
+        often_caught: Whether programs often go on after it, see `fairlead.insight.lines`.
+    """
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield from in_attempts(compiled, pod)
         for container, state, code, _ in ends_of(pod, snapshot):
             for path, lines in _written(container, state, pod, snapshot):
-                number = last_of(compiled, lines)
+                number = last_of(compiled, lines, often_caught=often_caught)
                 if number is not None:
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
                     words = {**(words_in(pattern, lines[number]) or {}), "code": str(code), **_of_container(container)}

@@ -24,6 +24,7 @@ _VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0
 _SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished"})
 _FAILURES = frozenset({"Failed", "Error", "FailureTarget"})
 _OTHERWISE = frozenset({"blocked", "cancelled", "lost", "skipped"})
+_SETS = ("ReplicaSet", "StatefulSet", "DaemonSet")
 _BY_SUCCESS = ("PipelineRun", "TaskRun")
 """Kinds that have failed where that condition is false: elsewhere it says that they have not ended."""
 _STATES = ("status.phase", "status.jobDeploymentStatus", "status.applicationState.state", "status.jobStatus")
@@ -166,7 +167,15 @@ def state_of(thing: Thing, snapshot: Snapshot) -> str:
     if lower & {"running", "active"} or "Running" in conditions or is_well(thing, snapshot):
         waits = any(each.part("state.waiting").value for each in thing.containers)
         return "pending" if waits else "running"
+    if thing.ref.kind == "CronJob" and thing.part("spec.suspend").value is not True and _is_in_time(thing):
+        return "running"
     return "pending" if words or thing.part("status").value or thing.ref.kind == "Pod" else "unknown"
+
+
+def _is_in_time(cron: Thing) -> bool:
+    """Say whether the last run that was due has succeeded."""
+    done = cron.text("status.lastSuccessfulTime")
+    return bool(done) and done >= cron.text("status.lastScheduleTime")
 
 
 def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
@@ -175,7 +184,12 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
     if state_of(subject, snapshot) == "succeeded":  # whatever failed on the way to that
         yield from (each for each in below if each.text("status.unstable") or _is_going(each))
         return
-    yield from (each for each in below if each is subject or state_of(each, snapshot) not in ("succeeded", "skipped"))
+    yield from (
+        each
+        for each in below
+        if each is subject
+        or not (state_of(each, snapshot) in ("succeeded", "skipped") or _is_left_over(each, snapshot))
+    )
     for step in _needed(snapshot, subject):
         yield from walk(snapshot, step)
     known = {each.ref for each in below}
@@ -187,6 +201,12 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
         open_ += owners
     for owner in above:
         yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
+
+
+def _is_left_over(pod: Thing, snapshot: Snapshot) -> bool:
+    """Say whether a pod has failed that was replaced long since: its set has all the pods that it is to have."""
+    owners = [owner for uid in pod.owners if (owner := snapshot.by_uid(uid)) and owner.ref.kind in _SETS]
+    return pod.text("status.phase") == "Failed" and any(is_well(each, snapshot) for each in owners)
 
 
 def _is_going(thing: Thing) -> bool:

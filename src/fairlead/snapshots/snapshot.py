@@ -131,8 +131,9 @@ class Snapshot:
         return tuple(self._owned.get(thing.uid, ())) if thing.uid else ()
 
     def events_of(self, thing: Thing) -> tuple[Part, ...]:
-        """Return what was said of an object, the oldest first."""
-        return self.events_about(thing.ref)
+        """Return what was said of an object, the oldest first; not of an earlier one of the same name."""
+        said = self.events_about(thing.ref)
+        return tuple(each for each in said if not _is_of_another(each, thing)) if thing.ref.kind == "Pod" else said
 
     def events_about(self, ref: Ref) -> tuple[Part, ...]:
         """Return what was said of an object that need not be in the snapshot any more, the oldest first."""
@@ -185,6 +186,12 @@ def _event(value: Mapping[str, Any]) -> tuple[Ref, Part]:
     ref = Ref(about.text("kind"), about.text("namespace"), about.text("name"))
     named = Ref("Event", whole.text("metadata.namespace"), f"of {ref}")
     return ref, Part(named, "", value)
+
+
+def _is_of_another(event: Part, thing: Thing) -> bool:
+    uid = event.text("involvedObject.uid") or event.text("regarding.uid")
+    is_mirror = "kubernetes.io/config.mirror" in thing.mapping("metadata.annotations")  # events have its kubelet's uid
+    return bool(uid and thing.uid) and uid != thing.uid and not is_mirror
 
 
 def message_of(event: Part) -> str:

@@ -73,6 +73,7 @@ def _reclaimed(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         each
         for ref in (Ref("Node", "", pod.text("spec.nodeName")), pod.ref)
         for each in snapshot.events_about(ref)
+        if ref.kind == "Node" or each.text("reason") == "Evicted"
         if _RECLAIM.search(f"{each.text('reason')} {message_of(each)}")
     ]
     asked = {each.text("key"): each.text("value") or "true" for each in pod.each("spec.tolerations")}

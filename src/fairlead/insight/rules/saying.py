@@ -55,7 +55,7 @@ def _blocked(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     shut = [each for each in policies if not _lets_in(each, pod)]
     others = [each for each in policies if each not in shut and "Ingress" in _types(each)]
     if shut and not others:
-        for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable").find(pod, snapshot):
+        for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable", often_caught=True).find(pod, snapshot):
             evidence = (*seen.evidence, *shut[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": shut[0].ref.name}, seen.since, seen.part, seen.explains)
 
@@ -65,7 +65,7 @@ def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     of_pod = [each for each in snapshot.of_kind("NetworkPolicy", pod.ref.namespace) if _is_of(each, pod)]
     held = [each for each in of_pod if "Egress" in _types(each)]
     if held and not any(_may_ask(rule) for each in held for rule in each.each("spec.egress")):
-        for seen in logs(_NAMELESS).find(pod, snapshot):
+        for seen in logs(_NAMELESS, often_caught=True).find(pod, snapshot):
             evidence = (*seen.evidence, *held[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": held[0].ref.name}, seen.since, seen.part, seen.explains)
 
@@ -205,7 +205,7 @@ RULES = (
     rule(
         "name-not-resolved",
         Layer.RUN,
-        logs(_NAMELESS),
+        logs(_NAMELESS, often_caught=True),
         message="a name could not be resolved: {said}",
         remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
         source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",
@@ -223,7 +223,8 @@ RULES = (
             r"\b40[13] (GET|PUT|POST)\b|ClientError: .*\(40[134]\)|PermissionError: (Forbidden|Access Denied)|"
             r"password authentication failed|Access denied for user|"
             r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError|"
-            r"checksum (mismatch|does not match)"
+            r"checksum (mismatch|does not match)",
+            often_caught=True,
         ),
         message="what it wanted to read or write was refused or is not there: {said}",
         remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
@@ -261,7 +262,8 @@ RULES = (
         logs(
             r"ConnectionRefusedError|Connection refused|ECONNREFUSED|No route to host|Network is unreachable|"
             r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url|"
-            r"Could not connect to the endpoint|Read timeout on endpoint"
+            r"Could not connect to the endpoint|Read timeout on endpoint|We couldn't connect to",
+            often_caught=True,
         ),
         message="it does not reach what it wants to talk to: {said}",
         remedy="see that it runs and listens there: kubectl get pods,endpointslices; then NetworkPolicies",
@@ -273,7 +275,8 @@ RULES = (
         Layer.START,
         logs(
             r"ModuleNotFoundError: No module named '(?P<what>[^']+)'|Cannot find module '(?P<module>[^']+)'|"
-            r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException"
+            r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException",
+            often_caught=True,
         ),
         message="a library is not in its image: {said}",
         remedy="add it to the image, or to the step's packages: {what}{package}{module}",
@@ -284,7 +287,8 @@ RULES = (
         Layer.START,
         logs(
             r"ImportError: .+|\S+\.so\S*: cannot open shared object file|"
-            r"error while loading shared libraries|version `\S+' not found"
+            r"error while loading shared libraries|version `\S+' not found",
+            often_caught=True,
         ),
         message="a library can't be loaded: {said}",
         remedy="add what it names to the image, or take a version of the library that goes with that image",
@@ -293,7 +297,7 @@ RULES = (
     rule(
         "disk-full",
         Layer.RUN,
-        logs(r"No space left on device|Disk quota exceeded|ENOSPC"),
+        logs(r"No space left on device|Disk quota exceeded|ENOSPC", often_caught=True),
         message="what it writes to is full: {said}",
         remedy="give it a larger volume, or have it write less; kubectl get pvc shows sizes",
         source=f"{_DOCS}/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims",
@@ -301,7 +305,7 @@ RULES = (
     rule(
         "file-system-read-only",
         Layer.START,
-        logs(r"Read-only file system"),
+        logs(r"Read-only file system", often_caught=True),
         message="it writes where nothing may be written: {said}",
         remedy="mount a volume there that may be written (an emptyDir for caches), or have it write elsewhere; look at"
         " readOnlyRootFilesystem, and at readOnly of the mount",
@@ -312,7 +316,8 @@ RULES = (
         Layer.START,
         logs(
             r"PermissionError: \[Errno 13\] .*'/|\[Errno 13\] Permission denied: '|"
-            r"(open|mkdir|mkdirat|cannot (create|open|touch)\b.*?) ?'?/\S+: permission denied"
+            r"(open|mkdir|mkdirat|cannot (create|open|touch)\b.*?) ?'?/\S+: permission denied",
+            often_caught=True,
         ),
         message="its user may not write or read there: {said}",
         remedy="set fsGroup in the pod's securityContext to the group of its user, or give that folder to the user: the"
@@ -354,7 +359,7 @@ RULES = (
             r"(worker|child|subprocess|process).*(killed by signal: ?(Killed|9)|exit(ed)?( with)?( code)? -9|SIGKILL)|"
             r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|"
             r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process|"
-            r"\bexitcode *: -9\b|Signal 9 \(SIGKILL\)"
+            r"\bexitcode *: -9\b|Signal 9 \(SIGKILL\)|killed due to (the node running low on memory|memory pressure)"
         ),
         event("SystemOOM|OOMKilling"),
         message="one of its processes was killed, as the kernel does where memory runs out: {said}",

@@ -25,7 +25,12 @@ def _backless(service: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a Service of which no pod is ready, or that selects none."""
     wanted = service.mapping("spec.selector")
     pods = snapshot.of_kind("Pod", service.ref.namespace)
-    if not wanted or service.text("apiVersion") != "v1" or not pods:
+    if (
+        not wanted
+        or "pods" in {each.what for each in snapshot.meta.unread}
+        or service.text("apiVersion") != "v1"
+        or not pods
+    ):
         return
     chosen = [each for each in pods if wanted.items() <= each.mapping("metadata.labels").items()]
     ready = [each for each in chosen if (said := each.condition("Ready")) and said.text("status") == "True"]
