@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from fairlead.insight.why import Answer, explain
 from fairlead.runs.snapshotting import subject_of
 from fairlead.snapshots import bundles
-from fairlead.snapshots.snapshot import LogName, Snapshot, thing_of
+from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, thing_of
 from insight import pictures as p
 from insight.by_hand_pods import CASES
 from insight.troubles import TROUBLES
@@ -40,6 +40,7 @@ class Base(NamedTuple):
     objects: list[Value]
     events: list[Value]
     logs: dict[LogName, str]
+    taken: str = p.TAKEN
 
 
 class Case(NamedTuple):
@@ -58,7 +59,7 @@ class Case(NamedTuple):
     def answer(self) -> Answer:
         """Explain it."""
         base = self.base
-        snapshot = Snapshot(p.picture().meta, base.objects, base.events, base.logs)
+        snapshot = Snapshot(Meta(taken=base.taken), base.objects, base.events, base.logs)
         kind, namespace, name = base.subject
         found = snapshot.find(kind, name, namespace)
         assert found is not None, self.name
@@ -80,9 +81,8 @@ def bases() -> Iterator[Base]:
             found = subject_of(snapshot, trouble.subject, "")
             objects = [thing.value for thing in snapshot.things.values()]
             events, logs = [dict(each) for each in snapshot.events], dict(snapshot.logs)
-            yield Base(
-                f"recorded/{trouble.name}", trouble.cause, trouble.state, tuple(found.ref), objects, events, logs
-            )
+            yield Base(f"recorded/{trouble.name}", trouble.cause, trouble.state, tuple(found.ref), objects, events, logs,
+                       snapshot.meta.taken)  # fmt: skip
 
 
 # Dresses -------------------------------------------------------------------------------------------

@@ -29,7 +29,6 @@ from servers.cluster import Cluster
 from testbed.faults import TestbedError
 
 AT_ONCE = 30
-PATIENCE_S = 150.0
 RUNS_S = 240.0
 _WORKERS = 5
 _PAUSE_S = 3.0
@@ -155,8 +154,9 @@ def _watch(places: Sequence[_Place], record: Path | None) -> None:
     begun = time.monotonic()
     open_ = [each for each in places if not each.seen.fault]
     mending: dict[str, float] = {}
+    end = begun + max((each.trouble.patience_s for each in open_), default=0.0) + RUNS_S
     with ThreadPoolExecutor(_WORKERS) as pool:
-        while open_ and time.monotonic() < begun + PATIENCE_S + RUNS_S:
+        while open_ and time.monotonic() < end:
             time.sleep(_PAUSE_S)
             done = list(pool.map(lambda place: _look(place, begun, mending, record), open_))
             open_ = [place for place, is_done in zip(open_, done, strict=True) if not is_done]
@@ -165,12 +165,13 @@ def _watch(places: Sequence[_Place], record: Path | None) -> None:
 def _look(place: _Place, begun: float, mending: dict[str, float], record: Path | None) -> bool:
     """Ask about a workload, and do what is to be done next; say whether nothing is."""
     name, now = place.trouble.name, time.monotonic()
+    until = begun + place.trouble.patience_s
     try:
         snapshot, answer = place.ask()
     except FairleadError as failure:
         if name not in mending:
             place.seen.fault = str(failure)
-        return now > begun + PATIENCE_S + RUNS_S
+        return now > until + RUNS_S
     if name in mending:
         if runs(snapshot.things[subject_of(snapshot, place.trouble.subject, place.namespace).ref]):
             place.seen.after, place.seen.after_s = answer, now - mending[name]
@@ -181,7 +182,7 @@ def _look(place: _Place, begun: float, mending: dict[str, float], record: Path |
     if first is None or first.id != place.trouble.cause or answer.state != place.trouble.state:
         if first is not None and first.confidence > 0.5 and first.id not in (place.trouble.cause, *place.trouble.also):
             place.seen.wrong.append((int(now - begun), first.id, first.confidence))
-        return now > begun + PATIENCE_S
+        return now > until
     if not place.seen.right_s:  # once more: it must stay so
         place.seen.right_s = now - begun
         return False
@@ -207,6 +208,7 @@ def runs(thing: Thing) -> bool:
         "JobSet": "Completed" in conditions
         or any(each.number("ready") or each.number("succeeded") for each in thing.each("status.replicatedJobsStatus")),
         "Workflow": thing.text("status.phase") == "Succeeded",
+        "PodDisruptionBudget": bool(thing.number("status.disruptionsAllowed")),
     }
     return ready[thing.ref.kind]
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.insight.why import Answer, explain
+from fairlead.snapshots.parts import Ref
 from fairlead.snapshots.snapshot import Meta, Snapshot, Unread, thing_of
 from insight import pictures as p
 
@@ -46,6 +47,17 @@ def test_what_many_pods_show_alike_is_one_cause_with_their_number() -> None:
     pods = [p.waiting("ErrImagePull", "manifest unknown", name=f"p-{number}", owner="j") for number in range(40)]
     (cause,) = of_job(*pods).causes
     assert (cause.id, cause.count, cause.subject) == ("image-not-found", 40, "Pod team/p-0")
+
+
+def test_where_nodes_are_not_known_the_scheduler_says_whether_waiting_would_help() -> None:
+    preempting = "preemption: 0/3 nodes are available: {} Preemption is not helpful for scheduling, {}"
+    for hopeless, rest in ((3, "."), (1, "2 No preemption victims found for incoming pod.")):
+        said = "0/3 nodes are available: 1 had untolerated taint {a: b}, 2 Insufficient cpu. "
+        pod = p.unplaced(said + preempting.format(hopeless, rest))
+        (cause,) = explain(p.picture(pod), p.picture(pod).things[Ref("Pod", p.NAMESPACE, "p")]).causes
+        assert cause.id == "insufficient-resources"
+        assert cause.remedy.startswith("wait until others have ended") == (hopeless < 3)
+        assert ("such nodes have less in all" in cause.message) == (hopeless == 3)
 
 
 def test_a_pod_whose_workload_waits_is_explained_by_the_queue() -> None:

@@ -59,8 +59,11 @@ def _print(found: Answer) -> None:
             print(f"  {what}")
     if found.unread:
         print("\nnot read")
+        reasons: dict[str, list[str]] = {}
         for each in found.unread:
-            print(f"  {each.what}: {each.why}")
+            reasons.setdefault(each.why, []).append(each.what)
+        for why, named in reasons.items():
+            print(f"  {', '.join(named)}: {why}")
 
 
 def _print_cause(cause: Cause, *, first: bool) -> None:

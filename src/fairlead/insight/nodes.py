@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fairlead.quantities import parse_quantity
+from fairlead.quantities import format_bytes, parse_quantity
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
 from fairlead.targets.fitting import is_chosen, tolerates, written
@@ -18,6 +19,7 @@ from fairlead.targets.fitting import is_chosen, tolerates, written
 _ENDED = ("Succeeded", "Failed")
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 """The taint that a cordoned node gets too."""
+CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(control-plane|master)")
 PODS_ELSEWHERE = "pods of other namespaces"
 """What a snapshot says of them that are not in it although they take what nodes have."""
 
@@ -33,6 +35,13 @@ def _amount(text: str) -> Decimal:
         return parse_quantity(text)
     except ValueError:
         return Decimal(0)
+
+
+def in_words(value: Decimal, resource: str) -> str:
+    """Return an amount of a resource as people write it, rounded down: ``96Gi memory``, ``0.5 cpu``."""
+    mebibytes = int(value) // 2**20
+    is_bytes = mebibytes and resource.startswith(("memory", "ephemeral-storage", "hugepages-"))
+    return f"{format_bytes(mebibytes * 2**20) if is_bytes else f'{value.normalize():f}'} {resource}"
 
 
 def requested(pod: Part, resource: str) -> Decimal:
@@ -132,6 +141,16 @@ def kept_by(pod: Thing, nodes: Iterable[Thing]) -> Counter[str]:
     """Return the taints that keep a pod from nodes, with the number of nodes."""
     tolerations = list(pod.each("spec.tolerations"))
     return Counter(taint for node in nodes for taint in _kept(node, tolerations))
+
+
+def behind_taints(pod: Thing, snapshot: Snapshot) -> list[Thing]:
+    """Return the nodes that have all that a pod asks for, and only a taint that keeps it away; no control planes."""
+    found, asked = reach(pod, snapshot), requests_of(pod)
+    return [
+        node for node in found.selected
+        if node not in found.open and all(allocatable(node, name) >= value for name, value in asked.items())
+        and not any(CONTROL_PLANE.search(each.text("key")) for each in node.each("spec.taints"))
+    ]  # fmt: skip
 
 
 def _kept(node: Thing, tolerations: list[Part]) -> list[str]:

@@ -62,6 +62,7 @@ KINDS: tuple[Kind, ...] = (
     resources.LOCAL_QUEUE,
     resources.CLUSTER_QUEUE,
     resources.RESOURCE_FLAVOR,
+    resources.WORKLOAD_PRIORITY_CLASS,
     *(Kind("kubeflow.org", "v1", each, f"{each.lower()}s") for each in ("PyTorchJob", "TFJob", "JAXJob", "XGBoostJob")),
     Kind("kubeflow.org", "v2beta1", "MPIJob", "mpijobs"),
     Kind("kubeflow.org", "v1", "Notebook", "notebooks"),
@@ -71,6 +72,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("tekton.dev", "v1", "PipelineRun", "pipelineruns"),
     Kind("tekton.dev", "v1", "TaskRun", "taskruns"),
     resources.RESOURCE_CLAIM,
+    resources.RESOURCE_SLICE,
+    resources.DEVICE_CLASS,
 )
 """What is read, where it is served."""
 _MANY = (resources.POD, resources.WORKFLOW)

@@ -39,7 +39,8 @@ _GOT = {
     each.kind: each
     for each in (
         resources.SECRET, resources.CONFIG_MAP, resources.SERVICE_ACCOUNT, resources.PERSISTENT_VOLUME_CLAIM,
-        resources.PRIORITY_CLASS, resources.RESOURCE_CLAIM, resources.RESOURCE_CLAIM_TEMPLATE,
+        resources.PRIORITY_CLASS, resources.WORKLOAD_PRIORITY_CLASS, resources.RESOURCE_CLAIM,
+        resources.RESOURCE_CLAIM_TEMPLATE,
     )
 }  # fmt: skip
 _NAMES_ONLY = ("Secret", "ConfigMap", "ServiceAccount")

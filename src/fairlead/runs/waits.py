@@ -82,7 +82,10 @@ class WaitKeeper:
         """
         queues = survey_queues(self._client, within_s=_LOOK_S)
         held = [each for each in queues.of_kind("Workload") if is_queued(each)]
-        waiting = [*self._waiting(each.value for each in held), *self._waiting(filter(is_unplaced, pods))]
+        own = {pod["metadata"]["uid"]: pod for pod in pods}
+        asking = [(each.value, _metadata_of_pods(each, own)) for each in held]
+        asking += [(pod, pod["metadata"]) for pod in own.values() if is_unplaced(pod)]
+        waiting = list(self._waiting(asking))
         if not waiting:
             return
         seen = [queues]
@@ -99,10 +102,10 @@ class WaitKeeper:
         for namespace, theirs in spaces.items():
             self._write(namespace, theirs, list(cut(shared, namespace)), gaps)
 
-    def _waiting(self, values: Iterable[Mapping[str, Any]]) -> Iterator[_Waiting]:
-        """Yield what is a step's of a run that goes on, with that step as its owner."""
-        for value in values:
-            pod = {"metadata": _metadata_of_pods(value)}
+    def _waiting(self, asking: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterator[_Waiting]:
+        """Yield what is a step's of a run that goes on, with that step as its owner; given with its pods' metadata."""
+        for value, metadata_of_pods in asking:
+            pod = {"metadata": metadata_of_pods}
             known = self._runs.of(pod)
             task = attempt_of(pod, known.spec.graph) if known else None
             if known is None or task is None or self._runs.is_over(known.spec.run, generation_of(pod)):
@@ -184,11 +187,12 @@ def _newest(backend: Backend, run: str) -> Waits | None:
     return None
 
 
-def _metadata_of_pods(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the metadata of a pod, or of those that a Workload is of."""
-    for each in (value.get("spec") or {}).get("podSets") or ():
-        return each["template"]["metadata"]  # type: ignore[no-any-return]  # an object's
-    return value["metadata"]  # type: ignore[no-any-return]  # likewise
+def _metadata_of_pods(workload: Thing, pods: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the metadata of the pods that a Workload is for: of the one that it was made of, or of their template."""
+    owner = next((pods[uid] for uid in workload.owners if uid in pods), None)
+    if owner is not None:
+        return owner["metadata"]  # type: ignore[no-any-return]  # an object's
+    return next((each.mapping("template.metadata") for each in workload.each("spec.podSets")), {})
 
 
 def _cut(cause: Cause, step: str, namespace: str) -> WaitCause:

@@ -11,12 +11,20 @@ from engines.kubernetes.fates import attempts, checkpoints, remove
 from engines.kubernetes.queues import new_queue
 from engines.kubernetes.test_training import COMPONENTS
 from engines.local.driving import Driver, flags, wait_for
+from fairlead.engines.kubernetes.known import KnownRuns
+from fairlead.kube.client import Client
+from fairlead.kube.resources import POD
 from fairlead.runs import contexts
 from fairlead.runs.home import home
 from fairlead.runs.launching import launch, load_flow
 from fairlead.runs.options import Options, Silent
 from fairlead.runs.reporting import read_report
+from fairlead.runs.waits import WaitKeeper
+from fairlead.store.backends import list_all
+from fairlead.store.layout import waits_prefix
 from fairlead.store.opened import Store
+from fairlead.store.records import Waits, decode
+from fairlead.targets import naming
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -79,7 +87,7 @@ def narrow_queue(cluster):
 
 
 @pytest.mark.parametrize("target", ["job", pytest.param("jobset", marks=pytest.mark.slow), "trainjob"])
-def test_a_gang_waits_whole_for_quota_and_says_so(cluster, registered, narrow_queue, store, file, target):
+def test_a_gang_waits_whole_for_quota_and_says_so(cluster, registered, narrow_queue, store, client, file, target):
     """Quota for exactly one of two gangs: the second starts when the first has ended, and nothing is deadlocked."""
     component = COMPONENTS[target]
     if component in cluster.absent:
@@ -92,6 +100,7 @@ def test_a_gang_waits_whole_for_quota_and_says_so(cluster, registered, narrow_qu
         assert narrow_queue in said and "insufficient unused quota" in said
         queued = [each for each in cluster.get("workloads")["items"] if each["spec"].get("queueName") == narrow_queue]
         assert len(queued) == 2  # what a gang's object makes of itself is not queued beside it
+        assert _kept(client, store, driver.run) == {("gang",): "quota"}
         ended = driver.ended(PATIENCE_S)
     finally:
         driver.end()
@@ -110,6 +119,17 @@ def test_a_queue_admits_steps_without_ranks_one_by_one(registered, narrow_queue,
     found = sorted((each.attempts[0] for each in run.report.steps), key=lambda each: each.started or "")
     assert len(found) == 3
     assert all((later.started or "") >= (former.finished or "") for former, later in pairwise(found))
+
+
+def test_a_recorder_says_what_steps_without_ranks_wait_for(registered, narrow_queue, store, client, file):
+    """Steps that are pods of a queue are known by the Workloads that the queue makes of them."""
+    contexts.add(msgspec.structs.replace(registered, queue=narrow_queue))
+    driver = Driver(home(), "run", f"{file}:several", *flags({"seconds": 15}), "-o", "json", store=store)
+    try:
+        assert wait_for(lambda: _kept(client, store, driver.run), patience_s=PATIENCE_S) == {("alone",): "quota"}
+        assert driver.ended(PATIENCE_S).report.status == "succeeded"
+    finally:
+        driver.end()
 
 
 class _Said(Silent):
@@ -157,6 +177,14 @@ def test_a_gang_whose_place_is_taken_goes_on_from_its_checkpoint(registered, urg
             if each is not None:
                 each.end()
                 remove(client, each.run)
+
+
+def _kept(client: Client, store: Store, run: str) -> dict[tuple[str, ...], str]:
+    """Have a recorder look once; return the layers of what it says that steps of a run wait for."""
+    WaitKeeper(client, KnownRuns(store.backend)).keep(client.list(POD, labels={naming.RUN: run}).items)
+    keys = [entry.key for entry in list_all(store.backend, waits_prefix(run))]
+    causes = [cause for key in keys for cause in decode(store.backend.get(key), Waits, key=key).causes]
+    return {cause.steps: cause.layer for cause in causes}
 
 
 def _waiting(store: Store, run: str) -> str:

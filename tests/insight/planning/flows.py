@@ -15,7 +15,7 @@ from fairlead.specs.steps import FunctionStep, Step
 from insight.pictures import NAMESPACE, node, thing
 
 READ = frozenset({
-    "Node", "Pod", "Namespace", "ServiceAccount", "Secret", "ConfigMap", "PriorityClass", "PersistentVolumeClaim",
+    "Node", "Pod", "Namespace", "ServiceAccount", "Secret", "ConfigMap", "PriorityClass", "WorkloadPriorityClass", "PersistentVolumeClaim",
     "StorageClass", "ResourceQuota", "LimitRange", "LocalQueue", "ClusterQueue", "ResourceFlavor", "Cohort",
     "Workload", "DeviceClass", "ResourceSlice", "ResourceClaim", "ResourceClaimTemplate",
 })  # fmt: skip

@@ -16,7 +16,7 @@ from fairlead.queues.manifests import UNIT
 from fairlead.queues.specs import ClusterQueue, FlavorResource, Workload
 from fairlead.specs.resources import Resources
 from insight.pictures import condition, thing
-from insight.planning.flows import BIG, asks, facts, fit, ids
+from insight.planning.flows import BIG, asks, cluster_wide, facts, fit, ids
 from insight.planning.test_preempting import HIGH, held
 from insight.planning.test_queues import flavor, local, queue, space
 from queues.random_queues import scenario
@@ -93,12 +93,29 @@ def test_what_could_not_be_read_is_said(kind: str) -> None:
     assert "whether the queue a preempts others" in {each.what for each in judged.unread}
 
 
-def test_a_priority_class_of_kueue_itself_is_said_not_to_be_read() -> None:
-    labels = {"kueue.x-k8s.io/priority-class": "top"}
-    step = fit(queue="a", priority="high", labels=labels, resources=Resources(cpu=4, memory="1Gi"))
-    (judged, *_) = judge(asks(step), cluster(BIG, queue(used="6", **LOWER), admitted("w", "a", cpu("6"))))
+OF_KUEUE = fit(
+    queue="a", priority="high", labels={"kueue.x-k8s.io/priority-class": "top"},
+    resources=Resources(cpu=4, memory="1Gi"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(2000, {"preempts-others": "warning"}), (1, {"quota-used-up": "not-now"})]
+)
+def test_in_its_queue_a_class_of_kueue_s_own_counts(value: int, found: dict[str, str]) -> None:
+    low = admitted("w", "a", cpu("6"), 10)
+    own = {**cluster_wide("WorkloadPriorityClass", "top"), "value": value}
+    assert ids(asks(OF_KUEUE), cluster(BIG, queue(used="6", **LOWER), low, own, HIGH)) == found
+
+
+def test_a_class_of_kueue_s_own_that_is_not_there_or_not_known_is_said() -> None:
+    there = BIG, queue(used="6", **LOWER), admitted("w", "a", cpu("6")), HIGH
+    assert ids(asks(OF_KUEUE), cluster(*there)) == {"quota-used-up": "not-now", "priority-class-missing": "never"}
+    (judged, *_) = judge(asks(OF_KUEUE), cluster(*there, unread=frozenset({"WorkloadPriorityClass"})))
     assert [each.id for each in judged.reasons] == ["quota-used-up"]
-    assert [each.why for each in judged.unread] == ["the WorkloadPriorityClass top is not read"]
+    assert {each.what for each in judged.unread} == {
+        "whether the queue a preempts others", "WorkloadPriorityClass top",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(120))

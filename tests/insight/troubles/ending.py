@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from insight.troubles.manifests import Object, Step, Trouble, container, delete, job, once, pod, replace
+from insight.troubles.manifests import (
+    Object,
+    Step,
+    Trouble,
+    container,
+    delete,
+    deployment,
+    job,
+    once,
+    patch,
+    pod,
+    replace,
+    thing,
+)
 
 _LITTLE = {"limits": {"memory": "48Mi"}, "requests": {"cpu": "1m", "memory": "1Mi"}}
 _HUNGRY = "#python\nx = bytearray(200 << 20)\nprint(len(x))"
@@ -21,12 +34,18 @@ def kept(found: Object) -> Object:
     return {**found, "metadata": {**found["metadata"], "finalizers": list(_KEPT)}}
 
 
+def _budget(**fields: object) -> Object:
+    return thing("PodDisruptionBudget", "b", "policy/v1", spec={"selector": {"matchLabels": {"app": "d"}}, **fields})
+
+
 def _writing(line: str) -> str:
     """Return a program that fails with these last words."""
     return f"#python\nimport sys\nprint({line!r}, file=sys.stderr)\nsys.exit(1)"
 
 
 TROUBLES = (
+    Trouble("eviction-refused", "poddisruptionbudget/b", (deployment(), _budget(minAvailable=1)),
+            remedy=(patch("poddisruptionbudget/b", '{"spec":{"minAvailable":null,"maxUnavailable":1}}'),)),
     Trouble("out-of-memory", "job/j", (job(main=container(_HUNGRY, resources=_LITTLE)),), state="failed",
             remedy=(replace(job(main=container(_HUNGRY, resources={"limits": {"memory": "300Mi"}}))),)),
     Trouble("out-of-memory", "pod/p", (pod(main=container(_HUNGRY, resources=_LITTLE)),), variant="crashing"),

@@ -33,6 +33,7 @@ class Trouble(NamedTuple):
         nodes: What the simulated nodes have that it needs, one mapping a node.
         remedy: What the answer's remedy comes to; the workload runs after it.
         also: Other causes that may be seen on the way.
+        patience_s: How long it may take until the answer is right, in seconds.
     """
 
     cause: str
@@ -44,6 +45,7 @@ class Trouble(NamedTuple):
     nodes: tuple[dict[str, str], ...] = ()
     remedy: tuple[Step, ...] = ()
     also: tuple[str, ...] = ()
+    patience_s: float = 150.0
 
     @property
     def name(self) -> str:

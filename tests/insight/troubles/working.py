@@ -24,6 +24,11 @@ _FIRST_DIES = (
     "if rank == '1':\n    time.sleep(6)\n    raise KeyError('target')\n"
     "time.sleep(12)\nraise RuntimeError('NCCL error: Connection reset by peer')\n"
 )
+_MEETING = {"subdomain": "j"}
+_PACE = "i=0; while [ $i -lt {last} ]; do i=$((i+1)); echo step $i; sleep 2; done; exec sleep 3600"
+_ONE_STOPS = f'[ "${_RANK}" = 2 ] && last=7 || last=3600; {_PACE.format(last="$last")}'
+_ALL_STOP = f'[ "${_RANK}" = 1 ] && last=7 || last=8; {_PACE.format(last="$last")}'
+_NONE_STOPS = _PACE.format(last="3600")
 _RIGHTS = (
     thing("Role", "argo", "rbac.authorization.k8s.io/v1", rules=[
         {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}]),
@@ -58,6 +63,10 @@ def _jobset(*scripts: str, **fields: object) -> Object:
 _OUT = {"outputs": {"parameters": [{"name": "x", "valueFrom": {"path": "/tmp/absent"}}]}}
 
 TROUBLES = (
+    Trouble("straggler", "job/j", (job(_ONE_STOPS, job=_RANKS, **_MEETING),), state="running",
+            remedy=(replace(job(_NONE_STOPS, job=_RANKS, **_MEETING)),)),
+    Trouble("hang", "job/j", (job(_ALL_STOP, job=_RANKS, **_MEETING),), state="running", patience_s=900.0,
+            remedy=(replace(job(_NONE_STOPS, job=_RANKS, **_MEETING)),)),
     Trouble("exception", "job/j", (job(_FIRST_DIES, job=_RANKS),), variant="first-rank", state="failed"),
     Trouble("config-missing", "job/j", (job(main=container(env=[{"name": "A", "valueFrom": {"configMapKeyRef": {
         "name": "settings", "key": "a"}}}]), job=_RANKS),), variant="all-ranks",

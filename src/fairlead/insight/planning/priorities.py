@@ -18,6 +18,8 @@ from fairlead.snapshots.snapshot import Thing
 PREEMPTS = "preempts-others"
 SYSTEM = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 """The priorities of classes that every cluster has."""
+CLASS_IN_QUEUE = "kueue.x-k8s.io/priority-class"
+"""The label that names it."""
 _STARTS = "it starts "
 _NAMED = 3
 
@@ -48,6 +50,23 @@ def priority_of(pods: Pods, facts: Facts) -> Priority | None:
     if of is None:
         return None if name else Priority(0, is_ours)
     return Priority(_value(of), is_ours and of.text("preemptionPolicy") != "Never", of)
+
+
+def priority_in_queue(pods: Pods, facts: Facts) -> Priority | None:
+    """Return how much pods matter to their queue, by a class of Kueue's own where they name one; None if not known."""
+    name = class_in_queue(pods)
+    of = facts.snapshot.find("WorkloadPriorityClass", name) if name else None
+    if of is not None:
+        return Priority(_value(of), preempts=True, of=of)
+    return None if name else priority_of(pods, facts)
+
+
+def class_in_queue(pods: Pods) -> str:
+    """Return the class of Kueue's own that pods name for their priority; empty where they name none.
+
+    Source: https://kueue.sigs.k8s.io/docs/concepts/workload_priority_class/
+    """
+    return str(pods.pod.mapping("metadata.labels").get(CLASS_IN_QUEUE, ""))
 
 
 def _default(facts: Facts) -> Thing | None:

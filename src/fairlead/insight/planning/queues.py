@@ -17,7 +17,7 @@ from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.cohorts import Cohorts, Queue, amounts, usage_of
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts, unread
-from fairlead.insight.planning.priorities import preempts, priority_of
+from fairlead.insight.planning.priorities import class_in_queue, preempts, priority_in_queue
 from fairlead.queues.specs import FlavorResource as Line
 from fairlead.queues.specs import Workload
 from fairlead.snapshots.parts import Evidence, Part
@@ -102,7 +102,7 @@ class Queues:
     def preempted(self, asked: Asked) -> list[Thing]:
         """Return the Workloads that a step's queue takes back where it has no quota left for the step."""
         queue = self._queue(asked.queue)
-        priority = priority_of(asked.queued[0], self._facts) if asked.queued and not _own_class(asked) else None
+        priority = priority_in_queue(asked.queued[0], self._facts) if asked.queued else None
         if queue is None or priority is None or not queue.may_preempt or not any(self._shortages(asked, queue)):
             return []
         names = {each.name for group in queue.spec.groups for each in group.flavors}
@@ -196,12 +196,8 @@ class Queues:
         if not short or any(each.verdict == "never" for each in short) or not queue.may_preempt:
             yield from short
             return
-        yield from unread(
-            ["PriorityClass", "Workload"], self._facts, f"whether the queue {asked.queue} preempts others"
-        )
-        if _own_class(asked):
-            why = f"the WorkloadPriorityClass {_own_class(asked)} is not read"
-            yield Unread(what=f"whether the queue {asked.queue} preempts others", why=why)
+        classes = "WorkloadPriorityClass" if class_in_queue(asked.queued[0]) else "PriorityClass"
+        yield from unread([classes, "Workload"], self._facts, f"whether the queue {asked.queue} preempts others")
         gone = [(each, each.number("spec.priority") or 0) for each in self.preempted(asked)]
         if gone:
             yield preempts("workload", gone, Layer.QUOTA, source=f"{_DOCS}/preemption/")
@@ -277,11 +273,6 @@ class Queues:
             if labels.get(key, value) != value:
                 return f"it wants {key}={value}, and the flavor has {labels[key]}"
         return "its node affinity excludes it" if _is_excluded(pods.pod.part("spec"), labels) else ""
-
-
-def _own_class(asked: Asked) -> str:
-    """Return the class of Kueue's own that a step's pods name for their priority; empty where they name none."""
-    return str(asked.queued[0].pod.mapping("metadata.labels").get("kueue.x-k8s.io/priority-class", ""))
 
 
 def _together(pods: Pods) -> dict[str, Decimal]:

@@ -9,7 +9,7 @@ from fairlead.insight.findings import Layer
 from fairlead.insight.planning.asked import Asked, Pods
 from fairlead.insight.planning.documents import Reason, reason
 from fairlead.insight.planning.facts import Facts
-from fairlead.insight.planning.priorities import SYSTEM
+from fairlead.insight.planning.priorities import CLASS_IN_QUEUE, SYSTEM, class_in_queue
 from fairlead.snapshots.parts import Evidence, Part
 from fairlead.snapshots.snapshot import Thing, Unread
 
@@ -43,6 +43,10 @@ _MISSING = {
         "priority-class-missing", Layer.POLICY, f"{_DOCS}/concepts/scheduling-eviction/pod-priority-preemption/",
         "name one of these: kubectl get priorityclasses",
     ),
+    "WorkloadPriorityClass": (
+        "priority-class-missing", Layer.QUOTA, "https://kueue.sigs.k8s.io/docs/concepts/workload_priority_class/",
+        "name one of these: kubectl get workloadpriorityclasses",
+    ),
     "Secret": (
         "secret-missing", Layer.START, f"{_DOCS}/concepts/configuration/secret/",
         "kubectl -n {namespace} create secret generic {name} --from-literal=KEY=VALUE",
@@ -63,6 +67,10 @@ _MISSING = {
 """What the absence of an object is: its id, its layer, where that is documented, and what to do."""
 
 
+_OF_CLUSTER = ("PriorityClass", "WorkloadPriorityClass")
+"""Kinds of these that have no namespace."""
+
+
 def named_by(asked: Asked) -> Iterator[Named]:
     """Yield the objects of the namespace, and the priorities, that a step's pods can't be without."""
     made = {(each.ref.kind, each.ref.name) for each in (*asked.claims, *asked.templates)}
@@ -70,6 +78,10 @@ def named_by(asked: Asked) -> Iterator[Named]:
         for each in _named(pods.pod):
             if each.name and (each.kind, each.name) not in made:
                 yield each
+    for pods in asked.queued:
+        if name := class_in_queue(pods):
+            at = Evidence(str(pods.pod.ref), f"metadata.labels[{CLASS_IN_QUEUE}]", name)
+            yield Named("WorkloadPriorityClass", name, at)
 
 
 def pull_secrets(asked: Asked) -> Iterator[Named]:
@@ -103,14 +115,14 @@ def check(asked: Asked, facts: Facts) -> Iterator[Reason | Unread]:
 
 
 def _found(each: Named, facts: Facts) -> Thing | None:
-    if each.kind == "PriorityClass":
+    if each.kind in _OF_CLUSTER:
         return facts.snapshot.find(each.kind, each.name)
     return facts.find(each.kind, each.name)
 
 
 def _missing(each: Named, facts: Facts) -> Reason:
     id, layer, source, remedy = _MISSING[each.kind]
-    others = sorted(other.ref.name for other in facts.all(each.kind))[:5] if each.kind == "PriorityClass" else []
+    others = sorted(other.ref.name for other in facts.all(each.kind))[:5] if each.kind in _OF_CLUSTER else []
     return reason(
         id, layer, "never", f"it names the {each.kind} {each.name}, which is not there", each.at,
         fits=", ".join(others),

@@ -17,17 +17,18 @@ from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
 from fairlead.insight.nodes import (
+    CONTROL_PLANE,
     UNSCHEDULABLE,
     allocatable,
     amount,
+    behind_taints,
     free,
+    in_words,
     kept_by,
     knows_free,
     reach,
     requested,
-    requests_of,
 )
-from fairlead.quantities import format_bytes
 from fairlead.snapshots.parts import Evidence
 from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
 
@@ -47,6 +48,9 @@ _FILTERS = {
     "spread": re.compile(r"topology spread|anti-affinity|pod affinity"),
 }
 """What the filters say, in the order in which the scheduler asks them."""
+
+
+_NOT_HELPFUL = re.compile(r"preemption: 0/(?P<all>\d+) nodes are available: (?P<not>\d+) Preemption is not helpful")
 
 
 class Refusal(NamedTuple):
@@ -123,7 +127,7 @@ def _decisive(pod: Thing, snapshot: Snapshot, refused: tuple[Refusal, ...]) -> R
     other = others.get("taint") or others["cordon"]
     if snapshot.of_kind("Node"):
         return other if reach(pod, snapshot).selected else first
-    of_control_plane = _CONTROL_PLANE.search(other.text)
+    of_control_plane = CONTROL_PLANE.search(other.text)
     return first if of_control_plane or not re.search(r"\{", other.text) else other
 
 
@@ -134,20 +138,9 @@ def _is_behind_taints(pod: Thing, snapshot: Snapshot, lacking: Refusal, taint: R
         return False
     if not snapshot.of_kind("Node"):
         return resource in taint.text
-    return _largest(reach(pod, snapshot).open, resource) < requested(pod, resource) and bool(_behind(pod, snapshot))
-
-
-def _behind(pod: Thing, snapshot: Snapshot) -> list[Thing]:
-    """Return the nodes that have all that a pod asks for, and only a taint that keeps it away; no control planes."""
-    found, asked = reach(pod, snapshot), requests_of(pod)
-    return [
-        node for node in found.selected
-        if node not in found.open and all(allocatable(node, name) >= value for name, value in asked.items())
-        and not any(_CONTROL_PLANE.search(each.text("key")) for each in node.each("spec.taints"))
-    ]  # fmt: skip
-
-
-_CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(control-plane|master)")
+    return _largest(reach(pod, snapshot).open, resource) < requested(pod, resource) and bool(
+        behind_taints(pod, snapshot)
+    )
 
 
 def _tainted(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, Refusal, list[str]] | None:
@@ -157,7 +150,7 @@ def _tainted(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, Refusal, list[st
         return None
     named = re.findall(r"taint \{([^}]*)\}", seen[1].text)
     counted: Counter[str] = reach(pod, snapshot).taints if snapshot.of_kind("Node") else Counter()
-    if seen[0].refusals[0].filter == "resources" and (nodes := _behind(pod, snapshot)):
+    if seen[0].refusals[0].filter == "resources" and (nodes := behind_taints(pod, snapshot)):
         counted = kept_by(pod, nodes)
     taints = list(dict(counted.most_common())) if counted else [each.replace(": ", "=", 1) for each in named]
     if not taints and seen[1].filter == "cordon":
@@ -319,11 +312,11 @@ def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for more than any node has."""
     if found := lacking(pod, snapshot):
-        _, resource, asked, most = found
+        asked, most = (in_words(each, found[1]) for each in found[2:])
         yield Found(
             found[0].evidence,
-            f"it asks for {_said(asked, resource)}, and no node has over {_said(most, resource)}: it will never fit",
-            f"ask for at most {_said(most, resource)}, or add a node that has {_said(asked, resource)}",
+            f"it asks for {asked}, and no node that it could go to has more than {most}: it will never fit",
+            f"ask for at most {most}, or add a node that has {asked}",
             found[0].since,
         )
 
@@ -335,19 +328,27 @@ def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for which there is no room for now, as far as is known."""
     if seen := nearest(pod, snapshot, "resources"):
         resource = seen[1].text.removeprefix("Insufficient ")
+        said, remedy = "", f"wait until others have ended, ask for less {resource}, or add a node"
+        if not snapshot.of_kind("Node") and _is_hopeless(seen[0].message):
+            said = "; the scheduler says that nothing would fit if others went: such nodes have less in all"
+            remedy = (
+                f"ask for less {resource}, or add a node that has so much; kubectl describe nodes shows what they have"
+            )
         yield Found(
             seen[0].evidence,
-            f"no node has {_said(requested(pod, resource), resource)} left; {seen[1].nodes} came nearest",
-            f"wait until others have ended, ask for less {resource}, or add a node",
+            f"no node has {in_words(requested(pod, resource), resource)} left; {seen[1].nodes} came nearest{said}",
+            remedy,
             seen[0].since,
         )
 
 
-def _said(value: Decimal, resource: str) -> str:
-    """Return an amount as people write it, rounded down: ``96Gi memory``, ``0.5 cpu``."""
-    mebibytes = int(value) // 2**20
-    is_bytes = mebibytes and resource.startswith(("memory", "ephemeral-storage", "hugepages-"))
-    return f"{format_bytes(mebibytes * 2**20) if is_bytes else f'{value.normalize():f}'} {resource}"
+def _is_hopeless(message: str) -> bool:
+    """Say whether no node would take a pod even if all others went, as schedulers of 1.34 and newer say it.
+
+    Source: https://github.com/kubernetes/kubernetes/pull/131345
+    """
+    said = _NOT_HELPFUL.search(message)
+    return said is not None and said["all"] == said["not"]
 
 
 def _largest(nodes: Iterable[Thing], resource: str) -> Decimal:
@@ -404,7 +405,7 @@ def _claimed(words: str, message: str, remedy: str, *of_claim: str) -> Finder:
             evidence = (*heard[-1][1].cite("message", "note", "reason"), *evidence)
         name = claims[0].ref.name if claims else next(filter(None, names), "")
         others = [
-            each.text for each in found.refusals if "volume" not in each.text and not _CONTROL_PLANE.search(each.text)
+            each.text for each in found.refusals if "volume" not in each.text and not CONTROL_PLANE.search(each.text)
         ]
         more_said = f"; others say: {', '.join(others)}" if others else ""
         values = {"claim": name, "said": told, "namespace": pod.ref.namespace, "others": more_said}
