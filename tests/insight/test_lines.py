@@ -32,7 +32,7 @@ RAISED = "ConnectionRefusedError: [Errno 111] Connection refused"
 def test_a_line_tells_it_unless_the_program_went_on_or_says_worse_after_it(
     lines: list[str], number: int | None
 ) -> None:
-    assert last_of(REFUSED, lines) == number
+    assert last_of(REFUSED, tuple(lines)) == number
 
 
 RAISES = "Traceback (most recent call last):"
@@ -52,12 +52,12 @@ DURING = "During handling of the above exception, another exception occurred:"
 def test_what_programs_often_catch_counts_as_an_exception_or_in_the_last_one(
     lines: list[str], number: int | None
 ) -> None:
-    assert last_of(REFUSED, lines, often_caught=True) == number
+    assert last_of(REFUSED, tuple(lines), often_caught=True) == number
 
 
 @given(st.lists(st.sampled_from([RAISED, "INFO refused", "epoch 3", "ValueError: no", "bye"])))
 def test_what_is_found_is_a_line_of_the_pattern_after_the_last_but_one_report(lines: list[str]) -> None:
-    found = last_of(REFUSED, lines)
+    found = last_of(REFUSED, tuple(lines))
     if found is not None:
         assert REFUSED.search(lines[found])
         assert lines[found + 1 :].count("epoch 3") < 2

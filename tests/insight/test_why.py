@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,3 +157,14 @@ def test_a_failed_pod_that_its_set_has_replaced_is_left_over() -> None:
         found = snapshot.find("ReplicaSet", "r", p.NAMESPACE)
         assert found is not None
         assert [each.id for each in explain(snapshot, found).causes] == causes
+
+
+@pytest.mark.parametrize("text", ["a" * 250_000, "1,2," * 60_000, "/a/b" * 60_000, "a.b:c@d" * 35_000])
+def test_lines_and_messages_without_an_end_take_no_time(text: str) -> None:
+    pod = p.ended(1, message=text)
+    snapshot = p.picture(pod, log=text, events=(p.event("FailedCreate", text),))
+    found = snapshot.find("Pod", "p", p.NAMESPACE)
+    assert found is not None
+    begun = time.process_time()
+    assert [each.id for each in explain(snapshot, found).causes] == ["exit-code"]
+    assert time.process_time() - begun < 10

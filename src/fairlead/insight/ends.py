@@ -7,6 +7,7 @@ rhythm of its own, and is over only when it has run for longer than that.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -29,13 +30,20 @@ class End(NamedTuple):
 
 def ends_of(pod: Thing, snapshot: Snapshot) -> tuple[End, ...]:
     """Return how containers ended badly, now or before their last restart, unless they have run well for long since."""
-    found = []
+    key = "ends", pod.ref
+    if key not in snapshot.worked_out:
+        snapshot.worked_out[key] = tuple(_ends_of(pod, snapshot))
+    found = snapshot.worked_out[key]
+    assert isinstance(found, tuple)
+    return found
+
+
+def _ends_of(pod: Thing, snapshot: Snapshot) -> Iterator[End]:
     for container in pod.containers:
         now, last = container.part("state.terminated"), container.part("lastState.terminated")
         state = last if now.value is None else now
         if (code := state.number("exitCode")) and not is_over(container, pod, snapshot):
-            found.append(End(container, state, code, state.text("reason")))
-    return tuple(found)
+            yield End(container, state, code, state.text("reason"))
 
 
 def is_over(container: Part, pod: Thing, snapshot: Snapshot) -> bool:

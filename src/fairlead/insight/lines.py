@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ _CHAINED = re.compile(r"During handling of the above exception|direct cause of t
 _LOUD = re.compile(r"\b(ERROR|FATAL|CRITICAL)\b|Traceback \(most|^(\[\w+\]:? )?[\w.]+(Error|Exception)\b")
 
 
-def last_of(pattern: re.Pattern[str], lines: Sequence[str], *, often_caught: bool = False) -> int | None:
+def last_of(pattern: re.Pattern[str], lines: tuple[str, ...], *, often_caught: bool = False) -> int | None:
     """Return which line is the last that a pattern finds and that may tell why a program ended; None for none.
 
     Args:
@@ -31,7 +30,7 @@ def last_of(pattern: re.Pattern[str], lines: Sequence[str], *, often_caught: boo
     """
     for number in range(len(lines) - 1, -1, -1):
         if pattern.search(lines[number]):
-            log = _shape(tuple(lines))
+            log = _shape(lines)
             if number <= log.went_on:
                 return None
             caught = often_caught and number < log.raised and not _LOUD.search(lines[number])

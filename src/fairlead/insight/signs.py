@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from fairlead.insight.ends import ends_of, is_over
 from fairlead.insight.findings import Found, Layer, Rule
@@ -22,6 +23,8 @@ QUEUED, ENDED = "its admission", "its end"
 """What is explained of a Workload, and of a pod that was ended as a whole: whatever says it, it is one thing."""
 
 
+_LINE_MAX = 2000
+"""So many characters of a line are looked at: patterns take long for what has no end."""
 _WELL = ("Ready", "Available", "Admitted", "ScalingActive")
 """Conditions that say so of kinds which nothing else is known of."""
 _TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
@@ -289,15 +292,18 @@ def logs(pattern: str, *, often_caught: bool = False) -> Sign:
     return Sign("log", find)
 
 
-def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, list[str]]]:
+def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what a container has written: its log, and the message that it left, or that the kubelet took from that."""
     name = container.text("name")
     previous = state.path.endswith("lastState.terminated")
-    yield (
-        f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log",
-        snapshot.log(pod.ref.name, name, previous=previous).splitlines(),
-    )
-    yield f"{state.path}.message", state.text("message").splitlines()
+    log = snapshot.log(pod.ref.name, name, previous=previous)
+    yield f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log", _lines_of(log)
+    yield f"{state.path}.message", _lines_of(state.text("message"))
+
+
+@lru_cache(16)  # every rule asks for the same few logs
+def _lines_of(text: str) -> tuple[str, ...]:
+    return tuple(line[:_LINE_MAX] for line in text.splitlines())
 
 
 def _lastwords_in(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> str:

@@ -144,7 +144,7 @@ RULES = (
         "right-missing",
         Layer.POLICY,
         *_refused(
-            r"(?P<who>[\w:.@-]+)[\\\"]* cannot (?P<verb>\w+) resource [\\\"]+(?P<resource>[^\"\\]+)[\\\"]+ "
+            r"(?P<who>[\w:.@-]{1,300})[\\\"]* cannot (?P<verb>\w+) resource [\\\"]+(?P<resource>[^\"\\]+)[\\\"]+ "
             r"in API group [\\]?\"(?P<group>[^\"\\]*)"
         ),
         message="{who} may not {verb} {resource}: {said}",
@@ -165,8 +165,8 @@ RULES = (
         "object-invalid",
         Layer.STRUCTURE,
         *_refused(
-            r"(?P<what>[\w.]+ \"[^\"]+\") is invalid: (?P<why>.*)|"
-            r"(?P<field>\S+): (Invalid value|Required value|Forbidden|Unsupported value): .*"
+            r"(?P<what>[\w.]{1,200} \"[^\"]+\") is invalid: (?P<why>.*)|"
+            r"(?P<field>\S{1,200}): (Invalid value|Required value|Forbidden|Unsupported value): .*"
         ),
         message="the API server does not take it: {said}",
         remedy="correct the field that it names; a LimitRange or a webhook may have set it",

@@ -24,7 +24,7 @@ _BROKEN = (
 _UNSAVED = (
     r"(failed to save outputs|error saving|could not save|cannot (stat|save)|could not find the file|output).*"
     r"(no such file or directory|does not exist|not found|cannot be (empty|found)|in container)|"
-    r"(?P<what>\S+): no file or directory|failed to save outputs"
+    r"(?P<what>\S{1,300}): no file or directory|failed to save outputs"
 )
 _NAMELESS = (
     r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed|"
@@ -286,7 +286,7 @@ RULES = (
         "import-failed",
         Layer.START,
         logs(
-            r"ImportError: .+|\S+\.so\S*: cannot open shared object file|"
+            r"ImportError: .+|\S{1,300}\.so\S*: cannot open shared object file|"
             r"error while loading shared libraries|version `\S+' not found",
             often_caught=True,
         ),
