@@ -197,9 +197,9 @@ _FEW = p.condition(
 case("gang-incomplete", p.thing("PodGroup", "g", spec={"minMember": 2}, status={"phase": "Inqueue", "conditions": [_FEW]}),
      source="https://github.com/volcano-sh/volcano/blob/v1.15.1/pkg/scheduler/plugins/gang/gang.go")  # fmt: skip
 _FULL_UP = p.unplaced("0/4 nodes are available: 4 Insufficient nvidia.com/gpu.")
-case("no-machine-fits", _FULL_UP, source=f"{_AUTOSCALER}/processors/status/eventing_scale_up_processor.go", events=(p.event(
+case("autoscaler-fits-none", _FULL_UP, source=f"{_AUTOSCALER}/processors/status/eventing_scale_up_processor.go", events=(p.event(
     "NotTriggerScaleUp", "pod didn't trigger scale-up (it wouldn't fit if a new node is added): 2 Insufficient nvidia.com/gpu"),))  # fmt: skip
-case("no-machine-fits", _FULL_UP, variant="karpenter", events=(p.event(
+case("autoscaler-fits-none", _FULL_UP, variant="karpenter", events=(p.event(
     "FailedScheduling", 'Failed to schedule pod, incompatible with nodepool "gpu", no instance type satisfied resources'
     ' {"nvidia.com/gpu":"16"} and requirements karpenter.sh/nodepool In [gpu]'),),
     source="https://github.com/kubernetes-sigs/karpenter/blob/v1.8.0/pkg/controllers/provisioning/scheduling/nodeclaim.go")  # fmt: skip
@@ -219,7 +219,7 @@ _PLUGIN["status"]["conditions"] = [p.condition("Ready", "False", "ContainersNotR
 case("resource-not-offered", _FULL_UP | {"spec": {"containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "1"}}}]}},
      p.node("n1", **{"nvidia.com/gpu": "0"}), _PLUGIN, variant="driver-not-ready",
      source="https://github.com/NVIDIA/gpu-operator/blob/v26.7.0/assets/state-driver/0500_daemonset.yaml")  # fmt: skip
-case("driver-half-updated", p.waiting("RunContainerError", "nvidia-container-cli: initialization error: nvml error: driver/library"
+case("driver-mismatched", p.waiting("RunContainerError", "nvidia-container-cli: initialization error: nvml error: driver/library"
      " version mismatch: unknown"), source="https://github.com/NVIDIA/libnvidia-container/blob/v1.17.8/src/nvc.c")  # fmt: skip
 case("data-damaged", p.ended(42, message="dataset checksum mismatch\n"),
      source="https://github.com/kserve/kserve/blob/v0.20.0/python/storage")  # fmt: skip

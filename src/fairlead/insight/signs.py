@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from fairlead.insight.attempts import NODE_ID, overcome_steps
+from fairlead.insight.ends import ends_of
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import GANGS
+from fairlead.insight.lines import last_of
 from fairlead.insight.recorded import in_attempts, places_of_records
 from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
-from fairlead.insight.tracebacks import ending
+from fairlead.insight.states import is_well
 from fairlead.snapshots.parts import Evidence, Part, shortened
 from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of, message_of
 
-QUEUED = "its admission"
-"""What is explained of a Workload: whatever its conditions say, it waits for one thing."""
+QUEUED, ENDED = "its admission", "its end"
+"""What is explained of a Workload, and of a pod that was ended as a whole: whatever says it, it is one thing."""
 
 
+_LINE_MAX = 2000
+"""So many characters of a line are looked at: patterns take long for what has no end."""
 _BY_SIGNAL = (130, 143)
 _OF_STEPS = ("DAG", "Retry", "StepGroup", "Steps", "TaskGroup")
 """Nodes of a workflow that are as those below them are."""
-_WELL = ("Ready", "Available", "Admitted")
-"""Conditions that say so of kinds which nothing else is known of."""
 SPARK_SAYS = "status.applicationState.errorMessage"
 _TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message", SPARK_SAYS)
 _TELLING = ("RayJob", "RayService", "SparkApplication")
@@ -38,10 +41,10 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     found = {f"condition {kind}" for kind in thing.conditions}
     if any(each.part("state.waiting").value is not None for each in thing.containers):
         found.add("waiting")
-    if thing.ends:
+    if ends := ends_of(thing, snapshot):
         found.add("ended")
-        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in thing.ends) else set()
-    if snapshot.events_of(thing) and not is_well(thing):
+        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in ends) else set()
+    if snapshot.events_of(thing) and not is_well(thing, snapshot):
         found.add("event")
     found |= {field for field in _TEXTS if thing.text(field)}
     found |= {"log"} if any(_told(thing)) else set()
@@ -65,28 +68,6 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("unheard")
     found |= places_of_records(thing)
     return frozenset(found)
-
-
-def is_well(thing: Thing) -> bool:
-    """Say whether an object is as it should be: what was said of it before, while it was not, is over."""
-    if thing.text("metadata.deletionTimestamp"):
-        return False
-    if thing.ref.kind == "Pod":
-        ready = thing.condition("Ready")
-        restarts = any(each.number("restartCount") for each in thing.containers)
-        return ready is not None and ready.text("status") == "True" and not restarts
-    if thing.ref.kind == "Job":
-        count = thing.number("status.ready") or 0
-        return count > 0 and count >= (thing.number("status.active") or 0)
-    if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
-        return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
-    if thing.ref.kind == "JobSet":
-        jobs = list(thing.each("status.replicatedJobsStatus"))
-        return any(each.number("ready") for each in jobs) and not any(each.number("suspended") for each in jobs)
-    if thing.ref.kind == "ResourceClaim":
-        return bool(thing.mapping("status.allocation"))
-    well = ("Active",) if thing.ref.kind in ("ClusterQueue", "LocalQueue", "AdmissionCheck") else _WELL
-    return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in well)
 
 
 def rule(
@@ -153,7 +134,7 @@ def ended(
     listed = tuple(lists)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for container, state, code, said in pod.ends:
+        for container, state, code, said in ends_of(pod, snapshot):
             if (codes and code not in codes) or not matches(reason, said) or not container.path.startswith(listed):
                 continue
             words = words_in(message, state.text("message"))
@@ -172,15 +153,16 @@ def fails(reason: str, message: str = "") -> Sign:
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         words = words_in(message, pod.text("status.message")) if matches(reason, pod.text("status.reason")) else None
         if words is not None:
-            yield Seen(pod.cite("status.reason", "status.message"), words, _end_of(pod))
+            evidence = pod.cite("status.reason", "status.message")
+            yield Seen(evidence, words, _end_of(pod, snapshot), explains=ENDED)
 
     return Sign("failed", find)
 
 
-def _end_of(pod: Thing) -> str:
+def _end_of(pod: Thing, snapshot: Snapshot) -> str:
     """Return when a pod ended, as far as anything says so."""
     target = pod.condition("DisruptionTarget")
-    ends = [state.text("finishedAt") for _, state, _, _ in pod.ends]
+    ends = [state.text("finishedAt") for _, state, _, _ in ends_of(pod, snapshot)]
     return (target.text("lastTransitionTime") if target else "") or max(ends, default="")
 
 
@@ -195,7 +177,8 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
         if words is not None:
             words |= {"reason": condition.text("reason")}
             evidence, since = condition.cite("message", "reason", "status"), condition.text("lastTransitionTime")
-            yield Seen(evidence, words, since, explains=QUEUED if thing.ref.kind == "Workload" else "")
+            explains = QUEUED if thing.ref.kind == "Workload" else ENDED if kind == "DisruptionTarget" else ""
+            yield Seen(evidence, words, since, explains=explains)
 
     return Sign(f"condition {kind}", find)
 
@@ -268,33 +251,32 @@ def says(field: str, message: str) -> Sign:
     return Sign(field, find)
 
 
-def logs(pattern: str, *, at_end: bool = False) -> Sign:
+def logs(pattern: str, *, often_caught: bool = False) -> Sign:
     """The last such line of what a container has written that ended badly, or was restarted, or of a step's error.
 
     Args:
-        pattern: What the line has.
-        at_end: Whether programs log it and go on, too: then it counts only as a part of what ended this one, where that
-            is an exception or a signal.
+        pattern: A pattern for the line.
+        often_caught: Whether programs often go on after it, see `fairlead.insight.lines`.
     """
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield from in_attempts(compiled, pod)
         for part, since in _told(pod):
-            if line := next(filter(compiled.search, reversed(str(part.value).splitlines())), ""):
-                evidence = Evidence(str(pod.ref), part.path, shortened(line))
+            lines = _lines_of(str(part.value))
+            number = last_of(compiled, lines, often_caught=often_caught)
+            if number is not None:
+                evidence = Evidence(str(pod.ref), part.path, shortened(lines[number]))
                 settles = tuple(
                     each.uid for job in snapshot.below(pod) if job.ref.kind == "Job" for each in snapshot.below(job)
                 )
-                yield Seen((evidence,), words_in(pattern, line) or {}, since, settles=settles)
-        for container, state, code, _ in pod.ends:
+                yield Seen((evidence,), words_in(pattern, lines[number]) or {}, since, settles=settles)
+        for container, state, code, _ in ends_of(pod, snapshot):
             for path, lines in _written(container, state, pod, snapshot):
-                whole = range(0 if at_end and code in _BY_SIGNAL else len(lines))
-                numbers = (ending(lines) or whole) if at_end else range(len(lines))
-                number = next((n for n in reversed(numbers) if compiled.search(lines[n])), None)
+                number = last_of(compiled, lines, often_caught=often_caught, by_signal=code in _BY_SIGNAL)
                 if number is not None:
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
-                    words = (words_in(pattern, lines[number]) or {}) | _of_container(container) | {"code": str(code)}
+                    words = {**(words_in(pattern, lines[number]) or {}), "code": str(code), **_of_container(container)}
                     yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
                     break
 
@@ -315,15 +297,18 @@ def _told(thing: Thing) -> Iterator[tuple[Part, str]]:
                 yield said.part("message"), ""
 
 
-def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, list[str]]]:
+def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what a container has written: its log, and the message that it left, or that the kubelet took from that."""
     name = container.text("name")
     previous = state.path.endswith("lastState.terminated")
-    yield (
-        f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log",
-        snapshot.log(pod.ref.name, name, previous=previous).splitlines(),
-    )
-    yield f"{state.path}.message", state.text("message").splitlines()
+    log = snapshot.log(pod.ref.name, name, previous=previous)
+    yield f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log", _lines_of(log)
+    yield f"{state.path}.message", _lines_of(state.text("message"))
+
+
+@lru_cache(16)  # every rule asks for the same few logs
+def _lines_of(text: str) -> tuple[str, ...]:
+    return tuple(line[:_LINE_MAX] for line in text.splitlines())
 
 
 def _lastwords_in(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fairlead.insight.signs import is_well
+from fairlead.insight.ends import is_over
 from fairlead.snapshots.snapshot import Snapshot, Thing, walk
 
 SCHEDULES = ("CronJob", "CronWorkflow", "ScheduledWorkflow", "ScheduledSparkApplication", "RayCronJob")
@@ -31,9 +31,11 @@ _STATES = (
 """Where kinds without such conditions say how they are."""
 _WHOLE = ("Ready", "Available")
 """Conditions that stand for all of an object: where one is false, its pods may run nevertheless."""
+_WELL = ("Ready", "Available", "Admitted", "ScalingActive")
+"""Conditions that say so of kinds which nothing else is known of."""
 
 
-def state_of(thing: Thing) -> str:
+def state_of(thing: Thing, snapshot: Snapshot) -> str:
     """Return how an object says that it is."""
     conditions = {kind for kind, each in thing.conditions.items() if each.text("status") == "True"}
     lower = set(_words(thing))
@@ -46,7 +48,7 @@ def state_of(thing: Thing) -> str:
         return "succeeded"
     if ended := lower & _OTHERWISE:
         return min(ended)
-    if lower & _RUNNING or "Running" in conditions or is_well(thing):
+    if lower & _RUNNING or "Running" in conditions or is_well(thing, snapshot):
         waits = any(each.part("state.waiting").value for each in thing.containers)
         return "pending" if waits else "running"
     return "pending" if lower or thing.part("status").value or thing.ref.kind in ("Pod", *OPERATED) else "unknown"
@@ -55,15 +57,48 @@ def state_of(thing: Thing) -> str:
 def state_in(snapshot: Snapshot, thing: Thing) -> str:
     """Return how an object is, as far as what belongs to it says so where itself it does not."""
     if thing.ref.kind in SCHEDULES:
-        last = None if is_off(thing) else last_of(snapshot, thing)
-        return state_in(snapshot, last) if last else "pending"
-    state = state_of(thing)
+        if is_off(thing):
+            return "pending"
+        if last := last_of(snapshot, thing):
+            return state_in(snapshot, last)
+        return "succeeded" if thing.text("status.lastSuccessfulTime") and not is_late(thing) else "pending"
+    state = state_of(thing, snapshot)
     is_denied = any((said := thing.condition(kind)) is not None and said.text("status") == "False" for kind in _WHOLE)
     if state != "pending" or thing.ref.kind == "Pod" or is_denied or any(_words(thing)):
         return state
     pods = [each for each in walk(snapshot, thing) if each.ref.kind == "Pod"]
-    going = [each for each in pods if state_of(each) not in ("succeeded", "failed")]
-    return "running" if going and all(map(_is_up, going)) else state
+    going = [each for each in pods if state_of(each, snapshot) not in ("succeeded", "failed")]
+    return "running" if going and all(_is_up(each, snapshot) for each in going) else state
+
+
+def is_well(thing: Thing, snapshot: Snapshot) -> bool:
+    """Say whether an object is as it should be: what was said of it before, while it was not, is over."""
+    if thing.text("metadata.deletionTimestamp"):
+        return False
+    if thing.ref.kind == "Pod":
+        ready = thing.condition("Ready")
+        restarted = any(
+            each.number("restartCount") and not is_over(each, thing, snapshot)
+            for each in thing.containers
+            if each.part("state.terminated").value is None
+        )
+        return ready is not None and ready.text("status") == "True" and not restarted
+    if thing.ref.kind == "Job":
+        count = thing.number("status.ready") or 0
+        return count > 0 and count >= (thing.number("status.active") or 0)
+    if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
+        return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
+    if thing.ref.kind == "DaemonSet":
+        return (thing.number("status.numberAvailable") or 0) >= (thing.number("status.desiredNumberScheduled") or 0)
+    if thing.ref.kind == "PersistentVolumeClaim":
+        return thing.text("status.phase") == "Bound"
+    if thing.ref.kind == "JobSet":
+        jobs = list(thing.each("status.replicatedJobsStatus"))
+        return any(each.number("ready") for each in jobs) and not any(each.number("suspended") for each in jobs)
+    if thing.ref.kind == "ResourceClaim":
+        return bool(thing.mapping("status.allocation"))
+    well = ("Active",) if thing.ref.kind in ("ClusterQueue", "LocalQueue", "AdmissionCheck") else _WELL
+    return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in well)
 
 
 def last_of(snapshot: Snapshot, schedule: Thing) -> Thing | None:
@@ -77,10 +112,15 @@ def is_off(schedule: Thing) -> bool:
     return schedule.part("spec.suspend").value is True or schedule.part("spec.enabled").value is False
 
 
+def is_late(schedule: Thing) -> bool:
+    """Say whether a schedule's last run that was due has not succeeded, while an earlier one has."""
+    return "" < schedule.text("status.lastSuccessfulTime") < schedule.text("status.lastScheduleTime")
+
+
 def _words(thing: Thing) -> Iterator[str]:
     return (word.lower() for path in _STATES if (word := thing.text(path)))
 
 
-def _is_up(pod: Thing) -> bool:
+def _is_up(pod: Thing, snapshot: Snapshot) -> bool:
     ready = pod.condition("Ready")
-    return state_of(pod) == "running" and (ready is None or ready.text("status") == "True")
+    return state_of(pod, snapshot) == "running" and (ready is None or ready.text("status") == "True")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _BEGIN = "Traceback (most recent call last)"
 _CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
 _NOT_UNCAUGHT = ("Exception ignored in", "--- Logging error ---")
-WRAPPERS = ("ChildFailedError", "CalledProcessError")
-"""Exceptions of launchers, which say that a process of theirs has ended, and not why."""
+REPEATS = (
+    r"\b(ChildFailedError|CalledProcessError|ProcessRaisedException|ProcessExitedException|SystemExit)\b|"
+    r"see root cause above|core initialization failed"
+)
+"""What is raised by whoever has started another process, that raised before: it does not say why."""
 
 
 class _Block(NamedTuple):
@@ -22,7 +26,7 @@ class _Block(NamedTuple):
 def ending(lines: Sequence[str]) -> range | None:
     """Return the lines of the last exception and of those that it was raised from; None where there is none."""
     blocks = list(_blocks(lines))
-    own = [each for each in blocks if not any(word in lines[each.last] for word in WRAPPERS)]
+    own = [each for each in blocks if not re.search(REPEATS, lines[each.last], re.IGNORECASE)]
     if not own:
         return None
     first, last = own[-1]

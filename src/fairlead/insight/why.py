@@ -17,11 +17,11 @@ from fairlead.insight.attempts import is_overcome
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import gang_of
 from fairlead.insight.rules import RULES
-from fairlead.insight.signs import places_of
-from fairlead.insight.states import SCHEDULES, last_of, state_in, state_of
+from fairlead.insight.signs import ENDED, places_of
+from fairlead.insight.states import SCHEDULES, is_late, last_of, state_in, state_of
 from fairlead.snapshots import parts
 from fairlead.snapshots.parts import Ref, shortened
-from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, message_of, moment, walk
+from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, message_of, walk
 
 _VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0-9]{5}\b")
 
@@ -133,7 +133,8 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
     causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
     others = [each for each in seen if each not in causes]
     found = tuple(map(_cause, causes))
-    if not found and state not in ("succeeded", "running", "unknown") and subject.ref.kind not in SCHEDULES:
+    is_due = subject.ref.kind not in SCHEDULES or is_late(subject)
+    if not found and state not in ("succeeded", "running", "unknown") and is_due:
         found = (_unknown(snapshot, subject, state),)
     return Answer(
         subject=str(subject.ref),
@@ -147,8 +148,10 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
 
 def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
     """Yield what an answer may lie in: the object, all below that has not ended well, and what holds it from above."""
-    if state_of(subject) == "succeeded":  # whatever failed on the way to that
-        yield from (each for each in walk(snapshot, subject) if each.text("status.unstable"))
+    if state_of(subject, snapshot) == "succeeded":  # whatever failed on the way to that, or does not go
+        for each in walk(snapshot, subject):
+            if each.text("status.unstable") or each.text("metadata.deletionTimestamp"):
+                yield each
         return
     below = list(_unfinished(snapshot, subject))
     yield from below
@@ -182,9 +185,10 @@ def _unfinished(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
 def _unfinished_of(snapshot: Snapshot, thing: Thing) -> Iterator[Thing]:
     is_schedule = thing.ref.kind in SCHEDULES
     below = filter(None, (last_of(snapshot, thing),)) if is_schedule else iter(snapshot.below(thing))
-    now = moment(snapshot.meta.taken)
     return (
-        each for each in below if state_of(each) not in ("succeeded", "skipped") and not is_overcome(each, thing, now)
+        each
+        for each in below
+        if state_of(each, snapshot) not in ("succeeded", "skipped") and not is_overcome(each, thing, snapshot)
     )
 
 
@@ -218,10 +222,11 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Collection[_Seen]:
         explained: set[str] = set()
         for rule in _rules(thing.ref.kind, places_of(thing, snapshot)):
             for found in rule.find(thing, snapshot):
-                what = found.explains or " ".join(found.evidence[0][:2])
-                again = "" if found.explains or found.part else rule.id  # a whole object has one cause but once
-                is_new = not {what, again} & explained
-                explained |= {what, again} - {""}
+                what = {found.explains or " ".join(found.evidence[0][:2])}
+                if found.explains in ("", ENDED):  # else the same is said twice, by a condition and an event
+                    what.add(f"{rule.id} {found.part}")
+                is_new = not what & explained
+                explained |= what
                 if not is_new:
                     continue
                 settled.update(found.settles)

@@ -88,10 +88,13 @@ KINDS: tuple[Kind, ...] = (
 )
 """What is read, where it is served."""
 _SHORT = {
-    "CronJob": ("cj",), "DaemonSet": ("ds",), "Deployment": ("deploy",), "InferenceService": ("isvc",),
-    "PersistentVolumeClaim": ("pvc", "pvcs"), "Pod": ("po",), "ReplicaSet": ("rs",), "StatefulSet": ("sts",),
-    "Workflow": ("wf",), "CronWorkflow": ("cwf",), "Workload": ("wl",), "PipelineRun": ("pr",), "TaskRun": ("tr",),
-    "SparkApplication": ("sparkapp",), "Node": ("no",), "ClusterQueue": ("cq",), "LocalQueue": ("queue", "lq"),
+    "ClusterQueue": ("cq",), "ConfigMap": ("cm",), "CronJob": ("cj",), "CronWorkflow": ("cwf",), "DaemonSet": ("ds",),
+    "Deployment": ("deploy",), "HorizontalPodAutoscaler": ("hpa",), "InferenceService": ("isvc",),
+    "LocalQueue": ("queue", "lq"), "Namespace": ("ns",), "NetworkPolicy": ("netpol",), "Node": ("no",),
+    "PersistentVolume": ("pv",), "PersistentVolumeClaim": ("pvc", "pvcs"), "PipelineRun": ("pr",), "Pod": ("po",),
+    "PodDisruptionBudget": ("pdb",), "ReplicaSet": ("rs",), "ResourceQuota": ("quota",), "Service": ("svc",),
+    "ServiceAccount": ("sa",), "SparkApplication": ("sparkapp",), "StatefulSet": ("sts",), "StorageClass": ("sc",),
+    "TaskRun": ("tr",), "Workflow": ("wf",), "Workload": ("wl",),
 }  # fmt: skip
 _MANY = (resources.POD, resources.WORKFLOW)
 """What there are thousands of in a namespace."""
@@ -270,4 +273,5 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
 def names_of(kind: str) -> tuple[str, ...]:
     """Return how a kind may be written: as in a manifest, in small letters, in the plural, or as kubectl has it."""
     small = kind.lower()
-    return small, f"{small}s", f"{small}es", *_SHORT.get(kind, ())
+    plural = f"{small[:-1]}ies" if small.endswith("y") else f"{small}s"
+    return small, plural, f"{small}es", *_SHORT.get(kind, ())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fairlead.insight.ends import ends_of
 from fairlead.insight.findings import Layer
 from fairlead.insight.gangs import is_running
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import ended, event, logs, rule, step
-from fairlead.insight.tracebacks import WRAPPERS
+from fairlead.insight.tracebacks import REPEATS
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of
 from fairlead.targets.fitting import selects
@@ -25,7 +26,7 @@ _BROKEN = (
 _UNSAVED = (
     r"(failed to save outputs|error saving|could not save|cannot (stat|save)|could not find the file|output).*"
     r"(no such file or directory|does not exist|not found|cannot be (empty|found)|in container)|"
-    r"(?P<what>\S+): no file or directory|failed to save outputs"
+    r"(?P<what>\S{1,300}): no file or directory|failed to save outputs"
 )
 _NAMELESS = (
     r"Temporary failure in name resolution|Name or service not known|could not resolve host|getaddrinfo failed|"
@@ -34,13 +35,17 @@ _NAMELESS = (
 )
 _UNREACHED = (
     r"ConnectionRefusedError|Connection refused|ECONNREFUSED|No route to host|Network is unreachable|"
-    r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url"
+    r"(dial tcp|connect\w*) .*(i/o timeout|timed out|refused)|ConnectTimeout|Max retries exceeded with url|"
+    r"Could not connect to the endpoint|Read timeout on endpoint|We couldn't connect to"
 )
 _PREFIX = r"^(?:(?:\[[^\]]*\]:?|\S*\d\d:\d\d:\d\S*|\S+\||(?:ERROR|CRITICAL|FATAL|E\d{4})\S*)\s+)*"
 """What stands before the words of a program: its rank, the time, a level."""
-_RAISED = (
-    _PREFIX
-    + rf"(?!\S*({'|'.join(WRAPPERS)}))(?P<type>[\w.]*(Error|Exception|Interrupt|Exit|Failure|Fault))(: (?P<text>.*))?$"
+_RAISED = r"(?P<type>[\w.]*(?-i:Error|Exception|Exit|Failure|Fault))(: (?P<text>.*))?$"
+_RAISES = (
+    logs(rf"{_PREFIX}(?!.*({REPEATS})){_RAISED}"),
+    logs(r"^Caused by: "),
+    logs(r"^panic: |^thread '[^']*' (\(\d+\) )?panicked at|^Exception in thread \""),
+    logs(_PREFIX + _RAISED),
 )
 _LOST = (
     r"NCCL (timeout|error|WARN.*(timeout|failed))|Watchdog caught collective|"
@@ -58,7 +63,7 @@ def _blocked(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     shut = [each for each in policies if not _lets_in(each, pod)]
     others = [each for each in policies if each not in shut and "Ingress" in _types(each)]
     if shut and not others:
-        for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable").find(pod, snapshot):
+        for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable", often_caught=True).find(pod, snapshot):
             evidence = (*seen.evidence, *shut[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": shut[0].ref.name}, seen.since, seen.part, seen.explains)
 
@@ -68,7 +73,7 @@ def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     of_pod = [each for each in snapshot.of_kind("NetworkPolicy", pod.ref.namespace) if _is_of(each, pod)]
     held = [each for each in of_pod if "Egress" in _types(each)]
     if held and not any(_may_ask(rule) for each in held for rule in each.each("spec.egress")):
-        for seen in logs(_NAMELESS).find(pod, snapshot):
+        for seen in logs(_NAMELESS, often_caught=True).find(pod, snapshot):
             evidence = (*seen.evidence, *held[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": held[0].ref.name}, seen.since, seen.part, seen.explains)
 
@@ -145,9 +150,10 @@ def _is_dns(rule: Part) -> bool:
 def _on_broken(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod that ended badly on a node which says of itself that a card is broken."""
     node = snapshot.find("Node", pod.text("spec.nodeName"))
-    if node is None or not pod.ends:
+    ends = ends_of(pod, snapshot)
+    if node is None or not ends:
         return
-    container, state, _, _ = pod.ends[0]
+    container, state, _, _ = ends[0]
     for told in snapshot.events_of(node):
         if re.search(_BROKEN, message_of(told), re.IGNORECASE):
             evidence = (*told.cite("message", "note", "reason"), *state.cite("exitCode"))
@@ -171,6 +177,7 @@ RULES = (
         logs(
             r"CUDA out of memory|OutOfMemoryError.*CUDA|HIP out of memory|RESOURCE_EXHAUSTED:.*(GPU|memory|alloc)|"
             r"CUBLAS_STATUS_ALLOC_FAILED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|MPS backend out of memory|"
+            r"OOM when allocating tensor.*\bGPU|"
             r"No available memory for the cache blocks|max seq len .* KV cache|KV cache .* max seq len"
         ),
         message="the GPU's memory was not enough: {said}",
@@ -247,7 +254,7 @@ RULES = (
     rule(
         "name-not-resolved",
         Layer.RUN,
-        logs(_NAMELESS, at_end=True),
+        logs(_NAMELESS, often_caught=True),
         message="a name could not be resolved: {said}",
         remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
         source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",
@@ -268,14 +275,17 @@ RULES = (
     rule(
         "data-refused",
         Layer.CODE,
+        logs(r"(trying to|cannot) access (a )?gated repo|Access to (model|dataset) \S+ is restricted"),
         logs(
+            r"api_key not configured|"
             r"Access ?Denied|SignatureDoesNotMatch|InvalidAccessKeyId|ExpiredToken|NoSuchBucket|NoSuchKey|"
             r"NoCredentials|Unable to locate credentials|AuthorizationFailure|AuthenticationFailed|"
             r"BlobNotFound|ContainerNotFound|"
             r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
-            r"\b40[13] (GET|PUT|POST)\b|"
+            r"\b40[13] (GET|PUT|POST)\b|ClientError: .*\(40[134]\)|PermissionError: Forbidden|"
+            r"password authentication failed|Access denied for user|"
             r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError",
-            at_end=True,
+            often_caught=True,
         ),
         message="what it wanted to read or write was refused or is not there: {said}",
         remedy="check the address, and the credentials of the step's ServiceAccount or Secret",
@@ -319,7 +329,7 @@ RULES = (
     rule(
         "service-unreachable",
         Layer.RUN,
-        logs(_UNREACHED, at_end=True),
+        logs(_UNREACHED, often_caught=True),
         message="it does not reach what it wants to talk to: {said}",
         remedy="see that it runs and listens there: kubectl get pods,endpointslices; then NetworkPolicies",
         source=f"{_DOCS}/tasks/debug/debug-application/debug-service/",
@@ -330,7 +340,8 @@ RULES = (
         Layer.START,
         logs(
             r"ModuleNotFoundError: No module named '(?P<what>[^']+)'|Cannot find module '(?P<module>[^']+)'|"
-            r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException"
+            r"PackageNotFoundError: (?P<package>.+)|ClassNotFoundException",
+            often_caught=True,
         ),
         message="a library is not in its image: {said}",
         remedy="add it to the image, or to the step's packages: {what}{package}{module}",
@@ -340,26 +351,66 @@ RULES = (
         "import-failed",
         Layer.START,
         logs(
-            r"ImportError: (?P<import>.+)|(?P<lib>\S+\.so\S*): cannot open shared object file|"
-            r"error while loading shared libraries|version `\S+' not found"
+            r"ImportError: .+|\S{1,300}\.so\S*: cannot open shared object file|"
+            r"error while loading shared libraries|version `\S+' not found",
+            often_caught=True,
         ),
         message="a library can't be loaded: {said}",
-        remedy="add what it needs to the image, or take a version of it that goes with the others: {lib}",
+        remedy="add what it names to the image, or take a version of the library that goes with that image",
         source="https://docs.python.org/3/library/exceptions.html#ImportError",
     ),
     rule(
         "disk-full",
         Layer.RUN,
-        logs(r"No space left on device|Disk quota exceeded|ENOSPC"),
+        logs(r"No space left on device|Disk quota exceeded|ENOSPC", often_caught=True),
         message="what it writes to is full: {said}",
         remedy="give it a larger volume, or have it write less; kubectl get pvc shows sizes",
         source=f"{_DOCS}/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims",
+    ),
+    rule(
+        "file-system-read-only",
+        Layer.START,
+        logs(r"Read-only file system", often_caught=True),
+        message="it writes where nothing may be written: {said}",
+        remedy="mount a volume there that may be written (an emptyDir for caches), or have it write elsewhere; look at"
+        " readOnlyRootFilesystem, and at readOnly of the mount",
+        source=f"{_DOCS}/tasks/configure-pod-container/security-context/",
+    ),
+    rule(
+        "file-not-permitted",
+        Layer.START,
+        logs(
+            r"PermissionError: \[Errno 13\] .*'/|\[Errno 13\] Permission denied: '|"
+            r"(open|mkdir|mkdirat|cannot (create|open|touch)\b.*?) ?'?/\S+: permission denied",
+            often_caught=True,
+        ),
+        message="its user may not write or read there: {said}",
+        remedy="set fsGroup in the pod's securityContext to the group of its user, or give that folder to the user: the"
+        " owner of the volume's files must go with runAsUser; for /.cache and the like set HOME",
+        source=f"{_DOCS}/tasks/configure-pod-container/security-context/",
+    ),
+    rule(
+        "port-in-use",
+        Layer.START,
+        logs(r"Address already in use|EADDRINUSE|port is already (allocated|in use)"),
+        message="something else listens at its port: {said}",
+        remedy="choose another port, or have one process of the pod listen there; with hostNetwork, one pod of a node",
+        source="https://man7.org/linux/man-pages/man2/bind.2.html",
+    ),
+    rule(
+        "too-many-open-files",
+        Layer.RUN,
+        logs(r"Too many open files|\bEMFILE\b|\bENFILE\b"),
+        message="it has more files open than it may: {said}",
+        remedy="close what is not needed, open fewer at once (workers, shards), or raise ulimit -n in the command",
+        source="https://man7.org/linux/man-pages/man2/getrlimit.2.html",
     ),
     rule(
         "memory-error",
         Layer.CODE,
         logs(
             r"^(numpy\S*ArrayMemoryError|MemoryError|.*std::bad_alloc|.*Cannot allocate memory|"
+            r".*OOM when allocating tensor|"
             r".*OutOfMemoryError: (Java heap|GC overhead))"
         ),
         message="it could not get the memory that it wanted: {said}",
@@ -372,8 +423,9 @@ RULES = (
         logs(
             r"(worker|child|subprocess|process).*(killed by signal: ?(Killed|9)|exit(ed)?( with)?( code)? -9|SIGKILL)|"
             r"(worker|child|subprocess|process).*signal 9|BrokenProcessPool|Worker .* was sent SIGKILL|"
-            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process|Signal 9 \(SIGKILL\) received by PID|"
-            r"exits with return code = -9|possible container OOM|killed due to the node running low on memory"
+            r"^Killed$|: Killed$|oom[-_ ]?kill|Out of memory: Killed process|\bexitcode *: -9\b|Signal 9 \(SIGKILL\)|"
+            r"exits with return code = -9|possible container OOM|"
+            r"killed due to (the node running low on memory|memory pressure)"
         ),
         event("SystemOOM|OOMKilling"),
         message="one of its processes was killed, as the kernel does where memory runs out: {said}",
@@ -384,17 +436,17 @@ RULES = (
     rule(
         "exception",
         Layer.CODE,
-        logs(_RAISED),
+        *_RAISES,
         message="it raised {said}",
-        remedy="the frames are in its log: kubectl logs {name} -c {container} -n {namespace}; of a step of a run,"
-        " fairlead debug goes through it again",
+        remedy="the frames are in its log: kubectl logs {name} -c {container} -n {namespace}; fairlead debug goes"
+        " through a step again with its inputs",
         source="https://docs.python.org/3/library/traceback.html",
         kinds=("Pod",),
     ),
     rule(
         "exception",
         Layer.CODE,
-        logs(_RAISED),
+        *_RAISES,
         message="it raised {said}",
         remedy="the frames are in its status: kubectl get rayjobs,rayservices -n {namespace} -o yaml; or Ray's page",
         source="https://docs.ray.io/en/latest/ray-observability/index.html",

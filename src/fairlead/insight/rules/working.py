@@ -82,7 +82,7 @@ def _waiting_step(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 def _overlaps(schedule: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a schedule that was not to begin again while its last run went on, unless that has ended since."""
     last = last_of(snapshot, schedule)
-    if last is None or state_of(last) not in ("succeeded", "failed"):
+    if last is None or state_of(last, snapshot) not in ("succeeded", "failed"):
         yield from event("JobAlreadyActive").find(schedule, snapshot)
 
 
@@ -219,6 +219,16 @@ RULES = (
         kinds=("CronJob",),
     ),
     rule(
+        "schedule-invalid",
+        Layer.STRUCTURE,
+        event("UnparseableSchedule|InvalidSchedule|UnknownTimeZone|UnParseableCronJobSchedule"),
+        message="its schedule can't be read: {said}",
+        remedy="correct spec.schedule, five fields such as 0 3 * * *, or spec.timeZone: kubectl edit cronjob {name}"
+        " -n {namespace}",
+        source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax",
+        kinds=("CronJob",),
+    ),
+    rule(
         "earlier-run-goes-on",
         Layer.RUN,
         Sign("event", _overlaps),
@@ -285,7 +295,7 @@ RULES = (
         remedy="look at the first of its pods that failed: kubectl get pods -n {namespace} --sort-by=.status.startTime",
         source=f"{_JOBS}#pod-backoff-failure-policy",
         kinds=(),
-        confidence=0.5,
+        confidence=0.3,
         is_consequence=True,
     ),
     rule(
