@@ -108,6 +108,11 @@ case("submission-failed", _spark("SUBMISSION_FAILED", f"{_SUBMIT}Caused by: java
      source=f"{_SPARK}/submission.go")  # fmt: skip
 case("right-missing", _spark("FAILED", f'{_SUBMIT}Message: pods is forbidden: User "system:serviceaccount:spark:op" cannot create'
      ' resource "pods" in API group "" in the namespace "team".'), source=f"{_SPARK}/submission.go")  # fmt: skip
+_FORBIDDEN = (f'{_SUBMIT}Caused by: KubernetesClientException: Failure executing. Message: pods is forbidden: User'
+              ' "system:serviceaccount:spark:op" cannot create resource "pods" in API group "" in the namespace "team".')  # fmt: skip
+case("right-missing", _failed("SparkApplication", applicationState={"state": "FAILED", "errorMessage": _FORBIDDEN},
+    lastSubmissionAttemptTime="2026-11-20T09:59:00Z"), variant="in-an-event-too", source=f"{_SPARK}/submission.go", events=(p.event(
+    "SparkApplicationFailed", f"SparkApplication w failed: {_FORBIDDEN}", kind="SparkApplication", name="w"),))  # fmt: skip
 case("service-account-missing", _spark("FAILED", f'{_SUBMIT}Message: pods "w-driver" is forbidden: error looking up service account'
      ' team/spark: serviceaccount "spark" not found.'), source=f"{_SPARK}/submission.go")  # fmt: skip
 case("out-of-memory", _spark("FAILED", "driver container failed with ExitCode: 137, Reason: OOMKilled"), variant="of-the-driver",
@@ -205,6 +210,15 @@ case("autoscaler-fits-none", _FULL_UP, variant="karpenter", events=(p.event(
     source="https://github.com/kubernetes-sigs/karpenter/blob/v1.8.0/pkg/controllers/provisioning/scheduling/nodeclaim.go")  # fmt: skip
 case("node-being-added", _FULL_UP, source=f"{_AUTOSCALER}/processors/status/eventing_scale_up_processor.go", events=(p.event(
     "TriggeredScaleUp", "pod triggered scale-up: [{gpu 2->3 (max: 8)}]", at="2026-11-20T10:28:00Z"),))  # fmt: skip
+_BUSY = p.pod(
+    "other",
+    spec={"nodeName": "n1", "containers": [{"resources": {"requests": {"nvidia.com/gpu": "8"}}}]},
+    phase="Running",
+)
+_ASKS = {"spec": {"containers": [{"name": "main", "resources": {"requests": {"nvidia.com/gpu": "4"}}}]}}
+case("node-being-added", _FULL_UP | _ASKS, p.node("n1", **{"nvidia.com/gpu": "8"}), _BUSY, variant="others-have-those-that-are",
+     source=f"{_AUTOSCALER}/processors/status/eventing_scale_up_processor.go", events=(p.event(
+         "TriggeredScaleUp", "pod triggered scale-up: [{gpu 2->3 (max: 8)}]", at="2026-11-20T10:28:00Z"),))  # fmt: skip
 _ORDERED = p.thing(
     "NodeClaim", "gpu-x", spec={}, status={"conditions": [p.condition("Launched", "Unknown", "InsufficientCapacity")]}
 )

@@ -47,12 +47,22 @@ DURING = "During handling of the above exception, another exception occurred:"
         ([RAISES, RAISED, "", DURING, "", RAISES, "RuntimeError: no server"], 1),
         ([RAISES, f"[rank1]: {RAISED}", RAISES, "[rank0]: RuntimeError: NCCL error"], 1),
         ([RAISES, "  File x", RAISED, "bye"], 2),
+        ([RAISES, RAISED, "tries again", RAISES, "KeyError: 'model'"], None),
+        ([RAISES, "KeyError: 'model'", "telemetry: ERROR connection refused"], None),
+        ([RAISES, RAISED, RAISES, "errors.ChildFailedError: "], 1),  # the launcher of what was raised
     ],
 )
 def test_what_programs_often_catch_counts_as_an_exception_or_in_the_last_one(
     lines: list[str], number: int | None
 ) -> None:
     assert last_of(REFUSED, tuple(lines), often_caught=True) == number
+
+
+def test_of_what_somebody_ended_only_an_exception_tells_why() -> None:
+    lines = ("metrics: connection refused, trying again", "SIGTERM received")
+    assert last_of(REFUSED, lines, often_caught=True, by_signal=True) is None
+    assert last_of(REFUSED, lines, by_signal=True) == 0
+    assert last_of(REFUSED, (*lines, RAISES, RAISED), often_caught=True, by_signal=True) == 3
 
 
 @given(st.lists(st.sampled_from([RAISED, "INFO refused", "epoch 3", "ValueError: no", "bye"])))

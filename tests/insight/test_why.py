@@ -159,6 +159,20 @@ def test_a_failed_pod_that_its_set_has_replaced_is_left_over() -> None:
         assert [each.id for each in explain(snapshot, found).causes] == causes
 
 
+def test_a_claim_of_a_pod_alone_is_no_cause_beside_that_pod() -> None:
+    pod = p.unplaced(
+        "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+        spec={"volumes": [{"persistentVolumeClaim": {"claimName": "p-work"}}]},
+    )
+    claim = p.thing("PersistentVolumeClaim", "p-work", owner="p", status={"phase": "Pending"})
+    said = p.event("ProvisioningFailed", 'storageclass "fast" not found', kind="PersistentVolumeClaim", name="p-work")
+    snapshot = p.picture(pod, claim, events=(said,))
+    found = snapshot.find("Pod", "p", p.NAMESPACE)
+    assert found is not None
+    causes = explain(snapshot, found).causes
+    assert [(each.id, each.subject) for each in causes] == [("storage-class-missing", "Pod team/p")]
+
+
 @pytest.mark.parametrize("text", ["a" * 250_000, "1,2," * 60_000, "/a/b" * 60_000, "a.b:c@d" * 35_000])
 def test_lines_and_messages_without_an_end_take_no_time(text: str) -> None:
     pod = p.ended(1, message=text)

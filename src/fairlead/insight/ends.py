@@ -9,11 +9,11 @@ rhythm of its own, and is over only when it has run for longer than that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
-from fairlead.snapshots.parts import Part, Ref
-from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, moment, time_of
+from fairlead.snapshots.parts import Part
+from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, moment
 
 _RHYTHM_MIN = 3
 """So many restarts have a rhythm."""
@@ -49,7 +49,7 @@ def _ends_of(pod: Thing, snapshot: Snapshot) -> Iterator[End]:
 
 def is_over(container: Part, pod: Thing, snapshot: Snapshot) -> bool:
     """Say whether a container has run well for so long that its restarts explain nothing any more."""
-    begun, now = moment(container.text("state.running.startedAt")), _now(snapshot)
+    begun, now = moment(container.text("state.running.startedAt")), snapshot.now
     well = container.path.startswith(INITS) or container.part("ready").value is True
     if begun is None or now is None or not well or container.part("started").value is False:
         return False
@@ -60,12 +60,3 @@ def is_over(container: Part, pod: Thing, snapshot: Snapshot) -> bool:
     if restarts >= _RHYTHM_MIN and first and ended:
         enough = min(max((ended - first) / restarts * 1.5, _FORGOTTEN), _LONGEST)
     return now - begun > enough
-
-
-def _now(snapshot: Snapshot) -> datetime | None:
-    """Return when a snapshot was taken; where nothing says so, when anything was last said."""
-    if "now" not in snapshot.worked_out:
-        said = (moment(time_of(Part(Ref("Event", "", ""), "", each))) for each in snapshot.events)
-        snapshot.worked_out["now"] = moment(snapshot.meta.taken) or max(filter(None, said), default=None)
-    now = snapshot.worked_out["now"]
-    return now if isinstance(now, datetime) else None

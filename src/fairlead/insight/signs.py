@@ -23,11 +23,10 @@ from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of,
 
 QUEUED, ENDED = "its admission", "its end"
 """What is explained of a Workload, and of a pod that was ended as a whole: whatever says it, it is one thing."""
-
-
 _LINE_MAX = 2000
 """So many characters of a line are looked at: patterns take long for what has no end."""
 _BY_SIGNAL = (130, 143)
+"""Exit codes of programs that somebody ended, by SIGINT or SIGTERM."""
 _OF_STEPS = ("DAG", "Retry", "StepGroup", "Steps", "TaskGroup")
 """Nodes of a workflow that are as those below them are."""
 SPARK_SAYS = "status.applicationState.errorMessage"

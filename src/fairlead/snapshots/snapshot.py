@@ -147,6 +147,12 @@ class Snapshot:
         return self.logs.get(LogName(pod, container, previous), "")
 
     @cached_property
+    def now(self) -> datetime | None:
+        """When it was taken; where nothing says so, when anything was last said."""
+        said = (moment(time_of(each)) for events in self._said.values() for each in events)
+        return moment(self.meta.taken) or max(filter(None, said), default=None)
+
+    @cached_property
     def _kinds(self) -> dict[str, list[Thing]]:
         found: dict[str, list[Thing]] = {}
         for thing in self.things.values():

@@ -49,9 +49,13 @@ def _claimed(words: str, message: str, remedy: str, *of_claim: str) -> Finder:
         more_said = f"; others say: {', '.join(others)}" if others else ""
         values = {"claim": name, "said": told, "namespace": pod.ref.namespace, "others": more_said}
         more = claims[0].cite("status.phase", "spec.storageClassName") if claims else ()
-        told_by = " ".join(found.evidence[0][:2])
         yield Found(
-            (*evidence, *more), message.format(**values), remedy.format(**values), found.since, explains=told_by
+            (*evidence, *more),
+            message.format(**values),
+            remedy.format(**values),
+            found.since,
+            explains=" ".join(found.evidence[0][:2]),
+            settles=tuple(each.uid for each in claims if each.uid),  # one that is the pod's own says the same
         )
 
     return find

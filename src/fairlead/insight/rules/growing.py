@@ -72,7 +72,7 @@ def _asked_for(pod: Thing, snapshot: Snapshot, *, late: bool) -> Part | None:
     last = next(_of_autoscaler(pod, snapshot), None)
     if last is None:
         return None
-    now, asked = moment(snapshot.meta.taken), moment(time_of(last))
+    now, asked = snapshot.now, moment(time_of(last))
     is_asked = last.text("reason") == "TriggeredScaleUp" or "should schedule on" in message_of(last)
     is_late = bool(now and asked and now - asked > _COMES)
     return last if is_asked and is_late is late else None

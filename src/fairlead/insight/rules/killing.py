@@ -25,7 +25,7 @@ _LATE = timedelta(seconds=30)
 
 def _deleted(pod: Thing, snapshot: Snapshot, *, stuck: bool) -> Iterator[Seen]:
     """See an object that is being deleted: in its time, or longer than that."""
-    until, now = moment(pod.text("metadata.deletionTimestamp")), moment(snapshot.meta.taken)
+    until, now = moment(pod.text("metadata.deletionTimestamp")), snapshot.now
     over = any(each.part("state.terminated").value for each in pod.containers) and pod.part("metadata.finalizers").value
     is_late = bool(over) or bool(until and now and now > until + _LATE)
     if is_late is stuck:

@@ -87,7 +87,7 @@ def _without_runtime(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _unheard(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a workload of which no controller has said anything since it was created."""
-    created, now = moment(thing.text("metadata.creationTimestamp")), moment(snapshot.meta.taken)
+    created, now = moment(thing.text("metadata.creationTimestamp")), snapshot.now
     is_silent = not (thing.part("status").value or snapshot.events_of(thing) or len(list(walk(snapshot, thing))) > 1)
     is_held = thing.part("spec.suspend").value is True or thing.text("metadata.deletionTimestamp")
     if is_silent and not is_held and created and now and now - created > _UNHEARD:
