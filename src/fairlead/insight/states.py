@@ -54,13 +54,13 @@ def state_of(thing: Thing, snapshot: Snapshot) -> str:
     return "pending" if lower or thing.part("status").value or thing.ref.kind in ("Pod", *OPERATED) else "unknown"
 
 
-def state_in(snapshot: Snapshot, thing: Thing) -> str:
+def state_in(thing: Thing, snapshot: Snapshot) -> str:
     """Return how an object is, as far as what belongs to it says so where itself it does not."""
     if thing.ref.kind in SCHEDULES:
         if is_off(thing):
             return "pending"
-        if last := last_of(snapshot, thing):
-            return state_in(snapshot, last)
+        if last := last_begun(thing, snapshot):
+            return state_in(last, snapshot)
         return "succeeded" if thing.text("status.lastSuccessfulTime") and not is_late(thing) else "pending"
     state = state_of(thing, snapshot)
     is_denied = any((said := thing.condition(kind)) is not None and said.text("status") == "False" for kind in _WHOLE)
@@ -101,7 +101,7 @@ def is_well(thing: Thing, snapshot: Snapshot) -> bool:
     return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in well)
 
 
-def last_of(snapshot: Snapshot, schedule: Thing) -> Thing | None:
+def last_begun(schedule: Thing, snapshot: Snapshot) -> Thing | None:
     """Return what a schedule has begun last; None where nothing of that is known."""
     begun = sorted(snapshot.below(schedule), key=lambda each: each.text("metadata.creationTimestamp"))
     return begun[-1] if begun else None

@@ -18,7 +18,7 @@ from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import gang_of
 from fairlead.insight.rules import RULES
 from fairlead.insight.signs import ENDED, places_of
-from fairlead.insight.states import SCHEDULES, is_late, last_of, state_in, state_of
+from fairlead.insight.states import SCHEDULES, is_late, last_begun, state_in, state_of
 from fairlead.snapshots import parts
 from fairlead.snapshots.parts import Ref, shortened
 from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, message_of, walk
@@ -123,7 +123,7 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
         snapshot: What is known.
         subject: The workload, a pod for instance.
     """
-    state = state_in(snapshot, subject)
+    state = state_in(subject, snapshot)
     steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
     things = list(_concerned(snapshot, subject))
     seen = _seen(snapshot, things)
@@ -184,7 +184,7 @@ def _unfinished(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
 
 def _unfinished_of(snapshot: Snapshot, thing: Thing) -> Iterator[Thing]:
     is_schedule = thing.ref.kind in SCHEDULES
-    below = filter(None, (last_of(snapshot, thing),)) if is_schedule else iter(snapshot.below(thing))
+    below = filter(None, (last_begun(thing, snapshot),)) if is_schedule else iter(snapshot.below(thing))
     return (
         each
         for each in below

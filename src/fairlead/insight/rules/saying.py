@@ -283,7 +283,7 @@ RULES = (
             r"BlobNotFound|ContainerNotFound|"
             r"(40[134])[: ]+(Client Error|Forbidden|Unauthorized|Not Found)|HTTP Error 40[134]|"
             r"\b40[13] (GET|PUT|POST)\b|ClientError: .*\(40[134]\)|PermissionError: Forbidden|"
-            r"password authentication failed|Access denied for user|"
+            r"password authentication failed|"
             r"does not have storage\.\S+ access|RepositoryNotFoundError|GatedRepoError",
             often_caught=True,
         ),

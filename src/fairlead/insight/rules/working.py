@@ -13,7 +13,7 @@ from fairlead.insight.findings import Layer
 from fairlead.insight.rules.operators import stated
 from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import SPARK_SAYS, event, has, rule, says, step
-from fairlead.insight.states import last_of, state_of
+from fairlead.insight.states import last_begun, state_of
 from fairlead.snapshots.snapshot import Snapshot, Thing
 
 _JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/"
@@ -81,7 +81,7 @@ def _waiting_step(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _overlaps(schedule: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a schedule that was not to begin again while its last run went on, unless that has ended since."""
-    last = last_of(snapshot, schedule)
+    last = last_begun(schedule, snapshot)
     if last is None or state_of(last, snapshot) not in ("succeeded", "failed"):
         yield from event("JobAlreadyActive").find(schedule, snapshot)
 
