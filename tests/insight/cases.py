@@ -21,7 +21,7 @@ from fairlead.insight.why import Answer, explain
 from fairlead.runs.snapshotting import subject_of
 from fairlead.snapshots import bundles
 from fairlead.snapshots.snapshot import LogName, Meta, Snapshot, thing_of
-from insight import by_hand
+from insight import by_hand_pods, by_operators
 from insight import pictures as p
 from insight.troubles import TROUBLES
 from insight.words import BY_EVENTS, UNREADABLE_NODES, WORDINGS
@@ -68,7 +68,7 @@ class Case(NamedTuple):
 
 def bases() -> Iterator[Base]:
     """Yield the pictures made by hand, and the recorded ones."""
-    for case in by_hand.CASES:
+    for case in (*by_hand_pods.CASES, *by_operators.CASES):
         found = thing_of(case.subject)
         assert found is not None
         objects = [thing.value for thing in case.snapshot.things.values()]

@@ -9,10 +9,11 @@ import pytest
 from fairlead.insight.rules import RULES
 from fairlead.insight.why import explain
 from fairlead.snapshots.snapshot import thing_of
-from insight.by_hand import CASES, Case
+from insight import by_hand_pods, by_operators
+from insight.by_hand import Case
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
+@pytest.mark.parametrize("case", [*by_hand_pods.CASES, *by_operators.CASES], ids=lambda each: each.name)
 def test_a_cause_is_known_by_its_signs_and_cites_them(case: Case) -> None:
     found = thing_of(case.subject)
     assert found is not None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -125,3 +128,57 @@ def test_no_object_of_any_form_makes_an_answer_fail(status: object, spec: object
     found = thing_of(pod)
     assert found is not None
     assert explain(Snapshot(Meta(), [pod]), found).subject == "Pod p"
+
+
+def test_what_was_said_of_an_earlier_pod_of_the_same_name_is_not_of_this_one() -> None:
+    pod = p.pod("db-0", spec={"nodeName": "n1"}, phase="Pending")
+    said = p.event("FailedMount", 'MountVolume.SetUp failed for volume "x": secret "y" not found', name="db-0")
+    said["involvedObject"]["uid"] = "another"
+    snapshot = p.picture(pod, events=(said,))
+    found = snapshot.find("Pod", "db-0", p.NAMESPACE)
+    assert found is not None
+    assert [each.id for each in explain(snapshot, found).causes] == ["unknown"]
+
+
+def test_a_cron_job_whose_last_run_succeeded_is_well_and_one_that_was_missed_is_not() -> None:
+    times = [(p.BEGUN, p.LATER), (p.LATER, p.BEGUN)]
+    statuses = [{"lastScheduleTime": due, "lastSuccessfulTime": done} for due, done in times]
+    crons = [p.thing("CronJob", "c", spec={"schedule": "* * * * *"}, status=status) for status in statuses]
+    answers = [explain(p.picture(each), found) for each in crons if (found := thing_of(each))]
+    assert [(each.state, len(each.causes)) for each in answers] == [("succeeded", 0), ("pending", 1)]
+
+
+def test_a_failed_pod_that_its_set_has_replaced_is_left_over() -> None:
+    evicted = p.failed("Evicted", "The node was low on resource: memory.")
+    evicted["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "name": "r", "uid": "r"}]
+    for available, causes in ((2, []), (1, ["node-lacks-memory"])):
+        owner = p.thing("ReplicaSet", "r", spec={"replicas": 2}, status={"availableReplicas": available})
+        snapshot = p.picture(owner, evicted)
+        found = snapshot.find("ReplicaSet", "r", p.NAMESPACE)
+        assert found is not None
+        assert [each.id for each in explain(snapshot, found).causes] == causes
+
+
+def test_a_claim_of_a_pod_alone_is_no_cause_beside_that_pod() -> None:
+    pod = p.unplaced(
+        "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+        spec={"volumes": [{"persistentVolumeClaim": {"claimName": "p-work"}}]},
+    )
+    claim = p.thing("PersistentVolumeClaim", "p-work", owner="p", status={"phase": "Pending"})
+    said = p.event("ProvisioningFailed", 'storageclass "fast" not found', kind="PersistentVolumeClaim", name="p-work")
+    snapshot = p.picture(pod, claim, events=(said,))
+    found = snapshot.find("Pod", "p", p.NAMESPACE)
+    assert found is not None
+    causes = explain(snapshot, found).causes
+    assert [(each.id, each.subject) for each in causes] == [("storage-class-missing", "Pod team/p")]
+
+
+@pytest.mark.parametrize("text", ["a" * 250_000, "1,2," * 60_000, "/a/b" * 60_000, "a.b:c@d" * 35_000])
+def test_lines_and_messages_without_an_end_take_no_time(text: str) -> None:
+    pod = p.ended(1, message=text)
+    snapshot = p.picture(pod, log=text, events=(p.event("FailedCreate", text),))
+    found = snapshot.find("Pod", "p", p.NAMESPACE)
+    assert found is not None
+    begun = time.process_time()
+    assert [each.id for each in explain(snapshot, found).causes] == ["exit-code"]
+    assert time.process_time() - begun < 10

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from fairlead.quantities import parse_quantity
+from fairlead.quantities import format_bytes, parse_quantity
 from fairlead.snapshots.parts import Part
 from fairlead.snapshots.snapshot import Snapshot, Thing
 from fairlead.targets.fitting import is_chosen, tolerates, written
@@ -17,6 +19,7 @@ from fairlead.targets.fitting import is_chosen, tolerates, written
 _ENDED = ("Succeeded", "Failed")
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 """The taint that a cordoned node gets too."""
+CONTROL_PLANE = re.compile(r"node-role\.kubernetes\.io/(control-plane|master)")
 PODS_ELSEWHERE = "pods of other namespaces"
 """What a snapshot says of them that are not in it although they take what nodes have."""
 
@@ -32,6 +35,13 @@ def _amount(text: str) -> Decimal:
         return parse_quantity(text)
     except ValueError:
         return Decimal(0)
+
+
+def in_words(value: Decimal, resource: str) -> str:
+    """Return an amount of a resource as people write it, rounded down: ``96Gi memory``, ``0.5 cpu``."""
+    mebibytes = int(value) // 2**20
+    is_bytes = mebibytes and resource.startswith(("memory", "ephemeral-storage", "hugepages-"))
+    return f"{format_bytes(mebibytes * 2**20) if is_bytes else f'{value.normalize():f}'} {resource}"
 
 
 def requested(pod: Part, resource: str) -> Decimal:
@@ -122,16 +132,33 @@ def _reach(spec: Part, snapshot: Snapshot) -> Reach:
         if wanted <= (labels := node.mapping("metadata.labels")).items() and is_chosen(spec, labels, node.ref.name)
     )  # fmt: skip
     tolerations = list(spec.each("tolerations"))
-    open_, taints = [], Counter[str]()
-    for node in selected:
-        untolerated = [taint for taint in node.each("spec.taints") if not tolerates(tolerations, taint)]
-        if node.part("spec.unschedulable").value is True:
-            taints[f"{UNSCHEDULABLE}=:NoSchedule"] += 1
-            untolerated = [taint for taint in untolerated if taint.text("key") != UNSCHEDULABLE]
-        taints.update(map(written, untolerated))
-        if not untolerated and node.part("spec.unschedulable").value is not True:
-            open_.append(node)
-    return Reach(selected, tuple(open_), taints)
+    kept = {node.ref: _kept(node, tolerations) for node in selected}
+    taints = Counter(taint for each in kept.values() for taint in each)
+    return Reach(selected, tuple(node for node in selected if not kept[node.ref]), taints)
+
+
+def kept_by(pod: Thing, nodes: Iterable[Thing]) -> Counter[str]:
+    """Return the taints that keep a pod from nodes, with the number of nodes."""
+    tolerations = list(pod.each("spec.tolerations"))
+    return Counter(taint for node in nodes for taint in _kept(node, tolerations))
+
+
+def behind_taints(pod: Thing, snapshot: Snapshot) -> list[Thing]:
+    """Return the nodes that have all that a pod asks for, and only a taint that keeps it away; no control planes."""
+    found, asked = reach(pod, snapshot), requests_of(pod)
+    return [
+        node for node in found.selected
+        if node not in found.open and all(allocatable(node, name) >= value for name, value in asked.items())
+        and not any(CONTROL_PLANE.search(each.text("key")) for each in node.each("spec.taints"))
+    ]  # fmt: skip
+
+
+def _kept(node: Thing, tolerations: list[Part]) -> list[str]:
+    """Return the taints of a node that are not tolerated, as they are written; that it is cordoned counts as one."""
+    is_cordoned = node.part("spec.unschedulable").value is True
+    untolerated = [taint for taint in node.each("spec.taints") if not tolerates(tolerations, taint)]
+    others = [written(taint) for taint in untolerated if not (is_cordoned and taint.text("key") == UNSCHEDULABLE)]
+    return [f"{UNSCHEDULABLE}=:NoSchedule", *others] if is_cordoned else others
 
 
 def _add(total: dict[str, Decimal], more: dict[str, Decimal]) -> None:

@@ -36,7 +36,7 @@ SILENT_GAPS = 10
 """Silence counts once it has lasted so long, and so many times the longest pause before it."""
 _BURST_S = 0.05
 _LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<text>.*)")
-_AT = re.compile(
+AT = re.compile(
     r"\b(?:(?P<major>epoch)|(?:global[_ ]?)?(?P<minor>step|iter(?:ation)?|batch))[\"']?\s*[:=#]?\s*[\[(]?\s*"
     r"(?P<at>\d+(?:\.\d+)?)(?:\s*(?:/|of)\s*(?P<of>\d+))?(?![\w.%])",
     re.IGNORECASE,
@@ -209,7 +209,7 @@ def _written(container: Part, pod: Thing, log: str) -> Track:
         if found is None or time is None:
             continue
         wrote = time
-        counts = {(each["major"] or each["minor"]).lower(): each for each in _AT.finditer(found["text"])}
+        counts = {(each["major"] or each["minor"]).lower(): each for each in AT.finditer(found["text"])}
         words = sorted(counts, key=lambda word: word != "epoch")
         if words:
             last = counts[words[-1]]

@@ -9,6 +9,9 @@ from typing import NamedTuple
 from fairlead.snapshots.parts import Evidence, shortened
 from fairlead.snapshots.snapshot import Snapshot, Thing
 
+_TEXT_MAX = 10_000
+"""So many characters of a text are looked at: patterns take long for what has no end."""
+
 
 class Seen(NamedTuple):
     """A sign that was seen: what it rests on, what fills the sentences, and what else `Found` has of it."""
@@ -41,7 +44,7 @@ def matches(pattern: str, text: str) -> bool:
 
 def words_in(pattern: str, text: str) -> dict[str, str] | None:
     """Return what a pattern finds in a text, by the names of its groups; None where it finds nothing."""
-    found = re.search(pattern, text, re.IGNORECASE | re.DOTALL)
+    found = re.search(pattern, text[:_TEXT_MAX], re.IGNORECASE | re.DOTALL)
     if found is None:
         return None
     return {"said": shortened(text), **named(found)}

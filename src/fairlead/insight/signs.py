@@ -8,21 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 
+from fairlead.insight.attempts import NODE_ID, overcome_steps
+from fairlead.insight.ends import ends_of
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import GANGS
+from fairlead.insight.lines import last_of
 from fairlead.insight.recorded import in_attempts, places_of_records
 from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
+from fairlead.insight.states import is_well
 from fairlead.snapshots.parts import Evidence, Part, shortened
 from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, begun_of, message_of
 
-QUEUED = "its admission"
-"""What is explained of a Workload: whatever its conditions say, it waits for one thing."""
-
-
-_WELL = ("Ready", "Available", "Admitted")
-"""Conditions that say so of kinds which nothing else is known of."""
-_TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message")
+QUEUED, ENDED = "its admission", "its end"
+"""What is explained of a Workload, and of a pod that was ended as a whole: whatever says it, it is one thing."""
+_LINE_MAX = 2000
+"""So many characters of a line are looked at: patterns take long for what has no end."""
+_BY_SIGNAL = (130, 143)
+"""Exit codes of programs that somebody ended, by SIGINT or SIGTERM."""
+_OF_STEPS = ("DAG", "Retry", "StepGroup", "Steps", "TaskGroup")
+"""Nodes of a workflow that are as those below them are."""
+SPARK_SAYS = "status.applicationState.errorMessage"
+_TEXTS = ("status.message", "status.modelStatus.lastFailureInfo.message", SPARK_SAYS)
+_TELLING = ("RayJob", "RayService", "SparkApplication")
+"""Kinds that repeat in a text what their program wrote last."""
 
 
 def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
@@ -30,12 +40,13 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     found = {f"condition {kind}" for kind in thing.conditions}
     if any(each.part("state.waiting").value is not None for each in thing.containers):
         found.add("waiting")
-    if thing.ends:
+    if ends := ends_of(thing, snapshot):
         found.add("ended")
-        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in thing.ends) else set()
-    if snapshot.events_of(thing) and not is_well(thing):
+        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in ends) else set()
+    if snapshot.events_of(thing) and not is_well(thing, snapshot):
         found.add("event")
     found |= {field for field in _TEXTS if thing.text(field)}
+    found |= {"log"} if any(_told(thing)) else set()
     if thing.text("status.phase") == "Failed" and thing.text("status.reason"):
         found.add("failed")
     if thing.ref.kind == "Pod":
@@ -52,27 +63,10 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
         found.add("gang")
     if thing.ref.kind != "Pod" and (thing.part("spec").value or thing.conditions):
         found.add("paused")
+    if not thing.part("status").value:
+        found.add("unheard")
     found |= places_of_records(thing)
     return frozenset(found)
-
-
-def is_well(thing: Thing) -> bool:
-    """Say whether an object is as it should be: what was said of it before, while it was not, is over."""
-    if thing.text("metadata.deletionTimestamp"):
-        return False
-    if thing.ref.kind == "Pod":
-        ready = thing.condition("Ready")
-        restarts = any(each.number("restartCount") for each in thing.containers)
-        return ready is not None and ready.text("status") == "True" and not restarts
-    if thing.ref.kind == "Job":
-        count = thing.number("status.ready") or 0
-        return count > 0 and count >= (thing.number("status.active") or 0)
-    if thing.ref.kind in ("Deployment", "ReplicaSet", "StatefulSet"):
-        return (thing.number("status.availableReplicas") or 0) >= (thing.number("spec.replicas") or 1)
-    if thing.ref.kind == "JobSet":
-        jobs = list(thing.each("status.replicatedJobsStatus"))
-        return any(each.number("ready") for each in jobs) and not any(each.number("suspended") for each in jobs)
-    return any((said := thing.condition(kind)) is not None and said.text("status") == "True" for kind in _WELL)
 
 
 def rule(
@@ -104,7 +98,7 @@ def rule(
                 )
 
     places = frozenset(sign.place for sign in signs)
-    of = ("Pod", "Step") if "log" in places else ("Pod",)
+    of = ("Pod", "Step", *_TELLING) if "log" in places else ("Pod",)
     return Rule(id, layer, of if kinds is None else kinds, places, find, source, confidence, is_consequence)
 
 
@@ -139,7 +133,7 @@ def ended(
     listed = tuple(lists)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        for container, state, code, said in pod.ends:
+        for container, state, code, said in ends_of(pod, snapshot):
             if (codes and code not in codes) or not matches(reason, said) or not container.path.startswith(listed):
                 continue
             words = words_in(message, state.text("message"))
@@ -158,15 +152,16 @@ def fails(reason: str, message: str = "") -> Sign:
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         words = words_in(message, pod.text("status.message")) if matches(reason, pod.text("status.reason")) else None
         if words is not None:
-            yield Seen(pod.cite("status.reason", "status.message"), words, _end_of(pod))
+            evidence = pod.cite("status.reason", "status.message")
+            yield Seen(evidence, words, _end_of(pod, snapshot), explains=ENDED)
 
     return Sign("failed", find)
 
 
-def _end_of(pod: Thing) -> str:
+def _end_of(pod: Thing, snapshot: Snapshot) -> str:
     """Return when a pod ended, as far as anything says so."""
     target = pod.condition("DisruptionTarget")
-    ends = [state.text("finishedAt") for _, state, _, _ in pod.ends]
+    ends = [state.text("finishedAt") for _, state, _, _ in ends_of(pod, snapshot)]
     return (target.text("lastTransitionTime") if target else "") or max(ends, default="")
 
 
@@ -181,7 +176,8 @@ def has(kind: str, status: str, reason: str = "", message: str = "") -> Sign:
         if words is not None:
             words |= {"reason": condition.text("reason")}
             evidence, since = condition.cite("message", "reason", "status"), condition.text("lastTransitionTime")
-            yield Seen(evidence, words, since, explains=QUEUED if thing.ref.kind == "Workload" else "")
+            explains = QUEUED if thing.ref.kind == "Workload" else ENDED if kind == "DisruptionTarget" else ""
+            yield Seen(evidence, words, since, explains=explains)
 
     return Sign(f"condition {kind}", find)
 
@@ -228,13 +224,13 @@ def step(message: str) -> Sign:
     compiled = re.compile(message, re.IGNORECASE | re.DOTALL)
 
     def find(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        known = {
-            pod.mapping("metadata.annotations").get("workflows.argoproj.io/node-id") for pod in snapshot.below(workflow)
-        }
-        for name, each in workflow.mapping("status.nodes").items():
-            node = Part(workflow.ref, f"status.nodes.{name}", each)
+        known = {pod.mapping("metadata.annotations").get(NODE_ID) for pod in snapshot.below(workflow)}
+        known |= overcome_steps(workflow)
+        nodes = [Part(workflow.ref, f"status.nodes.{name}", each)
+                 for name, each in workflow.mapping("status.nodes").items() if name not in known]  # fmt: skip
+        for node in sorted(nodes, key=lambda each: each.text("type") in _OF_STEPS):
             said = node.text("message")
-            if node.text("phase") not in ("Failed", "Error", "Pending") or name in known or not said:
+            if node.text("phase") not in ("Failed", "Error", "Pending") or not said:
                 continue
             if (found := compiled.search(said)) is not None:
                 words = {"said": shortened(said), "step": node.text("displayName"), **named(found)}
@@ -254,33 +250,64 @@ def says(field: str, message: str) -> Sign:
     return Sign(field, find)
 
 
-def logs(pattern: str) -> Sign:
-    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error."""
+def logs(pattern: str, *, often_caught: bool = False) -> Sign:
+    """The last such line of what a container has written that ended badly, or was restarted, or of a step's error.
+
+    Args:
+        pattern: A pattern for the line.
+        often_caught: Whether programs often go on after it, see `fairlead.insight.lines`.
+    """
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         yield from in_attempts(compiled, pod)
-        for container, state, _, _ in pod.ends:
+        for part, since in _told(pod):
+            lines = _lines_of(str(part.value))
+            number = last_of(compiled, lines, often_caught=often_caught)
+            if number is not None:
+                evidence = Evidence(str(pod.ref), part.path, shortened(lines[number]))
+                settles = tuple(
+                    each.uid for job in snapshot.below(pod) if job.ref.kind == "Job" for each in snapshot.below(job)
+                )
+                yield Seen((evidence,), words_in(pattern, lines[number]) or {}, since, settles=settles)
+        for container, state, code, _ in ends_of(pod, snapshot):
             for path, lines in _written(container, state, pod, snapshot):
-                number = next((n for n in reversed(range(len(lines))) if compiled.search(lines[n])), None)
+                number = last_of(compiled, lines, often_caught=often_caught, by_signal=code in _BY_SIGNAL)
                 if number is not None:
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
-                    words = (words_in(pattern, lines[number]) or {}) | _of_container(container)
+                    words = {**(words_in(pattern, lines[number]) or {}), "code": str(code), **_of_container(container)}
                     yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
                     break
 
     return Sign("log", find)
 
 
-def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, list[str]]]:
+def _told(thing: Thing) -> Iterator[tuple[Part, str]]:
+    """Yield what a workload repeats of its program's last words, and when it ended."""
+    if thing.ref.kind == "RayJob" and thing.text("status.jobStatus") == "FAILED":
+        yield thing.part("status.message"), thing.text("status.endTime")
+    if thing.ref.kind == "SparkApplication" and "spark-submit" in thing.text(SPARK_SAYS):
+        yield thing.part(SPARK_SAYS), thing.text("status.lastSubmissionAttemptTime")
+    for path in ("status.activeServiceStatus", "status.pendingServiceStatus") if thing.ref.kind == "RayService" else ():
+        apps = thing.part(f"{path}.applicationStatuses")
+        for name, app in apps.value.items() if isinstance(apps.value, dict) else ():
+            said = Part(thing.ref, f"{apps.path}.{name}", app)
+            if said.text("status") in ("DEPLOY_FAILED", "UNHEALTHY"):
+                yield said.part("message"), ""
+
+
+def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield what a container has written: its log, and the message that it left, or that the kubelet took from that."""
     name = container.text("name")
     previous = state.path.endswith("lastState.terminated")
-    yield (
-        f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log",
-        snapshot.log(pod.ref.name, name, previous=previous).splitlines(),
-    )
-    yield f"{state.path}.message", state.text("message").splitlines()
+    log = snapshot.log(pod.ref.name, name, previous=previous)
+    yield f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log", _lines_of(log)
+    yield f"{state.path}.message", _lines_of(state.text("message"))
+
+
+@lru_cache(16)  # every rule asks for the same few logs
+def _lines_of(text: str) -> tuple[str, ...]:
+    return tuple(line[:_LINE_MAX] for line in text.splitlines())
 
 
 def _lastwords_in(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> str:

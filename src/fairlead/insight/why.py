@@ -13,21 +13,17 @@ from functools import lru_cache
 
 import msgspec
 
+from fairlead.insight.attempts import is_overcome
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import gang_of
 from fairlead.insight.rules import RULES
-from fairlead.insight.signs import is_well, places_of
-from fairlead.snapshots.parts import Ref
-from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, walk
+from fairlead.insight.signs import ENDED, places_of
+from fairlead.insight.states import SCHEDULES, is_late, last_begun, state_in, state_of
+from fairlead.snapshots import parts
+from fairlead.snapshots.parts import Ref, shortened
+from fairlead.snapshots.snapshot import Snapshot, Thing, Unread, message_of, walk
 
 _VARIES = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+|(?<=-)[a-z0-9]{5}\b")
-_SUCCESSES = frozenset({"Complete", "Succeeded", "Completed", "Finished"})
-_FAILURES = frozenset({"Failed", "Error", "FailureTarget"})
-_OTHERWISE = frozenset({"blocked", "cancelled", "lost", "skipped"})
-_BY_SUCCESS = ("PipelineRun", "TaskRun")
-"""Kinds that have failed where that condition is false: elsewhere it says that they have not ended."""
-_STATES = ("status.phase", "status.jobDeploymentStatus", "status.applicationState.state", "status.jobStatus")
-"""Where kinds without such conditions say how they are."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,17 +123,18 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
         snapshot: What is known.
         subject: The workload, a pod for instance.
     """
-    state = state_of(subject)
+    state = state_in(subject, snapshot)
     steps = {name: count for name, count in subject.mapping("status.steps").items() if isinstance(count, int)}
     things = list(_concerned(snapshot, subject))
     seen = _seen(snapshot, things)
     if state != "succeeded" and all(each.rule.is_consequence for each in seen):
         seen = _seen(snapshot, [*things, *_of_gang(snapshot, subject, is_whole=bool(seen))])
-    seen = sorted(seen, key=lambda each: each.order)
+    seen = sorted(seen, key=lambda each: (*each.order, each.thing is subject))  # a part says more than the whole
     causes = [each for each in seen if not each.rule.is_consequence] or seen[:1]
     others = [each for each in seen if each not in causes]
     found = tuple(map(_cause, causes))
-    if not found and state not in ("succeeded", "running", "unknown"):
+    is_due = subject.ref.kind not in SCHEDULES or is_late(subject)
+    if not found and state not in ("succeeded", "running", "unknown") and is_due:
         found = (_unknown(snapshot, subject, state),)
     return Answer(
         subject=str(subject.ref),
@@ -149,33 +146,15 @@ def explain(snapshot: Snapshot, subject: Thing) -> Answer:
     )
 
 
-def state_of(thing: Thing) -> str:
-    """Return how an object is, in one word."""
-    conditions = {kind for kind, each in thing.conditions.items() if each.text("status") == "True"}
-    words = {thing.text(path) for path in _STATES} - {""}
-    lower = {word.lower() for word in words}
-    succeeded = thing.condition("Succeeded") if thing.ref.kind in _BY_SUCCESS else None
-    if succeeded is not None and succeeded.text("status") == "False":
-        return "failed"
-    if conditions & _FAILURES or lower & {"failed", "error", "failing", "submission_failed"}:
-        return "failed"
-    if conditions & _SUCCESSES or lower & {"succeeded", "complete", "completed"}:
-        return "succeeded"
-    if ended := lower & _OTHERWISE:
-        return min(ended)
-    if lower & {"running", "active"} or "Running" in conditions or is_well(thing):
-        waits = any(each.part("state.waiting").value for each in thing.containers)
-        return "pending" if waits else "running"
-    return "pending" if words or thing.part("status").value or thing.ref.kind == "Pod" else "unknown"
-
-
 def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
     """Yield what an answer may lie in: the object, all below that has not ended well, and what holds it from above."""
-    below = list(walk(snapshot, subject))
-    if state_of(subject) == "succeeded":  # whatever failed on the way to that
-        yield from (each for each in below if each.text("status.unstable"))
+    if state_of(subject, snapshot) == "succeeded":  # whatever failed on the way to that, or does not go
+        for each in walk(snapshot, subject):
+            if each.text("status.unstable") or each.text("metadata.deletionTimestamp"):
+                yield each
         return
-    yield from (each for each in below if each is subject or state_of(each) not in ("succeeded", "skipped"))
+    below = list(_unfinished(snapshot, subject))
+    yield from below
     for step in _needed(snapshot, subject):
         yield from walk(snapshot, step)
     known = {each.ref for each in below}
@@ -187,6 +166,30 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
         open_ += owners
     for owner in above:
         yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
+
+
+def _unfinished(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
+    """Yield an object and what belongs to it, the upper ones first, without what went well or is over."""
+    seen: set[Ref] = set()
+    open_ = [top]
+    while open_:
+        following: list[Thing] = []
+        for thing in open_:
+            if thing.ref not in seen:
+                seen.add(thing.ref)
+                yield thing
+                following += _unfinished_of(snapshot, thing)
+        open_ = following
+
+
+def _unfinished_of(snapshot: Snapshot, thing: Thing) -> Iterator[Thing]:
+    is_schedule = thing.ref.kind in SCHEDULES
+    below = filter(None, (last_begun(thing, snapshot),)) if is_schedule else iter(snapshot.below(thing))
+    return (
+        each
+        for each in below
+        if state_of(each, snapshot) not in ("succeeded", "skipped") and not is_overcome(each, thing, snapshot)
+    )
 
 
 def _of_gang(snapshot: Snapshot, subject: Thing, *, is_whole: bool) -> Iterable[Thing]:
@@ -219,10 +222,13 @@ def _seen(snapshot: Snapshot, things: Iterable[Thing]) -> Collection[_Seen]:
         explained: set[str] = set()
         for rule in _rules(thing.ref.kind, places_of(thing, snapshot)):
             for found in rule.find(thing, snapshot):
-                what = found.explains or " ".join(found.evidence[0][:2])
-                if what in explained:
+                what = {found.explains or " ".join(found.evidence[0][:2])}
+                if found.explains in ("", ENDED):  # else the same is said twice, by a condition and an event
+                    what.add(f"{rule.id} {found.part}")
+                is_new = not what & explained
+                explained |= what
+                if not is_new:
                     continue
-                explained.add(what)
                 settled.update(found.settles)
                 key = rule.id, found.part, found.signature or _VARIES.sub("#", found.message)
                 if key in groups:
@@ -247,12 +253,16 @@ def _cause(seen: _Seen) -> Cause:
         subject=str(seen.thing.ref),
         part=found.part,
         message=found.message,
-        evidence=tuple(Evidence(subject=each.subject, path=each.path, value=each.value) for each in found.evidence),
+        evidence=_cited(found.evidence),
         remedy=found.remedy,
         source=rule.source,
         since=found.since,
         count=len(seen.things),
     )
+
+
+def _cited(found: Iterable[parts.Evidence]) -> tuple[Evidence, ...]:
+    return tuple(Evidence(subject=each.subject, path=each.path, value=each.value) for each in found)
 
 
 def _unknown(snapshot: Snapshot, subject: Thing, state: str) -> Cause:
@@ -267,12 +277,15 @@ def _unknown(snapshot: Snapshot, subject: Thing, state: str) -> Cause:
         if not is_there
     ]
     more = f": {', '.join(lacks)} would tell more" if lacks else ""
+    heard = [*(each for each in subject.conditions.values() if each.text("status") == "False" and each.text("message")),
+             *(each for each in snapshot.events_of(subject) if each.text("type") == "Warning")]  # fmt: skip
+    last = f"; the last that was said of it: {message_of(heard[-1]) or heard[-1].text('reason')}" if heard else ""
     return Cause(
         id="unknown",
         layer="structure",
         confidence=0.0,
         subject=str(subject.ref),
-        message=f"it is {state}, and nothing that was read says why{more}",
-        evidence=(),
+        message=shortened(f"it is {state}, and nothing that was read says why{more}{last}"),
+        evidence=_cited(heard[-1].cite("message", "note", "reason")) if heard else (),
         remedy=f"kubectl describe {subject.ref.kind.lower()} {subject.ref.name} -n {subject.ref.namespace}",
     )

@@ -71,11 +71,31 @@ KINDS: tuple[Kind, ...] = (
     Kind("kubernetes.dask.org", "v1", "DaskCluster", "daskclusters"),
     Kind("tekton.dev", "v1", "PipelineRun", "pipelineruns"),
     Kind("tekton.dev", "v1", "TaskRun", "taskruns"),
+    Kind("ray.io", "v1", "RayService", "rayservices"),
+    Kind("kubernetes.dask.org", "v1", "DaskWorkerGroup", "daskworkergroups"),
+    Kind("leaderworkerset.x-k8s.io", "v1", "LeaderWorkerSet", "leaderworkersets"),
+    *(Kind("kubeflow.org", "v1beta1", each, f"{each.lower()}s") for each in ("Experiment", "Suggestion", "Trial")),
+    Kind("kubeflow.org", "v1beta1", "ScheduledWorkflow", "scheduledworkflows"),
+    Kind("batch.volcano.sh", "v1alpha1", "Job", "jobs"),
+    Kind("scheduling.volcano.sh", "v1beta1", "PodGroup", "podgroups"),
+    *(Kind("serving.knative.dev", "v1", each, f"{each.lower()}s") for each in ("Service", "Configuration", "Revision")),
+    Kind("autoscaling.x-k8s.io", "v1", "ProvisioningRequest", "provisioningrequests"),
+    Kind("kueue.x-k8s.io", "v1beta2", "AdmissionCheck", "admissionchecks", namespaced=False),
+    Kind("karpenter.sh", "v1", "NodeClaim", "nodeclaims", namespaced=False),
     resources.RESOURCE_CLAIM,
     resources.RESOURCE_SLICE,
     resources.DEVICE_CLASS,
 )
 """What is read, where it is served."""
+_SHORT = {
+    "ClusterQueue": ("cq",), "ConfigMap": ("cm",), "CronJob": ("cj",), "CronWorkflow": ("cwf",), "DaemonSet": ("ds",),
+    "Deployment": ("deploy",), "HorizontalPodAutoscaler": ("hpa",), "InferenceService": ("isvc",),
+    "LocalQueue": ("queue", "lq"), "Namespace": ("ns",), "NetworkPolicy": ("netpol",), "Node": ("no",),
+    "PersistentVolume": ("pv",), "PersistentVolumeClaim": ("pvc", "pvcs"), "PipelineRun": ("pr",), "Pod": ("po",),
+    "PodDisruptionBudget": ("pdb",), "ReplicaSet": ("rs",), "ResourceQuota": ("quota",), "Service": ("svc",),
+    "ServiceAccount": ("sa",), "SparkApplication": ("sparkapp",), "StatefulSet": ("sts",), "StorageClass": ("sc",),
+    "TaskRun": ("tr",), "Workflow": ("wf",), "Workload": ("wl",),
+}  # fmt: skip
 _MANY = (resources.POD, resources.WORKFLOW)
 """What there are thousands of in a namespace."""
 
@@ -251,6 +271,7 @@ def subject_of(snapshot: Snapshot, text: str, namespace: str) -> Thing:
 
 
 def names_of(kind: str) -> tuple[str, ...]:
-    """Return how a kind may be written: as in a manifest, in small letters, in the plural."""
+    """Return how a kind may be written: as in a manifest, in small letters, in the plural, or as kubectl has it."""
     small = kind.lower()
-    return small, f"{small}s", f"{small}es"
+    plural = f"{small[:-1]}ies" if small.endswith("y") else f"{small}s"
+    return small, plural, f"{small}es", *_SHORT.get(kind, ())

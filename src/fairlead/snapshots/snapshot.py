@@ -47,15 +47,6 @@ class LogName(NamedTuple):
     previous: bool = False
 
 
-class End(NamedTuple):
-    """How a container ended badly: the container, what says so, the exit code, and the cluster's reason."""
-
-    container: Part
-    state: Part
-    code: int
-    reason: str
-
-
 class Thing(Part):
     """A whole object."""
 
@@ -82,17 +73,6 @@ class Thing(Part):
     def containers(self) -> tuple[Part, ...]:
         """What is said of a pod's containers, those that come first first."""
         return tuple(each for path in (INITS, MAINS) for each in self.each(path))
-
-    @cached_property
-    def ends(self) -> tuple[End, ...]:
-        """How containers ended badly, now or before their last restart."""
-        found = []
-        for container in self.containers:
-            for state in (container.part("state.terminated"), container.part("lastState.terminated")):
-                if code := state.number("exitCode"):
-                    found.append(End(container, state, code, state.text("reason")))
-                    break
-        return tuple(found)
 
 
 def thing_of(value: Mapping[str, Any]) -> Thing | None:
@@ -122,9 +102,12 @@ class Snapshot:
         self.meta = meta
         self.logs: Mapping[LogName, str] = logs or {}
         self.things: dict[Ref, Thing] = {}
+        self._all: dict[tuple[str, Ref], Thing] = {}
+        """With those of another API group that have the kind and the name of one, as a Service of Knative has."""
         for thing in map(thing_of, objects):
             if thing is not None:
                 self.things.setdefault(thing.ref, thing)
+                self._all.setdefault((thing.text("apiVersion").rpartition("/")[0], thing.ref), thing)
         self.events = tuple(events)
         self.worked_out: dict[object, object] = {}
         """What whoever reads it has found out, and would have to again for each of many objects."""
@@ -151,12 +134,23 @@ class Snapshot:
         return tuple(self._owned.get(thing.uid, ())) if thing.uid else ()
 
     def events_of(self, thing: Thing) -> tuple[Part, ...]:
-        """Return what was said of an object, the oldest first."""
-        return tuple(self._said.get(thing.ref, ()))
+        """Return what was said of an object, the oldest first; not of an earlier one of the same name."""
+        said = self.events_about(thing.ref)
+        return tuple(each for each in said if not _is_of_another(each, thing)) if thing.ref.kind == "Pod" else said
+
+    def events_about(self, ref: Ref) -> tuple[Part, ...]:
+        """Return what was said of an object that need not be in the snapshot any more, the oldest first."""
+        return tuple(self._said.get(ref, ()))
 
     def log(self, pod: str, container: str, *, previous: bool = False) -> str:
         """Return the last lines of a container; empty where there are none."""
         return self.logs.get(LogName(pod, container, previous), "")
+
+    @cached_property
+    def now(self) -> datetime | None:
+        """When it was taken; where nothing says so, when anything was last said."""
+        said = (moment(time_of(each)) for events in self._said.values() for each in events)
+        return moment(self.meta.taken) or max(filter(None, said), default=None)
 
     @cached_property
     def _kinds(self) -> dict[str, list[Thing]]:
@@ -167,7 +161,7 @@ class Snapshot:
 
     @cached_property
     def _uids(self) -> dict[str, Thing]:
-        return {thing.uid: thing for thing in self.things.values() if thing.uid}
+        return {thing.uid: thing for thing in self._all.values() if thing.uid}
 
     @cached_property
     def _placed(self) -> dict[str, list[Thing]]:
@@ -179,7 +173,7 @@ class Snapshot:
     @cached_property
     def _owned(self) -> dict[str, list[Thing]]:
         found: dict[str, list[Thing]] = {}
-        for thing in self.things.values():
+        for thing in self._all.values():
             for uid in thing.owners:
                 found.setdefault(uid, []).append(thing)
         return found
@@ -201,6 +195,12 @@ def _event(value: Mapping[str, Any]) -> tuple[Ref, Part]:
     ref = Ref(about.text("kind"), about.text("namespace"), about.text("name"))
     named = Ref("Event", whole.text("metadata.namespace"), f"of {ref}")
     return ref, Part(named, "", value)
+
+
+def _is_of_another(event: Part, thing: Thing) -> bool:
+    uid = event.text("involvedObject.uid") or event.text("regarding.uid")
+    is_mirror = "kubernetes.io/config.mirror" in thing.mapping("metadata.annotations")  # events have its kubelet's uid
+    return bool(uid and thing.uid) and uid != thing.uid and not is_mirror
 
 
 def message_of(event: Part) -> str:

@@ -86,7 +86,7 @@ TROUBLES = (
     Trouble("pod-security", "job/j", (_namespace("restricted"), job()), remedy=(replace(job(**_RESTRICTED)),)),
     Trouble("webhook-unreachable", "job/j", (_webhook(), job()),
             remedy=(delete("validatingwebhookconfiguration/$NS"),)),
-    Trouble("webhook-denied", "cronjob/c", (_UNQUEUEABLE,), state="unknown"),
+    Trouble("webhook-denied", "cronjob/c", (_UNQUEUEABLE,), state="pending"),
     Trouble("policy-denied", "job/j", _policy(), then=(Step((
         "wait", "--for=jsonpath={.status.observedGeneration}=1", "validatingadmissionpolicy/$NS", "--timeout=60s")),
         apply(job())), remedy=(

@@ -96,7 +96,7 @@ TROUBLES = (
         state="running"),
     Trouble("suspended", "cronjob/c", (thing("CronJob", "c", "batch/v1", spec={
         "schedule": "* * * * *", "suspend": True, "jobTemplate": {"spec": job("true")["spec"]}}),), variant="cronjob",
-        state="unknown"),
+        state="pending"),
     Trouble("suspended", "deployment/d", (deployment(replicas=0),), variant="scaled-to-none",
             remedy=(patch("deployment/d", '{"spec":{"replicas":1}}'),)),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Sign
-from fairlead.insight.signs import event, has, logs, rule, says, step
+from fairlead.insight.signs import SPARK_SAYS, event, has, logs, rule, says, step
 
 _DOCS = "https://kubernetes.io/docs"
 
@@ -20,7 +20,9 @@ def _refused(message: str) -> tuple[Sign, ...]:
         has("Failed", "True", "", message),
         has("Ready", "False", "", message),
         has("Succeeded", "False", "", message),
+        has("Succeeded", "Unknown", "", message),
         says("status.message", message),
+        says(SPARK_SAYS, message),
         step(message),
         logs(message),
     )
@@ -64,6 +66,16 @@ RULES = (
         message="the namespace demands the Pod Security Standard {level}: {what}",
         remedy="set what it lists in securityContext; drop the overlay that breaks it",
         source=f"{_DOCS}/concepts/security/pod-security-standards/",
+        kinds=(),
+    ),
+    rule(
+        "security-context-constraints",
+        Layer.POLICY,
+        *_refused(r"unable to validate against any security context constraint: (?P<what>.*)"),
+        message="no SecurityContextConstraints that its ServiceAccount may use allow it: {what}",
+        remedy="drop what they name from securityContext (runAsUser, fsGroup, privileged), or grant one that allows it:"
+        " oc adm policy add-scc-to-user SCC -z SERVICEACCOUNT -n {namespace}",
+        source="https://docs.openshift.com/container-platform/latest/authentication/managing-security-context-constraints.html",
         kinds=(),
     ),
     rule(
@@ -134,8 +146,8 @@ RULES = (
         "right-missing",
         Layer.POLICY,
         *_refused(
-            r"\"?(?P<who>[\w:.@-]+)\"? cannot (?P<verb>\w+) resource \"(?P<resource>[^\"]+)\" "
-            r"in API group \"(?P<group>[^\"]*)\""
+            r"(?P<who>[\w:.@-]{1,300})[\\\"]* cannot (?P<verb>\w+) resource [\\\"]+(?P<resource>[^\"\\]+)[\\\"]+ "
+            r"in API group [\\]?\"(?P<group>[^\"\\]*)"
         ),
         message="{who} may not {verb} {resource}: {said}",
         remedy='grant it by a Role in {namespace}: apiGroups ["{group}"], resources [{resource}], verbs [{verb}]',
@@ -155,8 +167,8 @@ RULES = (
         "object-invalid",
         Layer.STRUCTURE,
         *_refused(
-            r"(?P<what>[\w.]+ \"[^\"]+\") is invalid: (?P<why>.*)|"
-            r"(?P<field>\S+): (Invalid value|Required value|Forbidden|Unsupported value): .*"
+            r"(?P<what>[\w.]{1,200} \"[^\"]+\") is invalid: (?P<why>.*)|"
+            r"(?P<field>\S{1,200}): (Invalid value|Required value|Forbidden|Unsupported value): .*"
         ),
         message="the API server does not take it: {said}",
         remedy="correct the field that it names; a LimitRange or a webhook may have set it",

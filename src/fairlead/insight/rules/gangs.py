@@ -11,7 +11,7 @@ from fairlead.insight.seeing import Seen, Sign
 from fairlead.insight.signs import rule
 from fairlead.naming import format_time
 from fairlead.quantities import human_duration
-from fairlead.snapshots.snapshot import Snapshot, Thing, moment
+from fairlead.snapshots.snapshot import Snapshot, Thing
 
 
 def _waits(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -30,7 +30,7 @@ def _waits(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _straggles(top: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a gang all of which runs, and one rank of which is far behind the others by what they write."""
-    tracks, now = _tracks(top, snapshot), moment(snapshot.meta.taken)
+    tracks, now = _tracks(top, snapshot), snapshot.now
     found = behind(tracks, now) if now else None
     if found is None or now is None:
         return
@@ -50,7 +50,7 @@ def _straggles(top: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _hangs(top: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a gang all of which runs, and whose ranks have all ceased to write, long past the pauses that they make."""
-    tracks, now = _tracks(top, snapshot), moment(snapshot.meta.taken)
+    tracks, now = _tracks(top, snapshot), snapshot.now
     found = silence(tracks, now) if now and behind(tracks, now) is None else None
     if found is None or now is None:
         return

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, fails, has, rule, step
-from fairlead.snapshots.snapshot import MAINS, Snapshot, Thing, message_of, moment
+from fairlead.insight.signs import ENDED, ended, event, fails, has, rule, step
+from fairlead.snapshots.parts import Ref
+from fairlead.snapshots.snapshot import INITS, MAINS, Snapshot, Thing, message_of, moment
 
 _DOCS = "https://kubernetes.io/docs"
 _PROBES = f"{_DOCS}/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/"
@@ -24,17 +25,32 @@ _LATE = timedelta(seconds=30)
 
 def _deleted(pod: Thing, snapshot: Snapshot, *, stuck: bool) -> Iterator[Seen]:
     """See an object that is being deleted: in its time, or longer than that."""
-    until, now = moment(pod.text("metadata.deletionTimestamp")), moment(snapshot.meta.taken)
+    until, now = moment(pod.text("metadata.deletionTimestamp")), snapshot.now
     over = any(each.part("state.terminated").value for each in pod.containers) and pod.part("metadata.finalizers").value
     is_late = bool(over) or bool(until and now and now > until + _LATE)
     if is_late is stuck:
         finalizers = pod.part("metadata.finalizers").value
         named = ", ".join(map(str, finalizers)) if isinstance(finalizers, list) else ""
-        words = {
-            "said": f"the finalizers {named}" if named else f"the kubelet of {pod.text('spec.nodeName') or 'its node'}"
-        }
+        words = _keeps(pod, named)
         evidence = pod.cite("metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds", "metadata.finalizers")
         yield Seen(evidence, words, pod.text("metadata.deletionTimestamp"))
+
+
+def _keeps(thing: Thing, finalizers: str) -> dict[str, str]:
+    """Return who keeps an object that is to go, and what to do about it."""
+    kind, name, space = thing.ref.kind.lower(), thing.ref.name, thing.ref.namespace
+    named = f"{kind} {name}" + (f" -n {space}" if space else "")
+    if finalizers:
+        patch = f'kubectl patch {named} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\''
+        then = f"see what is to remove the finalizer; only where that is gone for good: {patch}"
+        return {"said": f"the finalizers {finalizers}", "then": then}
+    if thing.ref.kind == "Pod":
+        node = thing.text("spec.nodeName")
+        then = f"see what became of the node; only where that is gone for good: kubectl delete {named} --force"
+        return {"said": f"the kubelet of {node or 'its node'}", "then": then}
+    on = [each for each in thing.conditions.values() if each.text("status") == "True"]
+    said = "; ".join(each.text("message") for each in on if each.text("message"))
+    return {"said": said or "something of it", "then": f"remove or mend what it names: kubectl describe {named}"}
 
 
 def _stuck(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -55,7 +71,9 @@ def _reclaimed(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         return
     told = [
         each
-        for each in (snapshot.events_of(node) if node else ())
+        for ref in (Ref("Node", "", pod.text("spec.nodeName")), pod.ref)
+        for each in snapshot.events_about(ref)
+        if ref.kind == "Node" or each.text("reason") == "Evicted"
         if _RECLAIM.search(f"{each.text('reason')} {message_of(each)}")
     ]
     asked = {each.text("key"): each.text("value") or "true" for each in pod.each("spec.tolerations")}
@@ -72,7 +90,7 @@ def _reclaimed(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         evidence = (*shown, *(told[-1].cite("message", "note", "reason") if told else of_node))
         said = message_of(told[-1]) if told else ", ".join(spot)
         since = condition.text("lastTransitionTime") if condition else ""
-        yield Seen(evidence, {"node": pod.text("spec.nodeName"), "said": said}, since)
+        yield Seen(evidence, {"node": pod.text("spec.nodeName"), "said": said}, since, explains=ENDED)
 
 
 def _node_down(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -121,7 +139,7 @@ RULES = (
     rule(
         "node-lacks-disk",
         Layer.RUN,
-        fails("Evicted", r"low on resource: (ephemeral-storage|inodes|pids)|DiskPressure|imagefs|nodefs|inodes"),
+        fails("Evicted", r"low on resource: (ephemeral-storage|inodes)|DiskPressure|imagefs|nodefs|inodes"),
         message="the disk of its node was full, and it was among those that used more than they had asked for: {said}",
         remedy="ask for the disk that it uses (requests of ephemeral-storage), or write to a volume",
         source=f"{_DOCS}/concepts/scheduling-eviction/node-pressure-eviction/",
@@ -203,9 +221,8 @@ RULES = (
         "stuck-terminating",
         Layer.RUN,
         Sign("deleting", _stuck),
-        message="it is deleted, and does not go: {said} keeps it",
-        remedy="see what is to remove the finalizer, or what became of the node; only then: kubectl patch {name} "
-        '--type=merge -p \'{{"metadata":{{"finalizers":null}}}}\'',
+        message="it is deleted, and does not go: what keeps it is {said}",
+        remedy="{then}",
         source=f"{_DOCS}/concepts/overview/working-with-objects/finalizers/",
         kinds=(),
     ),
@@ -225,7 +242,8 @@ RULES = (
         ended("OOMKilled", lists=(MAINS,)),
         step(r"^OOMKilled"),
         message="container {container} used more memory than its limit",
-        remedy="raise the memory of the step, or lower what it holds at once: batch size, workers of loaders",
+        remedy="raise its resources.limits.memory (of a step: memory), or lower what it holds at once: batch size,"
+        " workers of loaders",
         source=f"{_DOCS}/tasks/configure-pod-container/assign-memory-resource/",
         kinds=("Pod", "Workflow"),
     ),
@@ -246,5 +264,13 @@ RULES = (
         message="container {container} is not up in time for its startup probe: {said}",
         remedy="correct the probe, or give it more time: failureThreshold times periodSeconds",
         source=_PROBES,
+    ),
+    rule(
+        "init-failed",
+        Layer.INIT,
+        ended(lists=(INITS,)),
+        message="init container {container} ended with exit code {code}: {said}",
+        remedy="kubectl logs {name} -c {container} -n {namespace} --previous",
+        source=f"{_DOCS}/tasks/debug/debug-application/debug-init-containers/",
     ),
 )

@@ -9,15 +9,28 @@ Source: https://kubernetes.io/docs/concepts/scheduling-eviction/scheduling-frame
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 from fairlead.insight.findings import Finder, Found, Layer, Rule
-from fairlead.insight.nodes import UNSCHEDULABLE, allocatable, amount, free, knows_free, reach, requested
+from fairlead.insight.nodes import (
+    CONTROL_PLANE,
+    UNSCHEDULABLE,
+    allocatable,
+    amount,
+    behind_taints,
+    free,
+    in_words,
+    kept_by,
+    knows_free,
+    reach,
+    requested,
+)
 from fairlead.snapshots.parts import Evidence
-from fairlead.snapshots.snapshot import Snapshot, Thing, begun_of, message_of, time_of
+from fairlead.snapshots.snapshot import Snapshot, Thing, message_of, time_of
 
 _PLACES = frozenset({"unplaced"})
 _DOCS = "https://kubernetes.io/docs/concepts/scheduling-eviction"
@@ -89,7 +102,7 @@ def unplaced(pod: Thing, snapshot: Snapshot) -> Unplaced | None:
     return Unplaced(message, evidence + asked, since, refusals(message))
 
 
-def _nearest(pod: Thing, snapshot: Snapshot, filter: str) -> tuple[Unplaced, Refusal] | None:
+def nearest(pod: Thing, snapshot: Snapshot, filter: str) -> tuple[Unplaced, Refusal] | None:
     """Return what turns a pod away, where the nodes that are nearest to a fit fail at this filter."""
     found = unplaced(pod, snapshot)
     if found is None or not found.refusals:
@@ -107,23 +120,39 @@ def _decisive(pod: Thing, snapshot: Snapshot, refused: tuple[Refusal, ...]) -> R
     """
     first = refused[0]
     others = {each.filter: each for each in refused}
+    if first.filter == "resources" and "taint" in others and _is_behind_taints(pod, snapshot, first, others["taint"]):
+        return others["taint"]
     if first.filter != "affinity" or not others.keys() & {"taint", "cordon"}:
         return first
     other = others.get("taint") or others["cordon"]
     if snapshot.of_kind("Node"):
         return other if reach(pod, snapshot).selected else first
-    of_control_plane = re.search(r"node-role\.kubernetes\.io/(control-plane|master)", other.text)
+    of_control_plane = CONTROL_PLANE.search(other.text)
     return first if of_control_plane or not re.search(r"\{", other.text) else other
+
+
+def _is_behind_taints(pod: Thing, snapshot: Snapshot, lacking: Refusal, taint: Refusal) -> bool:
+    """Say whether what a pod asks for is there, on nodes with taints alone that it does not tolerate."""
+    resource = lacking.text.removeprefix("Insufficient ")
+    if "/" not in resource:  # devices have a domain
+        return False
+    if not snapshot.of_kind("Node"):
+        return resource in taint.text
+    return _largest(reach(pod, snapshot).open, resource) < requested(pod, resource) and bool(
+        behind_taints(pod, snapshot)
+    )
 
 
 def _tainted(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, Refusal, list[str]] | None:
     """Return what turns a pod away, where it is taints; and these, those of most nodes first."""
-    seen = _nearest(pod, snapshot, "taint") or _nearest(pod, snapshot, "cordon")
+    seen = nearest(pod, snapshot, "taint") or nearest(pod, snapshot, "cordon")
     if seen is None:
         return None
     named = re.findall(r"taint \{([^}]*)\}", seen[1].text)
-    counted = reach(pod, snapshot).taints if snapshot.of_kind("Node") else {}
-    taints = list(dict(counted.most_common())) if counted else [each.replace(": ", "=", 1) for each in named]  # type: ignore[attr-defined]
+    counted: Counter[str] = reach(pod, snapshot).taints if snapshot.of_kind("Node") else Counter()
+    if seen[0].refusals[0].filter == "resources" and (nodes := behind_taints(pod, snapshot)):
+        counted = kept_by(pod, nodes)
+    taints = list(dict(counted.most_common())) if counted else [each.replace(": ", "=", 1) for each in named]
     if not taints and seen[1].filter == "cordon":
         taints = [UNSCHEDULABLE]
     return *seen, taints
@@ -165,7 +194,7 @@ def _untolerated(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         taints = f": {', '.join(seen[2])}" if seen[2] else ""
         yield Found(
             (*seen[0].evidence, *_of_taints(pod, snapshot)),
-            f"{seen[1].nodes} nodes have a taint that it does not tolerate{taints}",
+            f"no node takes it; {seen[1].nodes}, which came nearest, have a taint that it does not tolerate{taints}",
             "add a toleration for this taint, or choose nodes without it",
             seen[0].since,
         )
@@ -182,7 +211,7 @@ def _turned_away(id: str, filter: str, source: str, remedy: str) -> Rule:
     """Make the rule of a filter whose words say all that there is to say."""
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-        if seen := _nearest(pod, snapshot, filter):
+        if seen := nearest(pod, snapshot, filter):
             found, refusal = seen
             message = f"no node takes it; {refusal.nodes}, which came nearest, say: {refusal.text}"
             yield Found(found.evidence, message, remedy, found.since)
@@ -192,7 +221,7 @@ def _turned_away(id: str, filter: str, source: str, remedy: str) -> Rule:
 
 def _scattered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for whose devices there is room on all nodes together, and on none alone."""
-    seen = _nearest(pod, snapshot, "resources")
+    seen = nearest(pod, snapshot, "resources")
     resource = seen[1].text.removeprefix("Insufficient ") if seen else ""
     if not seen or "/" not in resource or not knows_free(snapshot):  # devices have a domain
         return
@@ -214,9 +243,9 @@ def _nodes_for(pod: Thing, snapshot: Snapshot) -> tuple[Thing, ...]:
     return found.open or found.selected
 
 
-def _lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, Decimal] | None:
+def lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, Decimal] | None:
     """Return a pod's resource of which no node that it could go to has as much, how much it asks for, and the most."""
-    seen = _nearest(pod, snapshot, "resources")
+    seen = nearest(pod, snapshot, "resources")
     nodes = _nodes_for(pod, snapshot)
     if not seen or not nodes:
         return None
@@ -230,7 +259,7 @@ def _lacking(pod: Thing, snapshot: Snapshot) -> tuple[Unplaced, str, Decimal, De
 
 def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for slices of cards as no card is cut, while others are free."""
-    found = _lacking(pod, snapshot)
+    found = lacking(pod, snapshot)
     if not found or not found[1].startswith(_MIG) or found[3]:
         return
     nodes = _nodes_for(pod, snapshot)
@@ -253,19 +282,33 @@ def _other_profile(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 def _unoffered(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for devices that no node has."""
-    found = _lacking(pod, snapshot)
+    found = lacking(pod, snapshot)
     if found and not found[3] and "/" in found[1]:
+        bringer = next(_not_brought(found[1], _nodes_for(pod, snapshot), snapshot), None)
         yield Found(
-            found[0].evidence,
-            f"it asks for {found[2]:f} {found[1]}, and no node that it could go to offers any",
-            "see that the device plugin of it runs on the nodes, and that the name is right: kubectl describe nodes",
+            (*found[0].evidence, *(bringer.cite("status.phase") if bringer else ())),
+            f"it asks for {found[2]:f} {found[1]}, and no node that it could go to offers any"
+            + (f": {bringer.ref}, which is to bring them, is not ready" if bringer else ""),
+            f"fairlead why pod/{bringer.ref.name} -n {bringer.ref.namespace}"
+            if bringer
+            else "see that its device plugin runs on the nodes, and that the name is right: kubectl describe nodes",
             found[0].since,
         )
 
 
+def _not_brought(resource: str, nodes: Iterable[Thing], snapshot: Snapshot) -> Iterator[Thing]:
+    """Yield the pods on some nodes that are to make devices known there, and are not ready, drivers first."""
+    vendor = re.split(r"[./]", resource)[0]
+    for part in ("driver", "toolkit", "device-plugin"):
+        for pod in (each for node in nodes for each in snapshot.on(node)):
+            ready = pod.condition("Ready")
+            if vendor in pod.ref.name and part in pod.ref.name and ready and ready.text("status") == "False":
+                yield pod
+
+
 def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for whose devices there would be room if all of a node's were well."""
-    found = _lacking(pod, snapshot)
+    found = lacking(pod, snapshot)
     if not found or "/" not in found[1]:
         return
     for node in _nodes_for(pod, snapshot):
@@ -282,47 +325,22 @@ def _unwell(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 def _never(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod that asks for more than any node has."""
-    if found := _lacking(pod, snapshot):
-        _, resource, asked, most = found
+    if found := lacking(pod, snapshot):
+        asked, most = (in_words(each, found[1]) for each in found[2:])
         yield Found(
             found[0].evidence,
-            f"it asks for {asked:f} {resource}, and no node has more than {most:f}: it will never fit",
-            f"ask for at most {most:f} {resource}, or add a node that has {asked:f}",
+            f"it asks for {asked}, and no node that it could go to has more than {most}: it will never fit",
+            f"ask for at most {most}, or add a node that has {asked}",
             found[0].since,
         )
 
 
-def _no_growth(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-    """Yield a pod for which there is no room, and for which the autoscaler adds no node."""
-    seen = _nearest(pod, snapshot, "resources") or _nearest(pod, snapshot, "pods")
-    for each in reversed(snapshot.events_of(pod)) if seen else ():
-        if (
-            each.text("reason") in ("NotTriggerScaleUp", "FailedScaleUp", "FailedScheduling", "Nominated")
-            and (said := _AT_LIMIT.search(message_of(each)))
-        ):  # fmt: skip
-            yield Found(
-                (*each.cite("message", "note", "reason"), *seen[0].evidence),  # type: ignore[index]
-                f"there is no room for it, and no node is added: {said.group()}",
-                "raise the most nodes of the group or the pool, ask the cloud for more quota, or choose other machines",
-                seen[0].since,  # type: ignore[index]
-                explains=" ".join(seen[0].evidence[0][:2]),  # type: ignore[index]
-            )
-            return
-
-
 _MIG, _CARD = "nvidia.com/mig-", "nvidia.com/gpu"
-_AT_LIMIT = re.compile(
-    r"max node group size reached|max cluster (cpu|memory|\S+) limit reached|max (total )?nodes.*reached|"
-    r"in backoff after failed scale-up|exceeds? limits? for (node)?pool|limits exceeded|"
-    r"all available instance types exceed|"
-    r"out of (resources|capacity|stock)|insufficient ?capacity|quota.?exceeded|stockout",
-    re.IGNORECASE,
-)
 
 
 def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod for which there is no room for now, as far as is known."""
-    if seen := _nearest(pod, snapshot, "resources"):
+    if seen := nearest(pod, snapshot, "resources"):
         resource = seen[1].text.removeprefix("Insufficient ")
         said, remedy = "", f"wait until others have ended, ask for less {resource}, or add a node"
         if not snapshot.of_kind("Node") and _is_hopeless(seen[0].message):
@@ -332,7 +350,7 @@ def _now(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
             )
         yield Found(
             seen[0].evidence,
-            f"no node has {requested(pod, resource):f} {resource} left; {seen[1].nodes} came nearest{said}",
+            f"no node has {in_words(requested(pod, resource), resource)} left; {seen[1].nodes} came nearest{said}",
             remedy,
             seen[0].since,
         )
@@ -353,7 +371,7 @@ def _largest(nodes: Iterable[Thing], resource: str) -> Decimal:
 
 def _unmatched(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     """Yield a pod whose node selector no node has; with the values that there are."""
-    seen = _nearest(pod, snapshot, "affinity")
+    seen = nearest(pod, snapshot, "affinity")
     if not seen:
         return
     wanted = pod.mapping("spec.nodeSelector")
@@ -366,87 +384,6 @@ def _unmatched(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
     told = f": it wants {', '.join(lacking or said)}" if said else ": its node affinity matches none"
     remedy = "correct the node selector or affinity: kubectl get nodes --show-labels"
     yield Found(evidence, f"no node has the labels that it asks for{told}", remedy, seen[0].since)
-
-
-def _claimed(words: str, message: str, remedy: str, *of_claim: str) -> Finder:
-    """Make the finder of a pod whose claim of a volume is not there, not bound, or bound elsewhere.
-
-    Args:
-        words: What the scheduler says.
-        message: What is the matter, with ``{claim}`` and ``{said}``.
-        remedy: What to do about it.
-        of_claim: The reason and the words of an event of the claim, without which the rule does not hold.
-    """
-
-    def find(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-        found = unplaced(pod, snapshot)
-        said = re.search(words, found.message) if found else None
-        if found is None or said is None:
-            return
-        names = [said.groupdict().get("claim") or ""]
-        names += [each.text("persistentVolumeClaim.claimName") for each in pod.each("spec.volumes")]
-        claims = [each for name in names if (each := snapshot.find("PersistentVolumeClaim", name, pod.ref.namespace))]
-        claims = [each for each in claims if each.text("status.phase") != "Bound"] or claims
-        evidence, told = found.evidence, ""
-        if of_claim:
-            heard = [
-                (claim, each)
-                for claim in claims
-                for each in snapshot.events_of(claim)
-                if re.fullmatch(of_claim[0], each.text("reason")) and re.search(of_claim[1], message_of(each))
-            ]
-            if not heard:
-                return
-            claims, told = [heard[-1][0]], message_of(heard[-1][1])
-            evidence = (*heard[-1][1].cite("message", "note", "reason"), *evidence)
-        name = claims[0].ref.name if claims else next(filter(None, names), "")
-        values = {"claim": name, "said": told, "namespace": pod.ref.namespace}
-        more = claims[0].cite("status.phase", "spec.storageClassName") if claims else ()
-        told_by = " ".join(found.evidence[0][:2])
-        yield Found(
-            (*evidence, *more), message.format(**values), remedy.format(**values), found.since, explains=told_by
-        )
-
-    return find
-
-
-_UNBOUND = r"unbound immediate PersistentVolumeClaims|unbound .*[Cc]laims|didn't find available persistent volumes"
-_MISSING_CLASS = r'storageclass(es)?\S* "[^"]*" not found'
-
-
-def _claim_missing(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
-    """Yield a pod whose claim of devices, or its class, is not there."""
-    for each in snapshot.events_of(pod):
-        if each.text("reason") == "FailedResourceClaimCreation":
-            remedy = "create the template that it names: kubectl get resourceclaimtemplates"
-            yield Found(each.cite("message", "note", "reason"), message_of(each), remedy, begun_of(each))
-            return
-    claims = [each.text("resourceClaimName") for each in pod.each("spec.resourceClaims")]
-    absent = [each for each in claims if each and not snapshot.find("ResourceClaim", each, pod.ref.namespace)]
-    if absent and not pod.conditions and "resourceclaims" not in {each.what for each in snapshot.meta.unread}:
-        yield Found(
-            pod.cite("spec.resourceClaims"),
-            f"it names the ResourceClaim {absent[0]}, which is not there",
-            f"create it, or name another: kubectl get resourceclaims -n {pod.ref.namespace}",
-            pod.text("metadata.creationTimestamp"),
-        )
-        return
-    found = unplaced(pod, snapshot)
-    said = found and re.search(
-        r'resourceclaim "(?P<a>[^"]+)" not found|(waiting for|pod has) .*resource ?claim.*(created|not found|missing)|'
-        r"device ?class \"?(?P<b>[^\" ]+)\"? (does not exist|not found)|"
-        r'resourceclaimtemplate\S* "(?P<c>[^"]+)" not found|deleted resource ?claim|'
-        r"resourceclaim .* not (found|created)",
-        found.message,
-        re.IGNORECASE,
-    )
-    if found and said:
-        yield Found(
-            found.evidence,
-            f"what it needs to be given devices is not there: {said.group()}",
-            "create it: kubectl get resourceclaims,resourceclaimtemplates,deviceclasses shows what there is",
-            found.since,
-        )
 
 
 def _gated(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
@@ -483,7 +420,8 @@ def _elsewhere(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-def _rule(id: str, layer: Layer, find: Finder, source: str, sure: float = 1.0) -> Rule:
+def unplaced_rule(id: str, layer: Layer, find: Finder, source: str, sure: float = 1.0) -> Rule:
+    """Make a rule of pods that have no node, with its page in the documentation's concepts."""
     return Rule(id, layer, ("Pod",), _PLACES, find, f"https://kubernetes.io/docs/concepts/{source}", sure)
 
 
@@ -513,53 +451,18 @@ def _nodeless(pod: Thing, snapshot: Snapshot) -> Iterator[Found]:
 
 
 RULES = (
-    _rule("no-nodes", Layer.PLACEMENT, _nodeless, "architecture/nodes/"),
-    _rule("volume-claim-missing", Layer.VOLUME, _claimed(
-        r'persistentvolumeclaim "(?P<claim>[^"]+)" not found', "it mounts the claim {claim}, which is not there",
-        "create the claim {claim}, or name another: kubectl get pvc -n {namespace}"), "storage/persistent-volumes/"),
-    _rule("storage-class-missing", Layer.VOLUME, _claimed(
-        ".", "the storage class of its claim {claim} is not there: {said}",
-        "kubectl get storageclass; a claim of one of these, since the class of {claim} can't be changed",
-        "ProvisioningFailed", _MISSING_CLASS), "storage/storage-classes/"),
-    _rule("provisioning-failed", Layer.VOLUME, _claimed(
-        ".", "no volume could be made for its claim {claim}: {said}",
-        "mend what the provisioner says: kubectl describe pvc {claim} -n {namespace}", "ProvisioningFailed", "."),
-        "storage/dynamic-provisioning/"),
-    _rule("volume-claim-taken", Layer.VOLUME, _claimed(
-        r"ReadWriteOncePod access mode already in-use", "another pod has its claim {claim}, which one pod can have",
-        "wait until the other pod is gone, or take a claim with another access mode"), "storage/persistent-volumes/"),
-    _rule("provisioner-missing", Layer.VOLUME, _claimed(
-        _UNBOUND, "nobody makes the volume of its claim {claim}: {said}",
-        "see that the provisioner that it names runs, or take another class: kubectl get storageclass,csidrivers",
-        "ExternalProvisioning", "."), "storage/dynamic-provisioning/", 0.8),
-    _rule("volume-none-fits", Layer.VOLUME, _claimed(
-        r"didn't find available persistent volumes", "there is no volume for its claim {claim}",
-        "create a volume that fits the claim {claim}, or a storage class with a provisioner"),
-        "storage/persistent-volumes/"),
-    _rule("volume-claim-unbound", Layer.VOLUME, _claimed(
-        _UNBOUND, "its claim {claim} has no volume yet",
-        "kubectl describe pvc {claim} -n {namespace}: its storage class must be there, and its provisioner must run"),
-        "storage/persistent-volumes/"),
-    _rule("volume-in-other-zone", Layer.VOLUME, _claimed(
-        r"volume node affinity conflict|no available volume zone|didn't match PersistentVolume's node affinity",
-        "the volume of its claim {claim} is in another zone, or on another node, than the nodes that would take it",
-        "choose nodes of the volume's zone, or a storage class that waits for the first consumer"),
-        "storage/storage-classes/"),
-    _rule("volume-lost", Layer.VOLUME, _claimed(
-        r"bound to non-existent (pv|persistentvolume)", "the volume of its claim {claim} is no more",
-        "restore the volume, or make the claim {claim} anew"), "storage/persistent-volumes/"),
-    _rule("device-claim-missing", Layer.PLACEMENT, _claim_missing, "scheduling-eviction/dynamic-resource-allocation/"),
-    _rule("autoscaler-at-limit", Layer.PLACEMENT, _no_growth, "cluster-administration/node-autoscaling/"),
-    _rule("mig-profile-absent", Layer.PLACEMENT, _other_profile, "configuration/manage-resources-containers/"),
-    _rule("resource-not-offered", Layer.PLACEMENT, _unoffered, "extend-kubernetes/compute-storage-net/device-plugins/"),
-    _rule("devices-unwell", Layer.PLACEMENT, _unwell, "extend-kubernetes/compute-storage-net/device-plugins/"),
-    _rule("more-than-any-node", Layer.PLACEMENT, _never, "configuration/manage-resources-containers/"),
-    _rule("gpus-scattered", Layer.PLACEMENT, _scattered, "scheduling-eviction/resource-bin-packing/"),
-    _rule("insufficient-resources", Layer.PLACEMENT, _now, "configuration/manage-resources-containers/", 0.9),
-    _rule("node-labels-unmatched", Layer.PLACEMENT, _unmatched, "scheduling-eviction/assign-pod-node/"),
-    _rule("node-not-ready", Layer.PLACEMENT, _unready, "scheduling-eviction/taint-and-toleration/"),
-    _rule("node-cordoned", Layer.PLACEMENT, _cordoned, "scheduling-eviction/taint-and-toleration/"),
-    _rule("untolerated-taint", Layer.PLACEMENT, _untolerated, "scheduling-eviction/taint-and-toleration/"),
+    unplaced_rule("no-nodes", Layer.PLACEMENT, _nodeless, "architecture/nodes/"),
+    unplaced_rule("mig-profile-absent", Layer.PLACEMENT, _other_profile, "configuration/manage-resources-containers/"),
+    unplaced_rule("resource-not-offered", Layer.PLACEMENT, _unoffered,
+        "extend-kubernetes/compute-storage-net/device-plugins/"),
+    unplaced_rule("devices-unwell", Layer.PLACEMENT, _unwell, "extend-kubernetes/compute-storage-net/device-plugins/"),
+    unplaced_rule("more-than-any-node", Layer.PLACEMENT, _never, "configuration/manage-resources-containers/"),
+    unplaced_rule("gpus-scattered", Layer.PLACEMENT, _scattered, "scheduling-eviction/resource-bin-packing/"),
+    unplaced_rule("insufficient-resources", Layer.PLACEMENT, _now, "configuration/manage-resources-containers/", 0.9),
+    unplaced_rule("node-labels-unmatched", Layer.PLACEMENT, _unmatched, "scheduling-eviction/assign-pod-node/"),
+    unplaced_rule("node-not-ready", Layer.PLACEMENT, _unready, "scheduling-eviction/taint-and-toleration/"),
+    unplaced_rule("node-cordoned", Layer.PLACEMENT, _cordoned, "scheduling-eviction/taint-and-toleration/"),
+    unplaced_rule("untolerated-taint", Layer.PLACEMENT, _untolerated, "scheduling-eviction/taint-and-toleration/"),
     _turned_away(
         "host-port-taken", "ports", "kube-scheduler/",
         "drop hostPort, or choose another: one pod of a node can have it",
@@ -580,10 +483,10 @@ RULES = (
         "device-claim-unmet", "claims", "dynamic-resource-allocation/",
         "compare the claim with what there is: kubectl get resourceclaims,deviceclasses,resourceslices",
     ),
-    _rule("gang-incomplete", Layer.PLACEMENT, _ungrouped, "scheduling-eviction/gang-scheduling/", 0.9),
-    _rule("scheduling-gated", Layer.QUOTA, _gated, "scheduling-eviction/pod-scheduling-readiness/")._replace(
+    unplaced_rule("gang-incomplete", Layer.PLACEMENT, _ungrouped, "scheduling-eviction/gang-scheduling/", 0.9),
+    unplaced_rule("scheduling-gated", Layer.QUOTA, _gated, "scheduling-eviction/pod-scheduling-readiness/")._replace(
         is_consequence=True  # what has set the gate says more
     ),
-    _rule("scheduler-missing", Layer.STRUCTURE, _ignored, "scheduling-eviction/kube-scheduler/"),
-    _rule("no-node", Layer.PLACEMENT, _elsewhere, "scheduling-eviction/kube-scheduler/", 0.5),
+    unplaced_rule("scheduler-missing", Layer.STRUCTURE, _ignored, "scheduling-eviction/kube-scheduler/"),
+    unplaced_rule("no-node", Layer.PLACEMENT, _elsewhere, "scheduling-eviction/kube-scheduler/", 0.5),
 )  # fmt: skip

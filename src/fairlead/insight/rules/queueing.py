@@ -19,7 +19,7 @@ _WORKLOAD = ("Workload",)
 _TOO_MUCH_AS_IT_IS = r"insufficient quota for (?P<resource>\S+) in flavor (?P<flavor>[^\s,]+)"
 _TOO_MUCH = (
     r"insufficient quota for (?P<resource>\S+) in flavor (?P<flavor>\S+?),"
-    r".*request .*>\s*maximum capacity \((?P<most>[^)]+)\)"
+    r".*request .*>\s*maximum capacity \((?:[^)>]*> )?(?P<most>[^)]+)\)"
 )
 
 
@@ -130,9 +130,33 @@ def _checked(*states: str) -> Sign:
             if each.text("state") in states:
                 words = {"check": each.text("name"), "state": each.text("state"), "said": each.text("message")}
                 cited = each.cite("name", "state", "message")
+                check = snapshot.find("AdmissionCheck", each.text("name"))
+                active = check.condition("Active") if check else None
+                if active and active.text("status") == "False":
+                    words["said"] = f"{words['said']} {active.text('message')}".strip()
+                    cited += active.cite("message", "reason")
                 yield Seen(cited, words, each.text("lastTransitionTime"), explains=QUEUED)
 
     return Sign("checks", find)
+
+
+_UNPROVIDED = (
+    r"Retrying after (failure|booking expired|capacity revoked)|RESOURCE_POOL_EXHAUSTED|"
+    r"not have enough resources|out of (capacity|resources)|stock-?out|insufficient ?capacity"
+)
+
+
+def _unprovided(workload: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a workload for which an autoscaler was asked for machines, and had none."""
+    for seen in _checked("Pending").find(workload, snapshot):
+        requests = [each for each in snapshot.below(workload) if each.ref.kind == "ProvisioningRequest"]
+        failed = [said for each in requests if (said := each.condition("Failed")) and said.text("status") == "True"]
+        if failed and not seen.words["said"]:
+            seen = seen._replace(
+                evidence=failed[-1].cite("message", "reason"), words={**seen.words, "said": failed[-1].text("message")}
+            )
+        if failed or re.search(_UNPROVIDED, seen.words["said"], re.IGNORECASE):
+            yield seen
 
 
 RULES = (
@@ -216,9 +240,11 @@ RULES = (
         "admission-check-refused",
         Layer.QUOTA,
         _checked("Rejected", "Retry"),
+        Sign("checks", _unprovided),
         has("Evicted", "True", "(DeactivatedDueTo)?AdmissionCheck(Rejected)?"),
-        message="the admission check {check} refuses it: {said}",
-        remedy="see what this check asks for, such as capacity of the cloud: kubectl get provisioningrequests -A",
+        message="the admission check {check} does not let it through: {said}",
+        remedy="see what this check asks for; where that is machines of the cloud, try others, or another zone: "
+        "kubectl get provisioningrequests -A",
         source=f"{_DOCS}/concepts/admission_check/",
         kinds=_WORKLOAD,
     ),
@@ -228,7 +254,8 @@ RULES = (
         has("Evicted", "True", "(DeactivatedDueTo)?(PodsReadyTimeout|RequeuingLimitExceeded)"),
         *_waits(r"Exceeded the PodsReady timeout", ""),
         message="its pods were not all ready in time, so the queue took the quota back: {said}",
-        remedy="look at why they were not, such as images or nodes; or raise waitForPodsReady.timeout",
+        remedy="look at why they were not, such as images or nodes, or raise waitForPodsReady.timeout; where it was"
+        ' deactivated: kubectl patch workload {name} -n {namespace} --type merge -p \'{{"spec":{{"active":true}}}}\'',
         source=f"{_DOCS}/tasks/manage/setup_wait_for_pods_ready/",
         kinds=_WORKLOAD,
         confidence=0.8,

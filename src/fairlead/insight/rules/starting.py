@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from fairlead.insight.ends import ends_of
 from fairlead.insight.findings import Layer
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import ended, event, fails, logs, rule, waits
-from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, begun_of
+from fairlead.insight.signs import ended, event, fails, has, logs, rule, step, waits
+from fairlead.snapshots.snapshot import INITS, Snapshot, Thing, begun_of, message_of
 
 _DOCS = "https://kubernetes.io/docs"
 _IMAGES = f"{_DOCS}/concepts/containers/images/"
+_MOUNT = "FailedMount|FailedAttachVolume"
 _PULL = "ErrImagePull|ImagePullBackOff"
+_IMAGED = ("Pod", "TaskRun", "Workflow")
 _ABSENT = (
     r"(?<!host )(?<!hostname )\bnot found|manifest unknown|name unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN|"
     r"reading manifest .* unknown|unexpected status.*: 404|no such image"
 )
+_REFUSED = r"unauthorized|denied|forbidden|\b40[13]\b|authentication required|basic auth"
+_MISMATCH = r"Driver/library version mismatch|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"
+_COMMAND_ABSENT = r"executable file.* not found|\b(exec|stat|process)\b:? .*no such file or directory"
 _CREATE = "CreateContainerError|RunContainerError|ContainerCannotRun|StartError"
 
 
@@ -26,6 +33,33 @@ def _unloaded(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
             yield seen
 
 
+def _unpulled(message: str) -> tuple[Sign, ...]:
+    """What an image that can't be pulled shows itself in: a container, or what is above it and repeats its words."""
+    above = has("Succeeded", "False", "TaskRunImagePullFailed", message), step(f"^({_PULL}).*?({message})")
+
+    def named(sign: Sign) -> Sign:
+        def find(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+            for seen in sign.find(thing, snapshot):
+                image = re.search(r"image \"([^\"]+)\"", seen.words["said"])
+                yield seen._replace(words={**seen.words, "image": image[1] if image else ""})
+
+        return sign._replace(find=find)
+
+    return waits(_PULL, message), *map(named, above)
+
+
+def _keyless(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a container whose image the registry refuses, where a Secret with credentials was named that is not there."""
+    for each in snapshot.events_of(pod):
+        if each.text("reason") == "FailedToRetrieveImagePullSecret":
+            named = re.search(r"pull secrets? \(?(?P<secret>[^);]+)", message_of(each))
+            secret = {"secret": named["secret"] if named else ""}
+            for seen in waits(_PULL, _REFUSED).find(pod, snapshot):
+                evidence = (*seen.evidence, *each.cite("message", "note", "reason"))
+                yield seen._replace(evidence=evidence, words=seen.words | secret)
+            return
+
+
 def _pulling(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod of which the last that was said is that an image is being pulled."""
     events = snapshot.events_of(pod)
@@ -33,7 +67,7 @@ def _pulling(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         each.text("state.waiting.reason") in ("ContainerCreating", "PodInitializing") for each in pod.containers
     )
     if events and waits_for_it and events[-1].text("reason") == "Pulling":
-        yield Seen(events[-1].cite("message", "note", "reason"), {}, begun_of(events[-1]))
+        yield Seen(events[-1].cite("message", "note", "reason"), {"said": message_of(events[-1])}, begun_of(events[-1]))
 
 
 def _foreign(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -41,7 +75,7 @@ def _foreign(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     node = snapshot.find("Node", pod.text("spec.nodeName"))
     arch = node.text("status.nodeInfo.architecture") or node.text("metadata.labels.kubernetes.io/arch") if node else ""
     known = {"amd64": ("amd64", "x86_64", "x86-64"), "arm64": ("arm64", "aarch64")}
-    for container, state, code, _ in pod.ends:
+    for container, state, code, _ in ends_of(pod, snapshot):
         image = container.text("image").lower()
         others = [other for other, words in known.items() if other != arch for word in words if word in image]
         if (
@@ -90,31 +124,44 @@ RULES = (
     rule(
         "image-not-found",
         Layer.IMAGE,
-        waits(_PULL, _ABSENT),
+        *_unpulled(_ABSENT),
         message="there is no image {image}: {said}",
         remedy="correct the image's name or tag, or push it: {image}",
         source=_IMAGES,
+        kinds=_IMAGED,
+    ),
+    rule(
+        "pull-secret-missing",
+        Layer.IMAGE,
+        Sign("waiting", _keyless),
+        message="the registry does not give {image} to this node, and the Secret {secret} of its imagePullSecrets is"
+        " not there: {said}",
+        remedy="create it: kubectl create secret docker-registry {secret} -n {namespace} --docker-server=…"
+        " --docker-username=… --docker-password=…; or name another in imagePullSecrets",
+        source=f"{_DOCS}/tasks/configure-pod-container/pull-image-private-registry/",
     ),
     rule(
         "registry-refuses",
         Layer.IMAGE,
-        waits(_PULL, r"unauthorized|denied|forbidden|\b40[13]\b|authentication required|basic auth"),
+        *_unpulled(_REFUSED),
         message="the registry does not give {image} to this node, or has no such repository: {said}",
         remedy="name a Secret with the registry's credentials in imagePullSecrets, and check the repository's name",
         source=f"{_DOCS}/tasks/configure-pod-container/pull-image-private-registry/",
+        kinds=_IMAGED,
     ),
     rule(
         "registry-unreachable",
         Layer.IMAGE,
-        waits(
-            _PULL,
+        *_unpulled(
+            r"^(?!.*failed to extract layer).*("
             r"no such host|timeout|timed out|refused|dial tcp|TLS|x509|deadline exceeded|unreachable|EOF|"
-            r"connection reset|unexpected status.*: 50\d|server gave HTTP response|certificate",
+            r"connection reset|unexpected status.*: 50\d|server gave HTTP response|certificate)",
         ),
         waits("RegistryUnavailable"),
         message="the node does not reach the registry of {image}: {said}",
         remedy="check from a node that its name resolves and that it answers: proxy, firewall, certificate",
         source=_IMAGES,
+        kinds=_IMAGED,
     ),
     rule(
         "image-invalid",
@@ -143,11 +190,12 @@ RULES = (
     rule(
         "image-not-pulled",
         Layer.IMAGE,
-        waits(_PULL),
-        message="{image} can't be pulled: {said}",
+        *_unpulled(""),
+        message="its image {image} can't be pulled: {said}",
         remedy="kubectl describe pod {name} -n {namespace} shows every try",
         source=_IMAGES,
         confidence=0.6,
+        kinds=_IMAGED,
     ),
     rule(
         "image-being-pulled",
@@ -165,21 +213,21 @@ RULES = (
         waits(
             "CreateContainerConfigError",
             r"(?P<kind>secret|configmap) \"(?P<what>[^\"]+)\" not found|"
-            r"couldn't find key (?P<key>\S+) in (?P<of>\S+ \S+)",
+            r"couldn't find (?P<key>key \S+) in (?P<of>\S+ \S+)",
         ),
         waits(
             "CreateContainerConfigError",
             r"(?P<kind>secret|configmap)s? \"?(?P<what>[^\" ]+)\"? (not found|is forbidden)",
         ),
         message="container {container} needs what is not there: {said}",
-        remedy="create what it names in the namespace {namespace}: {kind} {what}{key} {of}",
+        remedy="create what it names in the namespace {namespace}: {kind}{of} {what}{key}",
         source=f"{_DOCS}/concepts/configuration/secret/",
     ),
     rule(
         "user-is-root",
         Layer.START,
         waits("CreateContainerConfigError", r"runAsNonRoot|non-numeric user|non-root policy|run as root"),
-        message="container {container} must not run as root, and its image does: {said}",
+        message="container {container} must not run as root, and its image does, or does not say a number: {said}",
         remedy="set runAsUser to a number above 0, or build the image with USER and a number",
         source=f"{_DOCS}/tasks/configure-pod-container/security-context/",
     ),
@@ -221,30 +269,46 @@ RULES = (
         source=f"{_DOCS}/concepts/containers/container-lifecycle-hooks/",
     ),
     rule(
+        "driver-mismatched",
+        Layer.RUN,
+        logs(_MISMATCH),
+        waits(f"{_CREATE}|CrashLoopBackOff", _MISMATCH),
+        ended("", _MISMATCH),
+        message="the NVIDIA driver that its node has loaded is not the one whose libraries are there: {said}",
+        remedy="the driver was changed under a running node: drain it and restart it, or its driver's pod; until then"
+        " choose other nodes",
+        source="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/troubleshooting.html",
+    ),
+    rule(
         "driver-too-old",
         Layer.RUN,
         logs(
             r"CUDA driver version is insufficient|no kernel image is available|forward compatibility was attempted|"
             r"NVIDIA driver on your system is too old|unsatisfied condition: cuda|"
-            r"is not compatible with the current PyTorch installation|CUDA_ERROR_SYSTEM_DRIVER_MISMATCH|"
-            r"Driver/library version mismatch|PTX was compiled with an unsupported toolchain"
+            r"is not compatible with the current PyTorch installation|PTX was compiled with an unsupported toolchain"
         ),
         waits(
             "CreateContainerError|RunContainerError|CrashLoopBackOff",
-            r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch",
+            r"unsatisfied condition: cuda|nvidia-container-cli: requirement error",
         ),
-        ended(
-            "", r"unsatisfied condition: cuda|nvidia-container-cli: requirement error|Driver/library version mismatch"
-        ),
+        ended("", r"unsatisfied condition: cuda|nvidia-container-cli: requirement error"),
         message="the image's CUDA does not go with the node's driver or card: {said}",
-        remedy="take an image for the driver's CUDA version, or nodes with a newer driver",
+        remedy="take an image built for this driver's CUDA version and for this card, or nodes with a newer driver",
         source="https://docs.nvidia.com/deploy/cuda-compatibility/",
+    ),
+    rule(
+        "windows-line-ends",
+        Layer.START,
+        logs(r"(\\r'?|\^M|\r): (No such file|command not found|bad interpreter|not found)"),
+        message="the script of container {container} has the line ends of Windows: {said}",
+        remedy="write it with those of Unix: dos2unix, and *.sh text eol=lf in .gitattributes",
+        source="https://git-scm.com/docs/gitattributes",
     ),
     rule(
         "command-not-found",
         Layer.START,
-        waits(_CREATE, r"executable file not found|no such file or directory|stat .*: no such file"),
-        ended("StartError|ContainerCannotRun", r"executable file not found|no such file or directory"),
+        waits(_CREATE, _COMMAND_ABSENT),
+        ended("StartError|ContainerCannotRun", _COMMAND_ABSENT),
         ended("", codes=(127,)),
         message="the command of container {container} is not in its image: {said}",
         remedy="correct command and args, or take an image that has the program: {image}",
@@ -259,6 +323,15 @@ RULES = (
         message="the command of container {container} may not be executed: {said}",
         remedy="chmod +x it in the image, or call it by its interpreter; check runAsUser",
         source=f"{_DOCS}/tasks/inject-data-application/define-command-argument-container/",
+    ),
+    rule(
+        "out-of-memory",
+        Layer.START,
+        waits(_CREATE, r"OOM-killed|memory limit too low"),
+        ended("StartError|ContainerCannotRun", r"OOM-killed|memory limit too low"),
+        message="container {container} can't even begin within its memory limit: {said}",
+        remedy="raise its resources.limits.memory: a unit such as Mi or Gi may be missing",
+        source=f"{_DOCS}/tasks/configure-pod-container/assign-memory-resource/",
     ),
     rule(
         "container-not-created",
@@ -306,7 +379,8 @@ RULES = (
             "PodOSNotSupported|TaintToleration|VolumeAttachmentLimitExceeded|.*Predicate.*|SMTAlignmentError"
         ),
         message="the node refused the pod that the scheduler had sent to it: {said}",
-        remedy="have it created again; where that goes on, drain the node and look at its device plugin",
+        remedy="have it created again; where that goes on, see what else takes the node (pods with nodeName, static"
+        " ones), and for devices look at its device plugin",
         source=f"{_DOCS}/concepts/extend-kubernetes/compute-storage-net/device-plugins/",
     ),
     # Volumes -------------------------------------------------------------------------------------
@@ -346,6 +420,61 @@ RULES = (
         source=f"{_DOCS}/concepts/storage/volumes/#csi",
     ),
     rule(
+        "volume-ownership-changing",
+        Layer.VOLUME,
+        event("VolumePermissionChangeInProgress", before_start=True),
+        message="every file of its volume is being given to fsGroup, which takes long for many files: {said}",
+        remedy="wait; set fsGroupChangePolicy: OnRootMismatch in the pod's securityContext, so that it is done once",
+        source=f"{_DOCS}/tasks/configure-pod-container/security-context/#configure-volume-permission-and-ownership-change-"
+        "policy-for-pods",
+        confidence=0.9,
+    ),
+    rule(
+        "mount-helper-missing",
+        Layer.VOLUME,
+        event(
+            _MOUNT, r"need a /sbin/mount\.|unknown filesystem type|mount\.\w+: (command )?not found", before_start=True
+        ),
+        message="its node can't mount such a file system: {said}",
+        remedy="install the client on the nodes: nfs-common or nfs-utils, cifs-utils, ceph-common",
+        source=f"{_DOCS}/concepts/storage/volumes/#nfs",
+    ),
+    rule(
+        "volume-refused",
+        Layer.VOLUME,
+        event(
+            _MOUNT,
+            r"access denied by server|mount error\(13\)|Permission denied|AccessDenied|Unauthorized|not authorized|"
+            r"code = PermissionDenied|StatusCode: 403",
+            before_start=True,
+        ),
+        message="whoever has its volume does not give it to this node: {said}",
+        remedy="correct who may have it: the server's exports, the share's credentials, or the role of the CSI driver",
+        source=f"{_DOCS}/concepts/storage/volumes/",
+    ),
+    rule(
+        "volume-server-unreachable",
+        Layer.VOLUME,
+        event(
+            _MOUNT,
+            r"mount\.nfs4?: .*(Connection (timed out|refused)|No route to host|Failed to resolve|is unreachable)|"
+            r"mount error\((110|111|113|115|2)\)|no such host",
+            before_start=True,
+        ),
+        message="its node does not reach the server of its volume: {said}",
+        remedy="see that the server runs, and that firewalls let the nodes to it: port 2049 of NFS, 445 of SMB",
+        source=f"{_DOCS}/concepts/storage/volumes/#nfs",
+    ),
+    rule(
+        "file-system-damaged",
+        Layer.VOLUME,
+        event(_MOUNT, r"'fsck' found errors|bad superblock|RUN fsck|Structure needs cleaning", before_start=True),
+        message="the file system of its volume is damaged, or another than is asked for: {said}",
+        remedy="keep a copy of the volume first, then repair it with no pod at it: fsck or xfs_repair; compare fsType",
+        source=f"{_DOCS}/concepts/storage/persistent-volumes/",
+        confidence=0.9,
+    ),
+    rule(
         "volume-not-mounted",
         Layer.VOLUME,
         event(
@@ -353,7 +482,8 @@ RULES = (
             before_start=True,
         ),
         message="a volume can't be mounted: {said}",
-        remedy="mend what it says, or look at the CSI driver's pods on the node: kubectl get volumeattachments",
+        remedy="mend what it says: a hostPath must be there on every node that the pod may go to; else look at the CSI"
+        " driver's pods on this node, and at kubectl get volumeattachments",
         source=f"{_DOCS}/concepts/storage/volumes/",
         confidence=0.8,
     ),
@@ -373,13 +503,5 @@ RULES = (
         message="the model could not be fetched: {said}",
         remedy="check storageUri and the credentials of its ServiceAccount: kubectl logs {name} -c {container}",
         source="https://kserve.github.io/website/docs/intro",
-    ),
-    rule(
-        "init-failed",
-        Layer.INIT,
-        ended(lists=(INITS,)),
-        message="init container {container} ended with exit code {code}: {said}",
-        remedy="kubectl logs {name} -c {container} -n {namespace} --previous",
-        source=f"{_DOCS}/tasks/debug/debug-application/debug-init-containers/",
     ),
 )

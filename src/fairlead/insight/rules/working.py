@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from fairlead.insight.findings import Layer
+from fairlead.insight.rules.operators import stated
 from fairlead.insight.seeing import Seen, Sign
-from fairlead.insight.signs import event, has, rule, says, step
+from fairlead.insight.signs import SPARK_SAYS, event, has, rule, says, step
+from fairlead.insight.states import last_begun, state_of
 from fairlead.snapshots.snapshot import Snapshot, Thing
 
 _JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/"
@@ -17,27 +21,39 @@ _JOBS = "https://kubernetes.io/docs/concepts/workloads/controllers/job/"
 _ARGO = "https://argo-workflows.readthedocs.io/en/latest"
 _SERVING = "https://knative.dev/docs/serving/"
 _QUEUE = "kueue.x-k8s.io/queue-name"
+_STOPPED = "kubeflow-resource-stopped"
+
+
+_PAUSES = {"spec.suspend": True, "spec.runPolicy.suspend": True, "spec.paused": True, "spec.enabled": False}
 
 
 def _paused(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a workload that somebody has suspended, and no queue."""
-    fields = (("spec.suspend", True), ("spec.runPolicy.suspend", True), ("spec.paused", True), ("spec.replicas", 0))
-    suspended, paused = thing.condition("Suspended"), next((path for path, on in fields if thing.part(path).value is on
-                                                            or (on == 0 and thing.number(path) == 0)), "")  # fmt: skip
+    suspended = thing.condition("Suspended")
+    paused = next((path for path, on in _PAUSES.items() if thing.part(path).value is on), "")
+    paused = paused or ("spec.replicas" if thing.number("spec.replicas") == 0 else "")
     is_said = suspended is not None and suspended.text("status") == "True"
     above = [owner for uid in thing.owners if (owner := snapshot.by_uid(uid))]
     queued = [each for each in (thing, *above) if each.mapping("metadata.labels").get(_QUEUE)]
     if not (paused or is_said) or queued or any(each.ref.kind == "Workload" for each in snapshot.below(thing)):
         return
-    if above and thing.ref.kind == "ReplicaSet":  # of an earlier version
+    if above and paused == "spec.replicas":  # what owns it has it so: an earlier version, or one that nobody asks for
         return
     evidence = (*thing.cite(paused or "spec.suspend"), *(suspended.cite("reason", "message") if suspended else ()))
-    said = (
-        f"{paused} is {'0' if paused == 'spec.replicas' else 'true'}" if paused else "its condition Suspended is True"
-    )
-    field, value = (paused or "spec.suspend").removeprefix("spec."), "1" if paused == "spec.replicas" else "false"
-    words = {"kind": thing.ref.kind.lower(), "said": said, "field": field, "value": value}
+    is_on = {"spec.replicas": "0", "spec.enabled": "false"}.get(paused, "true")
+    said = f"{paused} is {is_on}" if paused else "its condition Suspended is True"
+    patch: object = {"spec.replicas": 1, "spec.enabled": True}.get(paused, False)
+    for name in reversed((paused or "spec.suspend").split(".")):
+        patch = {name: patch}
+    words = {"kind": thing.ref.kind.lower(), "said": said, "patch": msgspec.json.encode(patch).decode()}
     yield Seen(evidence or thing.cite("metadata.name"), words, thing.text("metadata.creationTimestamp"))
+
+
+def _shut_down(notebook: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a notebook that is stopped, as an annotation says."""
+    if since := str(notebook.mapping("metadata.annotations").get(_STOPPED) or ""):
+        words = {"said": f"{_STOPPED}={since}", "annotation": _STOPPED}
+        yield Seen(notebook.cite("metadata.annotations"), words, since)
 
 
 def _unqueued(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -63,13 +79,20 @@ def _waiting_step(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
             yield Seen(workflow.cite("status.phase"), words, str(part.get("startedAt") or ""), explains=name)
 
 
+def _overlaps(schedule: Thing, snapshot: Snapshot) -> Iterator[Seen]:
+    """See a schedule that was not to begin again while its last run went on, unless that has ended since."""
+    last = last_begun(schedule, snapshot)
+    if last is None or state_of(last, snapshot) not in ("succeeded", "failed"):
+        yield from event("JobAlreadyActive").find(schedule, snapshot)
+
+
 RULES = (
     rule(
         "suspended",
         Layer.POLICY,
         Sign("paused", _paused),
         message="it is suspended: {said}",
-        remedy='kubectl patch {kind} {name} -n {namespace} --type merge -p \'{{"spec":{{"{field}":{value}}}}}\'',
+        remedy="kubectl patch {kind} {name} -n {namespace} --type merge -p '{patch}'",
         source=f"{_JOBS}#suspending-a-job",
         kinds=(
             "Job",
@@ -88,7 +111,20 @@ RULES = (
             "XGBoostJob",
             "SparkApplication",
             "ReplicaSet",
+            "RayCluster",
+            "ScheduledWorkflow",
+            "ScheduledSparkApplication",
+            "RayCronJob",
         ),
+    ),
+    rule(
+        "suspended",
+        Layer.POLICY,
+        Sign("paused", _shut_down),
+        message="it is stopped, by its owner or since nobody used it: {said}",
+        remedy="start it in Kubeflow's page, or: kubectl annotate notebook {name} -n {namespace} {annotation}-",
+        source="https://www.kubeflow.org/docs/components/notebooks/",
+        kinds=("Notebook",),
     ),
     rule(
         "waits-for-approval",
@@ -103,11 +139,12 @@ RULES = (
         "queue-does-not-answer",
         Layer.STRUCTURE,
         Sign("paused", _unqueued),
-        message="it waits for the queue {queue}, and no queue has taken notice of it",
+        message="it waits for the queue {queue}, and no Workload of it is there: no queue has taken notice of it, or"
+        " Workloads were not read",
         remedy="see that Kueue runs, and that its configuration names this kind in integrations.frameworks",
         source="https://kueue.sigs.k8s.io/docs/tasks/troubleshooting/troubleshooting_jobs/",
         kinds=(),
-        confidence=0.7,
+        confidence=0.5,
     ),
     rule(
         "workflow-invalid",
@@ -118,15 +155,27 @@ RULES = (
             r"(workflowtemplate|clusterworkflowtemplate)\S* \"[^\"]+\" not found|"
             r"templates\.\S+ .*(is required|invalid|undefined)",
         ),
-        has(
-            "Succeeded",
-            "False",
-            "(CouldntGet|Invalid|Failed)\\w*(Pipeline|Task|Validation|Parameter|Graph|Reference)\\w*",
-        ),
+        has("SpecError", "True"),
+        has("SubmissionError", "True", "", r"(?<!host )not found|invalid|required|undefined"),
         message="its definition can't be run: {said}",
         remedy="correct what it names: argo lint, or the template that it refers to",
         source=f"{_ARGO}/cli/argo_lint/",
-        kinds=("Workflow", "CronWorkflow", "PipelineRun", "TaskRun"),
+        kinds=("Workflow", "CronWorkflow"),
+    ),
+    rule(
+        "workflow-invalid",
+        Layer.STRUCTURE,
+        has(
+            "Succeeded",
+            "False",
+            r"(CouldntGet|Invalid|Failed)\w*(Pipeline|Task|Validation|Parameter|Graph|Reference)\w*|Invalid\w+|"
+            r"\w*(ParameterMissing|ParameterTypeMismatch|MissKeys|ValidationFailed|ResolutionFailed|IndexingInvalid)|"
+            r"RequiredWorkspace\w+",
+        ),
+        message="its definition can't be run: {said}",
+        remedy="correct what it names; kubectl get pipelines,tasks -n {namespace} shows what there is",
+        source="https://tekton.dev/docs/pipelines/pipelineruns/#monitoring-execution-status",
+        kinds=("PipelineRun", "TaskRun"),
     ),
     rule(
         "step-deadline",
@@ -164,14 +213,25 @@ RULES = (
         Layer.RUN,
         event("MissSchedule|TooManyMissedTimes|FailedNeedsStart"),
         message="it was not started when it was due: {said}",
-        remedy="raise startingDeadlineSeconds, and see that the controllers were up then",
+        remedy="see that the controllers were up then; raise startingDeadlineSeconds where that had passed, and set or"
+        " lower it where too many starts were counted",
         source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/",
+        kinds=("CronJob",),
+    ),
+    rule(
+        "schedule-invalid",
+        Layer.STRUCTURE,
+        event("UnparseableSchedule|InvalidSchedule|UnknownTimeZone|UnParseableCronJobSchedule"),
+        message="its schedule can't be read: {said}",
+        remedy="correct spec.schedule, five fields such as 0 3 * * *, or spec.timeZone: kubectl edit cronjob {name}"
+        " -n {namespace}",
+        source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax",
         kinds=("CronJob",),
     ),
     rule(
         "earlier-run-goes-on",
         Layer.RUN,
-        event("JobAlreadyActive"),
+        Sign("event", _overlaps),
         message="its last run goes on, and two at once are forbidden",
         remedy="wait for it, end it, or set concurrencyPolicy to Replace or Allow",
         source="https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/",
@@ -221,7 +281,7 @@ RULES = (
         Layer.RUN,
         has("Failed", "True", "DeadlineExceeded"),
         message="it ran longer than activeDeadlineSeconds allows: {said}",
-        remedy="raise the step's timeout, or have it do less",
+        remedy="raise activeDeadlineSeconds, of a step its timeout, or have it do less",
         source=f"{_JOBS}#job-termination-and-cleanup",
         kinds=("Job", "JobSet", "PyTorchJob", "TFJob", "JAXJob", "MPIJob", "XGBoostJob", "TrainJob"),
     ),
@@ -229,11 +289,13 @@ RULES = (
         "workload-failed",
         Layer.RUN,
         has("Failed", "True"),
+        Sign("status.message", stated),
+        Sign(SPARK_SAYS, stated),
         message="it failed ({reason}): {said}",
         remedy="look at the first of its pods that failed: kubectl get pods -n {namespace} --sort-by=.status.startTime",
         source=f"{_JOBS}#pod-backoff-failure-policy",
         kinds=(),
-        confidence=0.5,
+        confidence=0.3,
         is_consequence=True,
     ),
     rule(
