@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 
 from fairlead.insight.attempts import NODE_ID, overcome_steps
-from fairlead.insight.ends import ends_of
+from fairlead.insight.ends import End, ends_of
 from fairlead.insight.findings import Found, Layer, Rule
 from fairlead.insight.gangs import GANGS
 from fairlead.insight.lines import last_of
-from fairlead.insight.recorded import in_attempts, places_of_records
+from fairlead.insight.recorded import KINDS, in_attempts, places_of_records
 from fairlead.insight.seeing import Seen, Sign, matches, named, words_in
 from fairlead.insight.states import is_well
 from fairlead.snapshots.parts import Evidence, Part, shortened
@@ -40,9 +40,9 @@ def places_of(thing: Thing, snapshot: Snapshot) -> frozenset[str]:
     found = {f"condition {kind}" for kind in thing.conditions}
     if any(each.part("state.waiting").value is not None for each in thing.containers):
         found.add("waiting")
-    if ends := ends_of(thing, snapshot):
+    if ends_of(thing, snapshot):
         found.add("ended")
-        found |= {"log"} if snapshot.logs or any(each.state.text("message") for each in ends) else set()
+        found |= {"log"} if _written(thing, snapshot) else set()
     if snapshot.events_of(thing) and not is_well(thing, snapshot):
         found.add("event")
     found |= {field for field in _TEXTS if thing.text(field)}
@@ -139,7 +139,7 @@ def ended(
             words = words_in(message, state.text("message"))
             if words is not None:
                 words |= {"code": str(code), **_of_container(container)}
-                words["said"] = words["said"] or _lastwords_in(container, state, pod, snapshot)
+                words["said"] = words["said"] or _lastwords_in(container, pod, snapshot)
                 evidence = state.cite("exitCode", "reason", "message")
                 yield Seen(evidence, words, state.text("finishedAt"), container.text("name"), container.path)
 
@@ -260,8 +260,9 @@ def logs(pattern: str, *, often_caught: bool = False) -> Sign:
     compiled = re.compile(pattern, re.IGNORECASE)
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
-        yield from in_attempts(compiled, pod)
-        for part, since in _told(pod):
+        if pod.ref.kind in KINDS:
+            yield from in_attempts(compiled, pod)
+        for part, since in _told(pod) if pod.ref.kind in _TELLING else ():
             lines = _lines_of(str(part.value))
             number = last_of(compiled, lines, often_caught=often_caught)
             if number is not None:
@@ -270,13 +271,16 @@ def logs(pattern: str, *, often_caught: bool = False) -> Sign:
                     each.uid for job in snapshot.below(pod) if job.ref.kind == "Job" for each in snapshot.below(job)
                 )
                 yield Seen((evidence,), words_in(pattern, lines[number]) or {}, since, settles=settles)
-        for container, state, code, _ in ends_of(pod, snapshot):
-            for path, lines in _written(container, state, pod, snapshot):
-                number = last_of(compiled, lines, often_caught=often_caught, by_signal=code in _BY_SIGNAL)
+        for end, written in _written(pod, snapshot):
+            for path, lines in written:
+                number = last_of(compiled, lines, often_caught=often_caught, by_signal=end.code in _BY_SIGNAL)
                 if number is not None:
+                    container = end.container
                     evidence = Evidence(str(pod.ref), f"{path}:{number + 1}", shortened(lines[number]))
-                    words = {**(words_in(pattern, lines[number]) or {}), "code": str(code), **_of_container(container)}
-                    yield Seen((evidence,), words, state.text("finishedAt"), container.text("name"), container.path)
+                    words = words_in(pattern, lines[number]) or {}
+                    words |= {"code": str(end.code), **_of_container(container)}
+                    since = end.state.text("finishedAt")
+                    yield Seen((evidence,), words, since, container.text("name"), container.path)
                     break
 
     return Sign("log", find)
@@ -296,13 +300,30 @@ def _told(thing: Thing) -> Iterator[tuple[Part, str]]:
                 yield said.part("message"), ""
 
 
-def _written(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, ...]]]:
+_Text = tuple[str, tuple[str, ...]]
+"""Where something was written, and its lines."""
+
+
+def _written(pod: Thing, snapshot: Snapshot) -> tuple[tuple[End, tuple[_Text, ...]], ...]:
+    """Return what containers wrote that ended badly, those alone that wrote anything; once for all rules."""
+    key = "written", pod.ref
+    if key not in snapshot.worked_out:
+        texts = ((end, tuple(_texts(end, pod, snapshot))) for end in ends_of(pod, snapshot))
+        snapshot.worked_out[key] = tuple((end, written) for end, written in texts if written)
+    found = snapshot.worked_out[key]
+    assert isinstance(found, tuple)
+    return found
+
+
+def _texts(end: End, pod: Thing, snapshot: Snapshot) -> Iterator[_Text]:
     """Yield what a container has written: its log, and the message that it left, or that the kubelet took from that."""
-    name = container.text("name")
-    previous = state.path.endswith("lastState.terminated")
+    name = end.container.text("name")
+    previous = end.state.path.endswith("lastState.terminated")
     log = snapshot.log(pod.ref.name, name, previous=previous)
-    yield f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log", _lines_of(log)
-    yield f"{state.path}.message", _lines_of(state.text("message"))
+    if lines := _lines_of(log):
+        yield f"logs/{pod.ref.name}/{name}{'.previous' if previous else ''}.log", lines
+    if lines := _lines_of(end.state.text("message")):
+        yield f"{end.state.path}.message", lines
 
 
 @lru_cache(16)  # every rule asks for the same few logs
@@ -310,9 +331,10 @@ def _lines_of(text: str) -> tuple[str, ...]:
     return tuple(line[:_LINE_MAX] for line in text.splitlines())
 
 
-def _lastwords_in(container: Part, state: Part, pod: Thing, snapshot: Snapshot) -> str:
+def _lastwords_in(container: Part, pod: Thing, snapshot: Snapshot) -> str:
     """Return the last line that a container wrote; empty where it wrote none."""
-    for _, lines in _written(container, state, pod, snapshot):
+    written = (texts for end, texts in _written(pod, snapshot) if end.container.path == container.path)
+    for _, lines in next(written, ()):
         if said := next((line for line in reversed(lines) if line.strip()), ""):
             return shortened(said)
     return ""
