@@ -153,7 +153,7 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
             if each.text("status.unstable") or each.text("metadata.deletionTimestamp"):
                 yield each
         return
-    below = list(_unfinished(snapshot, subject))
+    below = list(walk(snapshot, subject, _unfinished))
     yield from below
     for step in _needed(snapshot, subject):
         yield from walk(snapshot, step)
@@ -168,21 +168,8 @@ def _concerned(snapshot: Snapshot, subject: Thing) -> Iterator[Thing]:
         yield from (each for each in snapshot.below(owner) if each.ref.kind == "Workload" and each.ref not in known)
 
 
-def _unfinished(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
-    """Yield an object and what belongs to it, the upper ones first, without what went well or is over."""
-    seen: set[Ref] = set()
-    open_ = [top]
-    while open_:
-        following: list[Thing] = []
-        for thing in open_:
-            if thing.ref not in seen:
-                seen.add(thing.ref)
-                yield thing
-                following += _unfinished_of(snapshot, thing)
-        open_ = following
-
-
-def _unfinished_of(snapshot: Snapshot, thing: Thing) -> Iterator[Thing]:
+def _unfinished(snapshot: Snapshot, thing: Thing) -> Iterator[Thing]:
+    """Yield what belongs to an object and neither went well nor is over."""
     is_schedule = thing.ref.kind in SCHEDULES
     below = filter(None, (last_begun(thing, snapshot),)) if is_schedule else iter(snapshot.below(thing))
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -229,8 +229,16 @@ def moment(text: str) -> datetime | None:
     return found if found.tzinfo else None
 
 
-def walk(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
-    """Yield an object and all that belongs to it, however deep, each once, the upper ones first."""
+def walk(
+    snapshot: Snapshot, top: Thing, below: Callable[[Snapshot, Thing], Iterable[Thing]] = Snapshot.below
+) -> Iterator[Thing]:
+    """Yield an object and all that belongs to it, however deep, each once, the upper ones first.
+
+    Args:
+        snapshot: Where they are.
+        top: The object.
+        below: Gives what of that which belongs to an object directly is wanted.
+    """
     seen: set[Ref] = set()
     open_ = [top]
     while open_:
@@ -239,5 +247,5 @@ def walk(snapshot: Snapshot, top: Thing) -> Iterator[Thing]:
             if thing.ref not in seen:
                 seen.add(thing.ref)
                 yield thing
-                following += snapshot.below(thing)
+                following += below(snapshot, thing)
         open_ = following
