@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import errno
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import fairlead
+from fairlead.cli.capacity_gathering import gathered
 from fairlead.cli.main import call
 from fairlead.runs import capacity
 from fairlead.runs.capacity import Inputs, Replayed, averages, read_inputs, replays
@@ -90,6 +92,27 @@ def test_an_interrupt_at_a_terminal_leaves_the_replays_that_are_done_and_nobody_
         while time.monotonic() - sent < 60:
             os.killpg(process.pid, 0)
             time.sleep(0.05)
+
+
+class Interrupted:
+    """Is interrupted while it is finalized, where Python drops the exception."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_comes_in_a_finalizer_is_heard_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    def results() -> Iterator[int]:
+        for number in range(9):
+            if number == 2:
+                Interrupted()
+            yield number
+
+    before = signal.getsignal(signal.SIGINT)
+    assert gathered(results(), 9, "replays", argparse.Namespace(output="json")) == ([0, 1, 2], 130)
+    assert "3 of 9 replays" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_documents_and_those_without_a_terminal_are_shown_no_progress(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,7 +40,7 @@ FLOW = """
     def halves(n: int = 20, bad: int = -1):
         print_total(total(half.map(numbers(n), bad=bad)))
 
-    @step(cache=False, timeout="1s", memory="300Mi")
+    @step(cache=False, timeout="4s", memory="300Mi")
     def fall(how: str, after: int = 0) -> int:
         match how:
             case "module":
@@ -55,13 +55,10 @@ FLOW = """
                 os._exit(3)
             case "gpu":
                 raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
-            case "slow":
-                print("here", flush=True)
-                time.sleep(0.9)
         return 1
 
     @flow
-    def falls(how: str = "slow"):
+    def falls(how: str):
         fall(how)
 
     @step
@@ -162,7 +159,7 @@ def test_what_is_not_there_is_refused(done: Done) -> None:
     ("how", "cause", "said"),
     [
         ("module", "module-missing", "a_module_that_is_not_there"),
-        ("timeout", "timeout", "1s"),
+        ("timeout", "timeout", "4s"),
         ("memory", "out-of-memory", "300Mi"),
         ("signal", "segmentation-fault", "SIGSEGV"),
         ("exit", "exit-code", "exit code 3"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,9 +27,11 @@ def gathered(results: Iterable[Item], count: int, what: str, arguments: argparse
     """
     found: list[Item] = []
     try:
-        with _shown(results, count, what, arguments.output) as shown:
+        with _interrupts() as interrupts, _shown(results, count, what, arguments.output) as shown:
             for each in shown:
                 found.append(each)  # at once: an interrupt keeps it
+                if interrupts:
+                    raise KeyboardInterrupt
     except KeyboardInterrupt:
         print(
             f"interrupted: what follows is only a part of what was asked for, {len(found)} of {count} {what}",
@@ -34,6 +39,25 @@ def gathered(results: Iterable[Item], count: int, what: str, arguments: argparse
         )
         return found, _INTERRUPTED
     return found, 0
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Yield a list of the interrupts that have come: Python drops the exception where one comes in a finalizer."""
+    found: list[int] = []
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        found.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield found
+        return
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield found
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
