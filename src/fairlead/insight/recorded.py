@@ -57,15 +57,35 @@ def attempt(kind: str, message: str = "", *, settles: bool = True) -> Sign:
     return Sign("attempt", find)
 
 
-def in_attempts(pattern: re.Pattern[str], step: Thing) -> Iterator[Seen]:
+def in_attempts(pattern: re.Pattern[str], step: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """Yield what a pattern finds in the errors of a step's attempts, and in what was written last before them."""
-    for each in step.each("status.attempts"):
-        for path in ("error.message", "error.log"):
-            line = next(filter(pattern.search, reversed(each.text(path).splitlines())), None)
+    for each, texts in _written(step, snapshot):
+        for path, lines in texts:
+            line = next(filter(pattern.search, lines), None)
             if line is not None:
                 words = {**(words_in(pattern.pattern, line) or {}), "said": shortened(line)}
                 yield _of_attempt(step, each, each.cite("error.type", path), words, settles=True)
                 break
+
+
+_Texts = tuple[tuple[str, tuple[str, ...]], ...]
+"""Where something was written, and its lines, the last first."""
+
+
+def _written(step: Thing, snapshot: Snapshot) -> tuple[tuple[Part, _Texts], ...]:
+    """Return what the attempts of a step wrote; once for all rules."""
+    key = "attempts", step.ref
+    if key not in snapshot.worked_out:
+        snapshot.worked_out[key] = tuple(
+            (
+                each,
+                tuple((path, tuple(reversed(each.text(path).splitlines()))) for path in ("error.message", "error.log")),
+            )
+            for each in step.each("status.attempts")
+        )
+    found = snapshot.worked_out[key]
+    assert isinstance(found, tuple)
+    return found
 
 
 def _of_attempt(

@@ -261,7 +261,7 @@ def logs(pattern: str, *, often_caught: bool = False) -> Sign:
 
     def find(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         if pod.ref.kind in KINDS:
-            yield from in_attempts(compiled, pod)
+            yield from in_attempts(compiled, pod, snapshot)
         for part, since in _told(pod) if pod.ref.kind in _TELLING else ():
             lines = _lines_of(str(part.value))
             number = last_of(compiled, lines, often_caught=often_caught)
