@@ -31,12 +31,7 @@ class End(NamedTuple):
 
 def ends_of(pod: Thing, snapshot: Snapshot) -> tuple[End, ...]:
     """Return how containers ended badly, now or before their last restart, unless they have run well for long since."""
-    key = "ends", pod.ref
-    if key not in snapshot.worked_out:
-        snapshot.worked_out[key] = tuple(_ends_of(pod, snapshot))
-    found = snapshot.worked_out[key]
-    assert isinstance(found, tuple)
-    return found
+    return snapshot.once(("ends", pod.ref), lambda: tuple(_ends_of(pod, snapshot)))
 
 
 def _ends_of(pod: Thing, snapshot: Snapshot) -> Iterator[End]:

@@ -85,11 +85,10 @@ def _is_gang(thing: Thing) -> bool:
 
 
 def _members(top: Thing, snapshot: Snapshot) -> Gang | None:
-    key = ("gang", top.ref)
-    if key not in snapshot.worked_out:
+
+    def gather() -> Gang | None:
         pods = [each for each in walk(snapshot, top) if each.ref.kind == "Pod"]
         on, late = tuple(filter(is_running, pods)), tuple(filter(_is_late, pods))
-        snapshot.worked_out[key] = Gang(top, on, late) if len(pods) > 1 or top.ref.kind == "Step" else None
-    found = snapshot.worked_out[key]
-    assert found is None or isinstance(found, Gang)
-    return found
+        return Gang(top, on, late) if len(pods) > 1 or top.ref.kind == "Step" else None
+
+    return snapshot.once(("gang", top.ref), gather)

@@ -117,12 +117,7 @@ def reach(pod: Thing, snapshot: Snapshot) -> Reach:
     """Return which nodes a pod could go to; once for all pods that ask for the same."""
     spec = pod.part("spec")
     asked = [spec.mapping("nodeSelector"), spec.mapping("affinity.nodeAffinity"), spec.part("tolerations").value]
-    key = ("reach", msgspec.json.encode(asked))
-    if key not in snapshot.worked_out:
-        snapshot.worked_out[key] = _reach(spec, snapshot)
-    found = snapshot.worked_out[key]
-    assert isinstance(found, Reach)
-    return found
+    return snapshot.once(("reach", msgspec.json.encode(asked)), lambda: _reach(spec, snapshot))
 
 
 def _reach(spec: Part, snapshot: Snapshot) -> Reach:

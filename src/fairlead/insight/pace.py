@@ -103,12 +103,7 @@ class Silence(NamedTuple):
 
 def tracks_of(gang: Gang, snapshot: Snapshot) -> list[Track]:
     """Return how far the ranks of a gang have come that run: by what a step has logged, or else by their logs."""
-    key = ("tracks", gang.top.ref)
-    if key not in snapshot.worked_out:
-        snapshot.worked_out[key] = _tracks_of(gang, snapshot)
-    found = snapshot.worked_out[key]
-    assert isinstance(found, list)
-    return found
+    return snapshot.once(("tracks", gang.top.ref), lambda: _tracks_of(gang, snapshot))
 
 
 def _tracks_of(gang: Gang, snapshot: Snapshot) -> list[Track]:

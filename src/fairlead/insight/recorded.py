@@ -74,18 +74,14 @@ _Texts = tuple[tuple[str, tuple[str, ...]], ...]
 
 def _written(step: Thing, snapshot: Snapshot) -> tuple[tuple[Part, _Texts], ...]:
     """Return what the attempts of a step wrote; once for all rules."""
-    key = "attempts", step.ref
-    if key not in snapshot.worked_out:
-        snapshot.worked_out[key] = tuple(
-            (
-                each,
-                tuple((path, tuple(reversed(each.text(path).splitlines()))) for path in ("error.message", "error.log")),
-            )
-            for each in step.each("status.attempts")
-        )
-    found = snapshot.worked_out[key]
-    assert isinstance(found, tuple)
-    return found
+    return snapshot.once(
+        ("attempts", step.ref), lambda: tuple((each, _texts(each)) for each in step.each("status.attempts"))
+    )
+
+
+def _texts(attempt: Part) -> _Texts:
+    paths = ("error.message", "error.log")
+    return tuple((path, tuple(reversed(attempt.text(path).splitlines()))) for path in paths)
 
 
 def _of_attempt(

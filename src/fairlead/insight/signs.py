@@ -306,13 +306,12 @@ _Text = tuple[str, tuple[str, ...]]
 
 def _written(pod: Thing, snapshot: Snapshot) -> tuple[tuple[End, tuple[_Text, ...]], ...]:
     """Return what containers wrote that ended badly, those alone that wrote anything; once for all rules."""
-    key = "written", pod.ref
-    if key not in snapshot.worked_out:
+
+    def gather() -> tuple[tuple[End, tuple[_Text, ...]], ...]:
         texts = ((end, tuple(_texts(end, pod, snapshot))) for end in ends_of(pod, snapshot))
-        snapshot.worked_out[key] = tuple((end, written) for end, written in texts if written)
-    found = snapshot.worked_out[key]
-    assert isinstance(found, tuple)
-    return found
+        return tuple((end, written) for end, written in texts if written)
+
+    return snapshot.once(("written", pod.ref), gather)
 
 
 def _texts(end: End, pod: Thing, snapshot: Snapshot) -> Iterator[_Text]:

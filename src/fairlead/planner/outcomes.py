@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from statistics import fmean
 from typing import NamedTuple
 
 from fairlead.planner.domains import Domains
@@ -95,11 +96,7 @@ def _elastic(begun: Sequence[tuple[Job, Begun]]) -> ElasticGangs | None:
     smaller = [pods / job.pods for job, pods in found if pods < job.pods]
     if not found:
         return None
-    return ElasticGangs(gangs=len(found), smaller=len(smaller), pods_percent=100 * _mean(smaller) if smaller else None)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return ElasticGangs(gangs=len(found), smaller=len(smaller), pods_percent=100 * fmean(smaller) if smaller else None)
 
 
 def _reclaimed(losses: Losses) -> Reclaimed:

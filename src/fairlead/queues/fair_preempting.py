@@ -11,7 +11,7 @@ from functools import partial
 from fairlead.queues.candidates import Cluster, Running, in_same_queue, may, pool_of, rank, without_the_needless
 from fairlead.queues.pools import Pool, fits
 from fairlead.queues.sharing import Share, share_of
-from fairlead.queues.specs import FairSharing, FlavorResource, Workload
+from fairlead.queues.specs import FairSharing, FlavorResource, Strategy, Workload
 
 
 def fair_targets(
@@ -78,7 +78,7 @@ class _Taking:
             return True
         return bool(others) and self._by_second(_Turns(self._cluster, self._pool, left))
 
-    def _by_first(self, strategy: str, turns: _Turns, needs: Set[FlavorResource], left: list[Running]) -> bool:
+    def _by_first(self, strategy: Strategy, turns: _Turns, needs: Set[FlavorResource], left: list[Running]) -> bool:
         is_guaranteed = self._pool.is_within(needs)
         for target in turns:
             if target is self._pool or is_guaranteed:
@@ -210,7 +210,7 @@ class _Turns:
         return max(found, key=lambda each: each[0].order, default=(None, None))[1]
 
 
-def _is_right(strategy: str, mine: Share, before: Share, after: Callable[[], Share]) -> bool:
+def _is_right(strategy: Strategy, mine: Share, before: Share, after: Callable[[], Share]) -> bool:
     """Say whether work may be taken back by a strategy, from who had and would have these shares."""
     if strategy == "LessThanInitialShare":
         return mine.order < before.order

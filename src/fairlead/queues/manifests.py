@@ -22,6 +22,7 @@ from fairlead.queues.specs import (
     Preemption,
     Quota,
     ResourceGroup,
+    Strategy,
 )
 from fairlead.specs import documents
 
@@ -120,7 +121,7 @@ class _Sharing(_Form, frozen=True):
     """How Kueue itself is set; older versions have it switched on by `enable`."""
 
     enable: bool = True
-    preemption_strategies: tuple[Literal["LessThanOrEqualToFinalShare", "LessThanInitialShare"], ...] = ()
+    preemption_strategies: tuple[Strategy, ...] = ()
 
 
 class _Configuration(_Form, frozen=True):

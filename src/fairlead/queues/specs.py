@@ -81,6 +81,9 @@ class Fungibility(_Spec, frozen=True, kw_only=True):
     preference: Literal["BorrowingOverPreemption", "PreemptionOverBorrowing"] = "BorrowingOverPreemption"
 
 
+Strategy = Literal["LessThanOrEqualToFinalShare", "LessThanInitialShare"]
+
+
 class FairSharing(_Spec, frozen=True, kw_only=True):
     """Who has borrowed least of what can be lent comes first, and work is taken back from who has borrowed most.
 
@@ -89,9 +92,7 @@ class FairSharing(_Spec, frozen=True, kw_only=True):
             more in the beginning.
     """
 
-    strategies: tuple[Literal["LessThanOrEqualToFinalShare", "LessThanInitialShare"], ...] = (
-        "LessThanOrEqualToFinalShare", "LessThanInitialShare",
-    )  # fmt: skip
+    strategies: tuple[Strategy, ...] = ("LessThanOrEqualToFinalShare", "LessThanInitialShare")
 
 
 class ClusterQueue(_Spec, frozen=True, kw_only=True):

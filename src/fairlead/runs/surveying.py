@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from fairlead.engines.kubernetes.rights import QUEUES
 from fairlead.errors import ClusterError
 from fairlead.insight.planning.asked import Asked
 from fairlead.insight.planning.facts import SCALER_STATUS, Facts
@@ -236,10 +237,7 @@ def survey_queues(client: Client, *, within_s: float = 60.0) -> Snapshot:
         ClusterError: The cluster can't be reached, or takes longer.
     """
     served, shapes = Discovery(client), {resources.WORKLOAD: _NamedWorkload}
-    asked = [
-        _lister(client, kind, served.best(kind), EVERYWHERE, shapes.get(kind))
-        for kind in (resources.WORKLOAD, resources.LOCAL_QUEUE, resources.CLUSTER_QUEUE, resources.RESOURCE_FLAVOR)
-    ]
+    asked = [_lister(client, kind, served.best(kind), EVERYWHERE, shapes.get(kind)) for kind in QUEUES]
     answers = list(_within(asked, within_s, next="it is tried again"))
     meta = Meta(unread=tuple(gap for answer in answers for gap in answer.unread))
     return Snapshot(meta, [each for answer in answers for each in answer.objects])

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from fairlead.engines.kubernetes.known import KnownRuns, attempt_of, generation_of
+from fairlead.engines.kubernetes.rights import QUEUES
 from fairlead.errors import NotFoundError
 from fairlead.insight.findings import Layer
 from fairlead.insight.nodes import PODS_ELSEWHERE
@@ -38,12 +39,9 @@ FRESH_S = 300.0
 _LOOK_S = 20.0
 _CAUSES_MAX = 100
 _LAYERS = ("quota", "placement")
-_DECIDES = frozenset({
-    "the cluster", PODS_ELSEWHERE, QUEUES_ELSEWHERE,
-    *(each.plural for each in (
-        resources.NODE, resources.CLUSTER_QUEUE, resources.RESOURCE_FLAVOR, resources.LOCAL_QUEUE, resources.WORKLOAD,
-    )),
-})  # fmt: skip
+_DECIDES = frozenset((
+    "the cluster", PODS_ELSEWHERE, QUEUES_ELSEWHERE, *(each.plural for each in (resources.NODE, *QUEUES)),
+))  # fmt: skip
 """What a snapshot says is missing, where somebody else may know why things wait."""
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from fairlead.naming import parse_time
 from fairlead.snapshots.parts import Part, Ref
+
+_T = TypeVar("_T")
 
 VERSION = 1
 INITS, MAINS = "status.initContainerStatuses", "status.containerStatuses"
@@ -109,8 +111,7 @@ class Snapshot:
                 self.things.setdefault(thing.ref, thing)
                 self._all.setdefault((thing.text("apiVersion").rpartition("/")[0], thing.ref), thing)
         self.events = tuple(events)
-        self.worked_out: dict[object, object] = {}
-        """What whoever reads it has found out, and would have to again for each of many objects."""
+        self._worked_out: dict[object, Any] = {}
 
     def of_kind(self, kind: str, namespace: str | None = None) -> tuple[Thing, ...]:
         """Return the objects of a kind, in a namespace or in all."""
@@ -145,6 +146,18 @@ class Snapshot:
     def log(self, pod: str, container: str, *, previous: bool = False) -> str:
         """Return the last lines of a container; empty where there are none."""
         return self.logs.get(LogName(pod, container, previous), "")
+
+    def once(self, key: object, work_out: Callable[[], _T]) -> _T:
+        """Return what somebody works out who reads it, and who would have to again for each of many objects.
+
+        Args:
+            key: What it is; equal keys, equal results.
+            work_out: Gives it, the first time.
+        """
+        if key not in self._worked_out:
+            self._worked_out[key] = work_out()
+        found: _T = self._worked_out[key]
+        return found
 
     @cached_property
     def now(self) -> datetime | None:

@@ -55,9 +55,12 @@ ENDING: tuple[Rule, ...] = (Rule("patch", "", "pods/status"),)
 FITTING: tuple[Rule, ...] = (Rule("list", "", "nodes"),)
 """In the whole cluster, to say that a step fits on no node."""
 
+QUEUES: tuple[Kind, ...] = (WORKLOAD, LOCAL_QUEUE, CLUSTER_QUEUE, RESOURCE_FLAVOR)
+"""What is read to know who stands in queues, and before what."""
+
 SEEING_WAITS: tuple[Rule, ...] = (
     Rule("list", "", "pods"),
-    *(Rule("list", each.group, each.plural) for each in (WORKLOAD, LOCAL_QUEUE, CLUSTER_QUEUE, RESOURCE_FLAVOR)),
+    *(Rule("list", each.group, each.plural) for each in QUEUES),
     *FITTING,
 )
 """In the whole cluster, of a recorder that says why steps wait to those who may not read nodes and queues."""

@@ -81,7 +81,7 @@ def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 def _peerless(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod that does not reach another by its name, where that one is not up."""
     for seen in logs(f"{_NAMELESS}|{_UNREACHED}|Failed to connect to Ray").find(pod, snapshot):
-        down = _down(snapshot, pod.ref.namespace)
+        down = snapshot.once(("down", pod.ref.namespace), lambda: _down(snapshot, pod.ref.namespace))
         peers = [down[name] for name in re.findall(r"[\w-]+", seen.evidence[0].value) if name in down]
         if peers and peers[0] != pod.ref.name:
             yield seen._replace(words={**seen.words, "peer": peers[0]})
@@ -89,20 +89,13 @@ def _peerless(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _down(snapshot: Snapshot, namespace: str) -> dict[str, str]:
     """Return the pods of a namespace that do not run, by the names that others find them with."""
-    key = ("down", namespace)
-    if key not in snapshot.worked_out:
-        pods = [each for each in snapshot.of_kind("Pod", namespace) if not is_running(each)]
-        found = {name: each.ref.name for each in pods for name in (each.ref.name, each.text("spec.hostname")) if name}
-        for each in pods:
-            labels = each.mapping("metadata.labels")
-            if labels.get("ray.io/node-type") == "head":
-                found |= dict.fromkeys(
-                    (f"{labels.get('ray.io/cluster')}-head-svc", f"{each.ref.name}-svc"), each.ref.name
-                )
-        snapshot.worked_out[key] = found
-    known = snapshot.worked_out[key]
-    assert isinstance(known, dict)
-    return known
+    pods = [each for each in snapshot.of_kind("Pod", namespace) if not is_running(each)]
+    found = {name: each.ref.name for each in pods for name in (each.ref.name, each.text("spec.hostname")) if name}
+    for each in pods:
+        labels = each.mapping("metadata.labels")
+        if labels.get("ray.io/node-type") == "head":
+            found |= dict.fromkeys((f"{labels.get('ray.io/cluster')}-head-svc", f"{each.ref.name}-svc"), each.ref.name)
+    return found
 
 
 def _may_ask(rule: Part) -> bool:
