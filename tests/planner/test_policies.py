@@ -48,12 +48,16 @@ def test_an_unknown_policy_brings_the_nearest_names() -> None:
         policy_named("fdg")
 
 
-@PROPERTY
-@given(
+of_states = given(
     st.lists(demands, min_size=1, max_size=8, unique=True),
     st.integers(0, 8).map(lambda halves: 500 * halves),
     st.lists(st.sampled_from((0, 100, 250, 500, 900, 1000)), min_size=4, max_size=4),
 )
+"""Demands, and what a node of one model has left: CPU, and of each GPU."""
+
+
+@PROPERTY
+@of_states
 def test_what_fits_and_what_is_fragmented_follow_their_definitions(
     known: list[Demand], cpu: int, left: list[int]
 ) -> None:
@@ -66,11 +70,7 @@ def test_what_fits_and_what_is_fragmented_follow_their_definitions(
 
 
 @PROPERTY
-@given(
-    st.lists(demands, min_size=1, max_size=8, unique=True),
-    st.integers(0, 8).map(lambda halves: 500 * halves),
-    st.lists(st.sampled_from((0, 100, 250, 500, 900, 1000)), min_size=4, max_size=4),
-)
+@of_states
 def test_fgd_scores_and_shares_as_its_paper_says(known: list[Demand], cpu: int, left: list[int]) -> None:
     fgd, node = policy("fgd", known), state(cpu, left)
     typical = typical_workload(known)
@@ -98,11 +98,7 @@ def test_balanced_fgd_keeps_cpu_for_free_gpus_where_fgd_sees_no_difference() -> 
 
 
 @PROPERTY
-@given(
-    st.lists(demands, min_size=1, max_size=8, unique=True),
-    st.integers(0, 8).map(lambda halves: 500 * halves),
-    st.lists(st.sampled_from((0, 100, 250, 500, 900, 1000)), min_size=4, max_size=4),
-)
+@of_states
 def test_balanced_fgd_scores_what_is_fragmented_stranded_and_taken(
     known: list[Demand], cpu: int, left: list[int]
 ) -> None:

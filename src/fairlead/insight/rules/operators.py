@@ -97,10 +97,11 @@ def _unheard(thing: Thing, snapshot: Snapshot) -> Iterator[Seen]:
 
 def _grouped(message: str) -> tuple[Sign, ...]:
     """What Volcano says of a gang, in a condition of its PodGroup or in an event."""
+    signs = has("Unschedulable", "True", "", message), event("Unschedulable|NotEnoughResources", message)
 
     def find(group: Thing, snapshot: Snapshot) -> Iterator[Seen]:
         if group.text("status.phase") in ("Pending", "Inqueue", "Unknown", ""):
-            for sign in (has("Unschedulable", "True", "", message), event("Unschedulable|NotEnoughResources", message)):
+            for sign in signs:
                 for seen in sign.find(group, snapshot):
                     yield seen._replace(words={**seen.words, "queue": group.text("spec.queue") or "default"})
 

@@ -55,6 +55,9 @@ _LOST = (
     r"ncclRemoteError|ncclSystemError|ncclUnhandledCudaError|wait timeout after \d+ms|Broken pipe|"
     r"The client socket has (timed out|failed)"
 )
+_SAYS_LOST = logs(f"{_LOST}|time[d ]? ?out|unreachable", often_caught=True)
+_SAYS_NAMELESS = logs(_NAMELESS, often_caught=True)
+_SAYS_UNREACHED = logs(f"{_NAMELESS}|{_UNREACHED}|Failed to connect to Ray")
 
 
 def _blocked(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
@@ -63,7 +66,7 @@ def _blocked(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     shut = [each for each in policies if not _lets_in(each, pod)]
     others = [each for each in policies if each not in shut and "Ingress" in _types(each)]
     if shut and not others:
-        for seen in logs(f"{_LOST}|time[d ]? ?out|unreachable", often_caught=True).find(pod, snapshot):
+        for seen in _SAYS_LOST.find(pod, snapshot):
             evidence = (*seen.evidence, *shut[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": shut[0].ref.name}, seen.since, seen.part, seen.explains)
 
@@ -73,14 +76,14 @@ def _deaf(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     of_pod = [each for each in snapshot.of_kind("NetworkPolicy", pod.ref.namespace) if _is_of(each, pod)]
     held = [each for each in of_pod if "Egress" in _types(each)]
     if held and not any(_may_ask(rule) for each in held for rule in each.each("spec.egress")):
-        for seen in logs(_NAMELESS, often_caught=True).find(pod, snapshot):
+        for seen in _SAYS_NAMELESS.find(pod, snapshot):
             evidence = (*seen.evidence, *held[0].cite("spec"))
             yield Seen(evidence, seen.words | {"policy": held[0].ref.name}, seen.since, seen.part, seen.explains)
 
 
 def _peerless(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a pod that does not reach another by its name, where that one is not up."""
-    for seen in logs(f"{_NAMELESS}|{_UNREACHED}|Failed to connect to Ray").find(pod, snapshot):
+    for seen in _SAYS_UNREACHED.find(pod, snapshot):
         down = snapshot.once(("down", pod.ref.namespace), lambda: _down(snapshot, pod.ref.namespace))
         peers = [down[name] for name in re.findall(r"[\w-]+", seen.evidence[0].value) if name in down]
         if peers and peers[0] != pod.ref.name:
@@ -247,7 +250,7 @@ RULES = (
     rule(
         "name-not-resolved",
         Layer.RUN,
-        logs(_NAMELESS, often_caught=True),
+        _SAYS_NAMELESS,
         message="a name could not be resolved: {said}",
         remedy="check the name, its Service, and that NetworkPolicies let pods ask the cluster's DNS (port 53)",
         source=f"{_DOCS}/tasks/administer-cluster/dns-debugging-resolution/",

@@ -48,13 +48,16 @@ def _unpulled(message: str) -> tuple[Sign, ...]:
     return waits(_PULL, message), *map(named, above)
 
 
+_IS_REFUSED = waits(_PULL, _REFUSED)
+
+
 def _keyless(pod: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a container whose image the registry refuses, where a Secret with credentials was named that is not there."""
     for each in snapshot.events_of(pod):
         if each.text("reason") == "FailedToRetrieveImagePullSecret":
             named = re.search(r"pull secrets? \(?(?P<secret>[^);]+)", message_of(each))
             secret = {"secret": named["secret"] if named else ""}
-            for seen in waits(_PULL, _REFUSED).find(pod, snapshot):
+            for seen in _IS_REFUSED.find(pod, snapshot):
                 evidence = (*seen.evidence, *each.cite("message", "note", "reason"))
                 yield seen._replace(evidence=evidence, words=seen.words | secret)
             return

@@ -79,11 +79,14 @@ def _waiting_step(workflow: Thing, snapshot: Snapshot) -> Iterator[Seen]:
             yield Seen(workflow.cite("status.phase"), words, str(part.get("startedAt") or ""), explains=name)
 
 
+_IS_ACTIVE = event("JobAlreadyActive")
+
+
 def _overlaps(schedule: Thing, snapshot: Snapshot) -> Iterator[Seen]:
     """See a schedule that was not to begin again while its last run went on, unless that has ended since."""
     last = last_begun(schedule, snapshot)
     if last is None or state_of(last, snapshot) not in ("succeeded", "failed"):
-        yield from event("JobAlreadyActive").find(schedule, snapshot)
+        yield from _IS_ACTIVE.find(schedule, snapshot)
 
 
 RULES = (
